@@ -1,0 +1,1 @@
+"""The command line: reads what the user says, shows what came back."""

@@ -1,0 +1,1 @@
+"""Run a model: sampling and the decode loop."""

@@ -1,0 +1,1 @@
+"""Make a model: plan, optimizer, checkpoints, the one loop, the record."""
