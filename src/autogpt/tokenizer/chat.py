@@ -1,0 +1,114 @@
+"""Conversations as text and as token ids: the ChatML template, and any model's own.
+
+The text agrees with ``apply_chat_template`` of ``transformers`` (2026); how a template is kept
+from doing harm is in ``sandbox.py``. What to say in a conversation is up to the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from autogpt.core.messages import Message, TemplateMessage
+from autogpt.tokenizer.sandbox import render_template
+
+__all__ = ["CHAT_TEMPLATE", "encode_chat", "render"]
+
+CHAT_TEMPLATE = (
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+)
+"""ChatML (OpenAI, 2023) as Qwen writes it, without a system message of its own."""
+
+
+class ChatTokenizer(Protocol):
+    """What ``encode_chat`` needs of a tokenizer."""
+
+    @property
+    def special_ids(self) -> dict[str, int]:
+        """Special tokens and their ids."""
+        ...
+
+    def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
+        """Return the ids of text."""
+        ...
+
+
+def render(
+    messages: Sequence[Message | TemplateMessage],
+    *,
+    template: str = CHAT_TEMPLATE,
+    add_generation_prompt: bool = True,
+) -> str:
+    """Return a conversation as the text that a model was trained on.
+
+    Args:
+        messages: The turns, oldest first.
+        template: A jinja chat template.
+        add_generation_prompt: End with the beginning of the assistant's answer.
+
+    Raises:
+        CheckpointError: If the template is broken, or breaks the sandbox or its limits.
+        UsageError: If the template refuses these messages.
+    """
+    turns = [{"role": turn["role"], "content": turn["content"]} for turn in map(_turn, messages)]
+    return render_template(
+        template, {"messages": turns, "add_generation_prompt": add_generation_prompt}
+    )
+
+
+def encode_chat(
+    messages: Sequence[Message | TemplateMessage],
+    tokenizer: ChatTokenizer,
+    *,
+    template: str = CHAT_TEMPLATE,
+    add_generation_prompt: bool = True,
+) -> list[int]:
+    """Return a conversation as token ids, in which only the template places special tokens.
+
+    ``<|im_end|>`` written in a message stays text, so that a message cannot end itself and speak
+    for somebody else. Without such text the ids are those of the rendered conversation.
+
+    Raises:
+        CheckpointError, UsageError: As ``render``.
+    """
+    specials = sorted(filter(None, tokenizer.special_ids), key=len, reverse=True)
+    special = re.compile(f"({'|'.join(map(re.escape, specials)) or '(?!)'})")
+    turns = [_turn(message) for message in messages]
+    stand_in = _absent_from(turn["content"] for turn in turns)
+    hidden: list[TemplateMessage] = [
+        {
+            "role": turn["role"],
+            "content": special.sub(lambda f: _hide(f[0], stand_in), turn["content"]),
+        }
+        for turn in turns
+    ]
+    text = render(hidden, template=template, add_generation_prompt=add_generation_prompt)
+    ids: list[int] = []
+    for part in filter(None, special.split(text)):
+        if part in tokenizer.special_ids:
+            ids.append(tokenizer.special_ids[part])
+        else:
+            ids += tokenizer.encode(part.replace(stand_in, ""))
+    return ids
+
+
+def _turn(message: Message | TemplateMessage) -> TemplateMessage:
+    return message.to_dict() if isinstance(message, Message) else message
+
+
+def _hide(special: str, stand_in: str) -> str:
+    """Break a special token in two, so that it reads as text until ``stand_in`` is taken out."""
+    return special[0] + stand_in + special[1:]
+
+
+def _absent_from(texts: Iterable[str]) -> str:
+    """Return a string of private-use characters that no text contains."""
+    stand_in = "\uf8ff"
+    joined = "\n".join(texts)
+    while stand_in in joined:
+        stand_in += "\uf8ff"
+    return stand_in
