@@ -1,0 +1,464 @@
+"""The model card: what a model is made of, how it was trained, measured, and where it stops.
+
+Facts go in as plain values, so that the run's report can show the same ones; out comes the
+``README.md`` of a Hugging Face model folder: YAML front matter, then Markdown. It claims nothing
+that was not measured, and without a word from the user it sets no license.
+
+Sources: "Model Cards for Model Reporting" (Mitchell et al., 2019); the Hugging Face model card
+specification (2022); for the limits, Hoffmann et al. (2022, tokens per parameter) and Muennighoff
+et al. (2023, repeated text).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autogpt.core.units import format_bytes, format_count, format_duration
+
+__all__ = [
+    "ArchitectureFacts",
+    "CorpusFacts",
+    "ModelFacts",
+    "Removal",
+    "ResultFacts",
+    "Sample",
+    "TokenizerFacts",
+    "TrainingFacts",
+    "model_card",
+]
+
+_COMPUTE_OPTIMAL_TOKENS = 20  # per parameter, Hoffmann et al. (2022)
+_REPEATS_WITHOUT_LOSS = 4  # passes over the same text, Muennighoff et al. (2023)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removal:
+    """What one cleaning step took out.
+
+    Attributes:
+        step: What the step looks for, as in "near duplicates".
+        documents: How many documents it removed.
+        size_bytes: UTF-8 bytes it removed, from removed and from changed documents.
+        examples: Beginnings of some removed texts, as they were.
+    """
+
+    step: str
+    documents: int
+    size_bytes: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CorpusFacts:
+    """What was read, what was removed, and what was left on both sides.
+
+    Attributes:
+        sources: As the user named them.
+        documents: Read, before cleaning.
+        size_bytes: Read, before cleaning, as UTF-8.
+        train_documents, train_bytes, train_tokens: What the model learned from.
+        validation_documents, validation_bytes, validation_tokens: What it was measured on.
+        files: Files read, where known.
+        encodings: Encoding name to number of files.
+        skipped: Files or rows that could not be read and were passed over.
+        skipped_examples: Some of them, with the reason.
+        removals: One for each cleaning step that ran, in order.
+        languages: ISO 639-1 codes where known.
+    """
+
+    sources: tuple[str, ...]
+    documents: int
+    size_bytes: int
+    train_documents: int
+    train_bytes: int
+    train_tokens: int
+    validation_documents: int
+    validation_bytes: int
+    validation_tokens: int
+    files: int | None = None
+    encodings: Mapping[str, int] = field(default_factory=dict)
+    skipped: int = 0
+    skipped_examples: tuple[str, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenizerFacts:
+    """The tokenizer: its kind ("byte-level BPE"), size, and text bytes per token measured."""
+
+    kind: str
+    vocab_size: int
+    bytes_per_token: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchitectureFacts:
+    """The shape of the Transformer; ``family`` is the Hugging Face ``model_type``."""
+
+    family: str
+    parameters: int
+    layers: int
+    hidden_size: int
+    heads: int
+    key_value_heads: int
+    context_length: int
+    dtype: str = "bfloat16"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingFacts:
+    """What training took.
+
+    Attributes:
+        steps: Optimizer steps.
+        tokens: Training tokens seen, repeats included.
+        train_s: Seconds in the training loop.
+        wall_s: Seconds from start to finished model.
+        tokens_per_s: Over the training loop.
+        method: One line, as in "Muon and AdamW, bf16 with fp32 masters".
+        machine: One line, as in "AMD EPYC, 2 cores".
+        peak_memory_bytes: Largest resident size.
+        energy_kwh: Energy, where there is a figure.
+        energy_basis: How that figure was found.
+        completed: False when stopped before the planned end.
+    """
+
+    steps: int
+    tokens: int
+    train_s: float
+    wall_s: float
+    tokens_per_s: float
+    method: str
+    machine: str
+    peak_memory_bytes: int | None = None
+    energy_kwh: float | None = None
+    energy_basis: str = ""
+    completed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultFacts:
+    """What was measured on the whole validation split.
+
+    Attributes:
+        loss: Cross-entropy in nats per token.
+        bits_per_byte: The same in bits per UTF-8 byte, comparable across tokenizers.
+        compressors: Name to bits per byte of general compressors on the same text.
+    """
+
+    loss: float
+    bits_per_byte: float
+    compressors: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """A text the model wrote.
+
+    Attributes:
+        prompt: What it was given; may be empty.
+        continuation: What it wrote.
+        language: ISO 639-1 code where known.
+        settings: One line, as in "temperature 0.8, seed 0".
+    """
+
+    prompt: str
+    continuation: str
+    language: str | None = None
+    settings: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFacts:
+    """Everything there is to say about one trained model.
+
+    Attributes:
+        name: What to call it, as in the run folder's name.
+        reference: What the user types to use it, as in ``runs/plays``.
+        created: ISO 8601 date or moment.
+        license: A Hugging Face license id where the user chose one.
+        autogpt_version: The version that trained it.
+    """
+
+    name: str
+    reference: str
+    corpus: CorpusFacts
+    tokenizer: TokenizerFacts
+    architecture: ArchitectureFacts
+    training: TrainingFacts
+    result: ResultFacts
+    samples: tuple[Sample, ...] = ()
+    created: str = ""
+    license: str | None = None
+    autogpt_version: str = ""
+
+
+def model_card(facts: ModelFacts) -> str:
+    """Return the text of ``README.md`` for the model folder."""
+    sections = (
+        _front_matter(facts),
+        _opening(facts),
+        _use(facts),
+        _results(facts),
+        _training(facts),
+        _data(facts),
+        _limits(facts),
+        _samples(facts.samples),
+    )
+    text = "\n\n".join(section for section in sections if section) + "\n"
+    return text.encode("utf-8", "replace").decode("utf-8")  # file names may hold lone surrogates
+
+
+def _front_matter(facts: ModelFacts) -> str:
+    loss, bits = round(facts.result.loss, 4), round(facts.result.bits_per_byte, 4)
+    metrics = [
+        {"type": "loss", "name": "Validation loss (nats per token)", "value": loss},
+        {"type": "bits_per_byte", "name": "Bits per byte", "value": bits},
+    ]
+    values: dict[str, object] = {}
+    if facts.license is not None:
+        values["license"] = facts.license
+    if facts.corpus.languages:
+        values["language"] = list(facts.corpus.languages)
+    values |= {
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["autogpt", facts.architecture.family],
+        "model-index": [
+            {
+                "name": facts.name,
+                "results": [
+                    {
+                        "task": {"type": "text-generation"},
+                        "dataset": {"type": "text", "name": "held-out part of the training data"},
+                        "metrics": metrics,
+                    }
+                ],
+            }
+        ],
+    }
+    lines = [f"{key}: {_yaml(value)}" for key, value in values.items()]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _yaml(value: object) -> str:
+    """Return JSON, which YAML reads alike once what YAML calls unprintable is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in text)
+
+
+def _opening(facts: ModelFacts) -> str:
+    shape, corpus = facts.architecture, facts.corpus
+    return "\n\n".join(
+        (
+            f"# {_inline(facts.name)}",
+            f"A language model with {format_count(shape.parameters)} parameters, trained from "
+            f"scratch on {format_bytes(corpus.train_bytes)} of text with AutoGPT"
+            f"{' ' + facts.autogpt_version if facts.autogpt_version else ''}"
+            f"{' on ' + facts.created[:10] if facts.created else ''}. It continues text in the "
+            "manner of what it was trained on. It was not taught to follow instructions or to "
+            "answer questions.",
+        )
+    )
+
+
+def _use(facts: ModelFacts) -> str:
+    prompts = (sample.prompt.strip() for sample in facts.samples)
+    prompt = next((prompt.splitlines()[0] for prompt in prompts if prompt), "Once")
+    reference = facts.reference
+    python = "\n".join(
+        (
+            "import autogpt",
+            "",
+            f"gpt = autogpt.load({_literal(reference)})",
+            f"print(gpt.generate({_literal(prompt)}, max_tokens=100, seed=0).text)",
+        )
+    )
+    transformers = "\n".join(
+        (
+            "from transformers import AutoModelForCausalLM, AutoTokenizer",
+            "",
+            'folder = "."  # this folder',
+            "tokenizer = AutoTokenizer.from_pretrained(folder)",
+            "model = AutoModelForCausalLM.from_pretrained(folder)",
+            f'inputs = tokenizer({_literal(prompt)}, return_tensors="pt")',
+            "output = model.generate(**inputs, max_new_tokens=100, do_sample=True)",
+            "print(tokenizer.decode(output[0], skip_special_tokens=True))",
+        )
+    )
+    command = f"autogpt generate {shlex.quote(reference)} {shlex.quote(prompt)}"
+    return "\n\n".join(
+        (
+            "## How to use it",
+            _fence(command, "sh"),
+            _fence(python, "python"),
+            "Or without AutoGPT:",
+            _fence(transformers, "python"),
+        )
+    )
+
+
+def _results(facts: ModelFacts) -> str:
+    result, corpus = facts.result, facts.corpus
+    rows = [
+        ("validation loss, nats per token", f"{result.loss:.4f}"),
+        ("bits per byte", f"{result.bits_per_byte:.4f}"),
+        *((f"bits per byte of {name}, for comparison", f"{bits:.4f}")
+          for name, bits in result.compressors.items()),
+    ]  # fmt: skip
+    return "\n\n".join(
+        (
+            "## Results",
+            f"Measured on the whole held-out split: {corpus.validation_documents:,} documents, "
+            f"{format_bytes(corpus.validation_bytes)}, {corpus.validation_tokens:,} tokens, split "
+            "off before cleaning and never trained on.",
+            _table(("measure", "value"), rows),
+        )
+    )
+
+
+def _training(facts: ModelFacts) -> str:
+    shape, training = facts.architecture, facts.training
+    rows = [
+        ("architecture", f"{shape.family}, {shape.parameters:,} parameters, {shape.layers} layers"),
+        (
+            "width",
+            f"{shape.hidden_size}, {shape.heads} attention heads, "
+            f"{shape.key_value_heads} key/value heads",
+        ),
+        ("context", f"{shape.context_length:,} tokens"),
+        (
+            "tokenizer",
+            f"{facts.tokenizer.kind}, {facts.tokenizer.vocab_size:,} entries, "
+            f"{facts.tokenizer.bytes_per_token:.2f} bytes per token",
+        ),
+        ("method", training.method),
+        ("steps", f"{training.steps:,}"),
+        ("tokens seen", f"{training.tokens:,} ({_passes(facts):.1f} passes over the text)"),
+        (
+            "time",
+            f"{format_duration(training.train_s)} of training, "
+            f"{format_duration(training.wall_s)} in all, {training.tokens_per_s:,.0f} tokens/s",
+        ),
+        ("machine", training.machine),
+    ]
+    text = ["## How it was trained", _table(("", ""), rows)]
+    if training.energy_kwh is not None:
+        energy = f"Energy: {training.energy_kwh:.2g} kWh. {training.energy_basis}"
+        text.append(_inline(energy))
+    if not training.completed:
+        text.append("Training was stopped before its planned end.")
+    return "\n\n".join(text)
+
+
+def _data(facts: ModelFacts) -> str:
+    corpus = facts.corpus
+    sources = ", ".join(_code(source) for source in corpus.sources[:10])
+    if len(corpus.sources) > 10:
+        sources += f" and {len(corpus.sources) - 10:,} more"
+    text = [
+        "## Data",
+        f"Read from {sources}: {corpus.documents:,} documents, {format_bytes(corpus.size_bytes)}. "
+        f"Trained on {corpus.train_documents:,} documents, {format_bytes(corpus.train_bytes)}, "
+        f"{corpus.train_tokens:,} tokens.",
+    ]
+    if corpus.removals:
+        rows = [
+            (removal.step, f"{removal.documents:,}", format_bytes(removal.size_bytes))
+            for removal in corpus.removals
+        ]
+        text += [
+            "Removed by cleaning:",
+            _table(("step", "documents", "text"), rows),
+        ]
+    if corpus.skipped:
+        text.append(f"{corpus.skipped:,} files or rows could not be read and were passed over.")
+    if facts.license is None:
+        text.append("No license was chosen. What may be done with the model also depends on the "
+                    "rights in this data.")  # fmt: skip
+    return "\n\n".join(text)
+
+
+def _limits(facts: ModelFacts) -> str:
+    corpus, shape, training = facts.corpus, facts.architecture, facts.training
+    points = [
+        f"It has seen {format_bytes(corpus.train_bytes)} of text and nothing else: it knows the "
+        "words, manner and topics of that text. What it states as fact is not to be relied on.",
+        f"It looks back at most {shape.context_length:,} tokens (about "
+        f"{format_bytes(shape.context_length * facts.tokenizer.bytes_per_token)} of text) and "
+        "forgets what came before.",
+        "It carries whatever the data carries, prejudice, errors and personal details included, "
+        "and may repeat passages of it word for word. It was not made safe for the public: put "
+        "moderation in front of it.",
+        "It was measured on text of the same origin only. On other text, topics or languages "
+        "expect worse.",
+    ]
+    per_parameter = training.tokens / max(shape.parameters, 1)
+    repeated = _passes(facts) > _REPEATS_WITHOUT_LOSS
+    if per_parameter < _COMPUTE_OPTIMAL_TOKENS / 2 and not repeated:
+        points.append(
+            f"It saw {per_parameter:.1f} tokens per parameter, where about "
+            f"{_COMPUTE_OPTIMAL_TOKENS} make the best of a given amount of computing (Hoffmann et "
+            "al., 2022). Longer training would improve it."
+        )
+    if repeated:
+        points.append(
+            f"It saw the same text {_passes(facts):.0f} times; beyond about "
+            f"{_REPEATS_WITHOUT_LOSS} passes repeats teach less and less (Muennighoff et al., "
+            "2023). More text would improve it, and it may know passages by heart."
+        )
+    return "\n\n".join(("## Limits", "\n".join(f"- {point}" for point in points)))
+
+
+def _samples(samples: Sequence[Sample]) -> str:
+    if not samples:
+        return ""
+    parts = ["## Samples", "The prompt, and what the model wrote after it."]
+    for sample in samples:
+        if sample.settings:
+            parts.append(_inline(sample.settings))
+        parts.append(_fence(f"{sample.prompt}{sample.continuation}", "text"))
+    return "\n\n".join(parts)
+
+
+def _passes(facts: ModelFacts) -> float:
+    return facts.training.tokens / max(facts.corpus.train_tokens, 1)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([_inline(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _inline(text: str) -> str:
+    """Return ``text`` on one line with nothing in it that Markdown or HTML would act on."""
+    escaped = re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
+
+
+def _code(text: str) -> str:
+    """Return ``text`` as inline code, whatever backticks it holds."""
+    line = " ".join(text.split())
+    ticks = "`" * (_longest_run("`", line) + 1)
+    room = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{ticks}{room}{line}{room}{ticks}"
+
+
+def _fence(text: str, language: str) -> str:
+    """Return ``text`` as a code block that the text itself cannot end."""
+    ticks = "`" * max(_longest_run("`", text) + 1, 3)
+    return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"
+
+
+def _longest_run(character: str, text: str) -> int:
+    return max((len(run) for run in re.findall(re.escape(character) + "+", text)), default=0)
+
+
+def _literal(text: str) -> str:
+    """Return ``text`` as a Python literal in double quotes."""
+    return json.dumps(text, ensure_ascii=False)

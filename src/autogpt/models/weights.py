@@ -1,0 +1,159 @@
+"""The tensors of a model folder, by name: safetensors files, written whole and read carefully.
+
+Only safetensors: a ``.bin`` or ``.pt`` file is a pickle, and reading one runs whatever program is
+in it. Not here: what the tensors mean (``checkpoint``).
+
+Source: safetensors format (Hugging Face 2022), https://github.com/huggingface/safetensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from autogpt.core.errors import CheckpointError
+from autogpt.core.files import open_atomic, read_json
+
+__all__ = ["INDEX", "WEIGHTS", "StoredWeights", "open_weights", "write_safetensors"]
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+_DTYPE_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
+
+
+def write_safetensors(
+    path: Path, tensors: Sequence[tuple[str, Tensor]], *, dtype: torch.dtype
+) -> None:
+    """Write tensors one after another, atomically.
+
+    The library's own writer holds all of them in memory once more, and tells of a full disk by an
+    error of its own; the format is 8 bytes of length, a JSON header, and the raw data.
+
+    Args:
+        path: The file.
+        tensors: Names and tensors.
+        dtype: What they are stored as: float32, bfloat16 or float16.
+
+    Raises:
+        ResourceError: If the disk is full or the folder cannot be written.
+    """
+    size, offset = dtype.itemsize, 0
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    for name, tensor in tensors:
+        end = offset + tensor.numel() * size
+        shape = list(tensor.shape)
+        header[name] = {"dtype": _DTYPE_NAMES[dtype], "shape": shape, "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the data begins aligned
+    with open_atomic(path) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, tensor in tensors:
+            stored = tensor.detach().to("cpu", dtype).contiguous()
+            file.write(stored.flatten().view(torch.uint8).numpy().data)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWeights:
+    """The tensors of one folder, memory-mapped and not yet read.
+
+    Attributes:
+        path: The file, or the index of several; for messages.
+        places: The open file and the name inside it, by tensor name.
+    """
+
+    path: Path
+    places: Mapping[str, tuple[Any, str]]  # the type of an open safetensors file is not public
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor without reading it."""
+        file, stored_name = self.places[name]
+        return tuple(file.get_slice(stored_name).get_shape())
+
+    def tensor(self, name: str) -> Tensor:
+        """Return a tensor, memory-mapped, in its stored dtype.
+
+        Raises:
+            CheckpointError: If it is not made of floating point numbers, all of them finite.
+        """
+        file, stored_name = self.places[name]
+        tensor: Tensor = file.get_tensor(stored_name)
+        if tensor.dtype not in _DTYPE_NAMES:
+            raise CheckpointError(
+                f"{str(self.path)!r} stores {name!r} as {tensor.dtype}, expected float32, "
+                "bfloat16 or float16."
+            )
+        low, high = tensor.aminmax()  # one pass and no copy; a NaN becomes both
+        if not (low.isfinite() & high.isfinite()):
+            raise CheckpointError(f"{str(self.path)!r} holds NaN or infinity in {name!r}.")
+        return tensor
+
+
+@contextlib.contextmanager
+def open_weights(folder: Path) -> Iterator[StoredWeights]:
+    """Open ``model.safetensors``, or the files that its index names.
+
+    Raises:
+        CheckpointError: If there are none, or one is truncated or not a safetensors file.
+    """
+    single, index = folder / WEIGHTS, folder / INDEX
+    if single.is_file():
+        path, paths = single, [single]
+    elif index.is_file():
+        path, paths = index, _shards(index)
+    else:
+        raise _no_weights(folder)
+    with contextlib.ExitStack() as stack:
+        places: dict[str, tuple[Any, str]] = {}
+        for file_path in paths:
+            file = stack.enter_context(_open(file_path))
+            places.update({name: (file, name) for name in file.keys()})  # noqa: SIM118 - no mapping
+        yield StoredWeights(path, places)
+
+
+def _open(path: Path) -> Any:  # noqa: ANN401 - the library names no type for it
+    try:
+        return safe_open(path, framework="pt", device="cpu")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{str(path)!r} is missing.") from error
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{str(path)!r} is truncated or not a safetensors file: {error}."
+        ) from error
+
+
+def _shards(index: Path) -> list[Path]:
+    table = read_json(index)
+    names = table.get("weight_map") if isinstance(table, dict) else None
+    if not isinstance(names, dict) or not names:
+        raise CheckpointError(f"{str(index)!r} has no weight_map.")
+    files = sorted({str(name) for name in names.values()})
+    for name in files:
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise CheckpointError(
+                f"{str(index)!r} names {name!r}, expected a .safetensors file beside it."
+            )
+    return [index.parent / name for name in files]
+
+
+def _no_weights(folder: Path) -> CheckpointError:
+    pickles = sorted(path.name for kind in _PICKLES for path in folder.glob(kind))
+    if pickles:
+        return CheckpointError(
+            f"{str(folder)!r} has its weights only as {pickles[0]!r}, a pickle that can run any "
+            "program and is never loaded.",
+            hint="Save the model as safetensors, with transformers: save_pretrained(FOLDER).",
+        )
+    return CheckpointError(f"{str(folder / WEIGHTS)!r} is missing.")
+
+
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")

@@ -1,0 +1,159 @@
+"""Attention: softmax(Q Kᵀ / √E) V, written three ways that give the same numbers.
+
+``reference`` is the formula and nothing else; read it first. ``explicit`` is the same arithmetic
+arranged for torch.compile, which fuses scaling, mask and softmax into one pass; ``sdpa`` is
+torch's fused kernel. Which of the two is faster depends on the machine, the dtype and the length
+(on a CPU in bf16, the kernel's backward loses below about 400 tokens), so the caller chooses.
+
+Source: Vaswani et al. 2017, "Attention Is All You Need", equation 1; grouped queries: Ainslie et
+al. 2023, "GQA". Not here: projections, positions, the cache.
+
+Letters in shapes: B batch, T query tokens, S key tokens (S >= T with a cache), H query heads,
+K key/value heads, G = H / K queries a key serves, E head width.
+
+A mask is true where a query may look. None means causal: the T queries are the last T of the S
+tokens, and each sees itself and everything before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from autogpt.core.errors import ConfigError
+
+__all__ = [
+    "FORMS",
+    "AttentionForm",
+    "attend",
+    "causal_mask",
+    "document_mask",
+    "explicit_attention",
+    "reference_attention",
+    "sdpa_attention",
+]
+
+AttentionForm = Literal["reference", "explicit", "sdpa"]
+
+
+def attend(
+    query: Float[Tensor, "B H T E"],
+    key: Float[Tensor, "B K S E"],
+    value: Float[Tensor, "B K S E"],
+    *,
+    mask: Bool[Tensor, "#B 1 T S"] | None,
+    form: AttentionForm,
+) -> Float[Tensor, "B H T E"]:
+    """Compute attention in the named form.
+
+    Raises:
+        ConfigError: If there is no such form.
+    """
+    if form not in FORMS:
+        raise ConfigError(f"attention = {form!r} is unknown, expected one of {', '.join(FORMS)}.")
+    return FORMS[form](query, key, value, mask)
+
+
+def causal_mask(
+    queries: int, keys: int, *, device: torch.device | None = None
+) -> Bool[Tensor, "T S"]:
+    """Return where each of the last ``queries`` of ``keys`` tokens may look: not ahead."""
+    key_position = torch.arange(keys, device=device)
+    query_position = torch.arange(keys - queries, keys, device=device)
+    return key_position <= query_position[:, None]
+
+
+def document_mask(document_ids: Int[Tensor, "B T"]) -> Bool[Tensor, "B 1 T T"]:
+    """Return a causal mask that also keeps the documents packed into one row apart.
+
+    Args:
+        document_ids: Any number for each token, equal within a document.
+    """
+    same = document_ids[:, :, None] == document_ids[:, None, :]  # [B, T, T]
+    length = document_ids.shape[1]
+    return (same & causal_mask(length, length, device=document_ids.device))[:, None]
+
+
+def reference_attention(
+    query: Float[Tensor, "B H T E"],
+    key: Float[Tensor, "B K S E"],
+    value: Float[Tensor, "B K S E"],
+    mask: Bool[Tensor, "#B 1 T S"] | None = None,
+) -> Float[Tensor, "B H T E"]:
+    """Compute softmax(Q Kᵀ / √E) V as the paper writes it; what the other forms are tested against.
+
+    Query head h reads key/value head h // G.
+    """
+    heads, queries, width = query.shape[1:]
+    key = key.repeat_interleave(heads // key.shape[1], dim=1)  # [B, H, S, E]
+    value = value.repeat_interleave(heads // value.shape[1], dim=1)
+    scores = query @ key.transpose(-2, -1) / math.sqrt(width)  # [B, H, T, S]
+    if mask is None:
+        mask = causal_mask(queries, key.shape[2], device=query.device)
+    weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+    return weights @ value
+
+
+def explicit_attention(
+    query: Float[Tensor, "B H T E"],
+    key: Float[Tensor, "B K S E"],
+    value: Float[Tensor, "B K S E"],
+    mask: Bool[Tensor, "#B 1 T S"] | None = None,
+) -> Float[Tensor, "B H T E"]:
+    """Compute attention as two matrix products with one pass between them.
+
+    The G queries that share a key are stacked along T, so keys and values are never repeated. The
+    products run in the inputs' dtype; scaling, mask and softmax in fp32, because a bf16 sum over
+    S probabilities loses the small ones. Compiled, that pass is one fused loop.
+    """
+    batch, heads, queries, width = query.shape
+    groups, keys = key.shape[1], key.shape[2]
+    stacked = query.reshape(batch, groups, heads // groups * queries, width)  # [B, K, G*T, E]
+    scores = (stacked @ key.transpose(-2, -1)).view(batch, heads, queries, keys)
+    if mask is None:
+        mask = causal_mask(queries, keys, device=query.device)
+    scaled = scores.float() * (1.0 / math.sqrt(width))
+    weights = scaled.masked_fill(~mask, -torch.inf).softmax(dim=-1).to(value.dtype)
+    mixed = weights.view(batch, groups, heads // groups * queries, keys) @ value  # [B, K, G*T, E]
+    return mixed.view(batch, heads, queries, width)
+
+
+def sdpa_attention(
+    query: Float[Tensor, "B H T E"],
+    key: Float[Tensor, "B K S E"],
+    value: Float[Tensor, "B K S E"],
+    mask: Bool[Tensor, "#B 1 T S"] | None = None,
+) -> Float[Tensor, "B H T E"]:
+    """Compute attention with torch's fused kernel, which never holds all T x S scores.
+
+    Source: Dao et al. 2022, "FlashAttention".
+    """
+    queries, keys = query.shape[2], key.shape[2]
+    # The kernel's own causal flag counts queries from the first key; ours are the last tokens.
+    # One query (decoding) sees every key; several after a cache need the mask spelled out.
+    causal = mask is None and queries == keys
+    if mask is None and 1 < queries < keys:
+        mask = causal_mask(queries, keys, device=query.device)
+    return F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=mask,
+        is_causal=causal,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+
+
+FORMS: dict[
+    AttentionForm, Callable[[Tensor, Tensor, Tensor, Bool[Tensor, "#B 1 T S"] | None], Tensor]
+] = {
+    "reference": reference_attention,
+    "explicit": explicit_attention,
+    "sdpa": sdpa_attention,
+}

@@ -1,0 +1,161 @@
+"""The key/value cache: what attention needs of the tokens already read, kept while decoding.
+
+Memory is allocated once, for a fixed number of tokens a row. Rows may have different lengths. The
+layout makes that simple: **a token's slot is its position**. Prompts are therefore aligned left
+and padded on the right; the padding's keys land in slots beyond the row's length, where no real
+query may look (slot <= position), and are overwritten by the tokens that follow. So each row gets
+what it would get alone.
+
+::
+
+    cache = KVCache(model.config, batch_size=2, capacity=64)
+    hidden = model(prompts, cache=cache)       # [2, T], right-padded; every row advances by T
+    cache.truncate([5, 9])                     # the true lengths; padding is forgotten
+    hidden = model(next_tokens, cache=cache)   # [2, 1]
+
+Not here: paging, eviction, several requests sharing a prefix. For inference only: what is cached
+carries no gradient.
+
+Letters in shapes: B batch, T new tokens, S cached tokens, C capacity, K key/value heads, E width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from autogpt.core.errors import ResourceError
+
+__all__ = ["CacheShape", "KVCache"]
+
+
+class CacheShape(Protocol):
+    """The part of a model's config that a cache needs."""
+
+    @property
+    def num_hidden_layers(self) -> int:
+        """Layers."""
+
+    @property
+    def num_key_value_heads(self) -> int:
+        """K."""
+
+    @property
+    def head_dim(self) -> int:
+        """E."""
+
+
+class KVCache:
+    """Keys and values of every layer, for ``batch_size`` rows of up to ``capacity`` tokens.
+
+    Args:
+        config: The model's config.
+        batch_size: B.
+        capacity: C, tokens a row can hold, padding included.
+        dtype: That of the model's activations.
+        device: That of the model; None is torch's default.
+    """
+
+    def __init__(
+        self,
+        config: CacheShape,
+        batch_size: int,
+        capacity: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> None:
+        if batch_size < 1 or capacity < 1:
+            raise ValueError(f"{batch_size=} and {capacity=} must be at least 1")
+        shape = (batch_size, config.num_key_value_heads, capacity, config.head_dim)
+        # Zeros, not empty: a slot never written is masked, but 0 * NaN would still be NaN.
+        layers = range(config.num_hidden_layers)
+        self._keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
+        self._values = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
+        self._set_lengths([0] * batch_size)
+
+    @property
+    def batch_size(self) -> int:
+        """Rows."""
+        return len(self._lengths)
+
+    @property
+    def capacity(self) -> int:
+        """Tokens a row can hold."""
+        return self._keys[0].shape[2]
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens held by each row."""
+        return self._lengths
+
+    @property
+    def longest(self) -> int:
+        """Tokens held by the longest row."""
+        return max(self._lengths)
+
+    def positions(self, count: int) -> Int[Tensor, "B T"]:
+        """Return the positions that the next ``count`` tokens of each row take."""
+        return self._starts[:, None] + torch.arange(count, device=self._starts.device)
+
+    def mask(self, count: int) -> Bool[Tensor, "B 1 T S"] | None:
+        """Return where the next ``count`` tokens may look among the slots in use, them included.
+
+        None, which attention reads as causal, when all rows are equally long.
+        """
+        if self._even:
+            return None
+        slots = torch.arange(self.longest + count, device=self._starts.device)
+        return (slots <= self.positions(count)[:, :, None])[:, None]
+
+    def append(
+        self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
+    ) -> tuple[Float[Tensor, "B K S E"], Float[Tensor, "B K S E"]]:
+        """Store one layer's new keys and values; return all slots in use, as views.
+
+        The lengths move only with :meth:`advance`, once every layer has stored its part.
+
+        Raises:
+            ResourceError: If a row would grow beyond the capacity.
+        """
+        count = key.shape[2]
+        used = self.longest + count
+        if used > self.capacity:
+            raise ResourceError(f"{used} tokens do not fit a cache for {self.capacity}.")
+        for store, new in ((self._keys[layer], key), (self._values[layer], value)):
+            if self._even:
+                store[:, :, self.longest : used] = new.detach()
+            else:
+                rows = torch.arange(self.batch_size, device=store.device)[:, None]
+                store[rows, :, self.positions(count)] = new.detach().transpose(1, 2).to(store.dtype)
+        return self._keys[layer][:, :, :used], self._values[layer][:, :, :used]
+
+    def advance(self, count: int) -> None:
+        """Count ``count`` more tokens in every row; the model calls this after its last layer."""
+        self._set_lengths([length + count for length in self._lengths])
+
+    def truncate(self, lengths: Sequence[int]) -> None:
+        """Forget what lies beyond ``lengths`` (one for each row): padding, or rejected tokens.
+
+        Raises:
+            ValueError: If a row would get longer, or their number is wrong.
+        """
+        pairs = zip(lengths, self._lengths, strict=True)
+        if any(not 0 <= new <= old for new, old in pairs):
+            raise ValueError(f"cannot truncate rows of {self._lengths} tokens to {tuple(lengths)}")
+        self._set_lengths(lengths)
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Keep only ``rows``, in that order; a row named twice is copied."""
+        index = torch.tensor(rows, device=self._starts.device)
+        self._keys = [store[index] for store in self._keys]
+        self._values = [store[index] for store in self._values]
+        self._set_lengths([self._lengths[row] for row in rows])
+
+    def _set_lengths(self, lengths: Sequence[int]) -> None:
+        self._lengths = tuple(lengths)
+        self._even = len(set(self._lengths)) == 1
+        self._starts = torch.tensor(self._lengths, device=self._keys[0].device)

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from autogpt.core.errors import CheckpointError, ConfigError
+from autogpt.models.checkpoint import load_model, read_generation_config, save_model
+from autogpt.models.gpt import GPT, GPTConfig
+
+CONFIG = GPTConfig(
+    vocab_size=50,
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=8,
+    max_position_embeddings=16,
+)
+
+
+@pytest.fixture(scope="module")
+def model() -> GPT:
+    torch.manual_seed(0)
+    return GPT(CONFIG).eval()
+
+
+@pytest.fixture
+def folder(model: GPT, tmp_path: Path) -> Path:
+    save_model(model, tmp_path)
+    return tmp_path
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+    (folder / "manifest.json").unlink(missing_ok=True)
+
+
+def edit_weights(folder: Path, edit: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    edit(tensors)
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "manifest.json").unlink()
+
+
+def refusal(folder: Path, *, deep: bool = True) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load_model(folder, deep=deep)
+    message = caught.value.message
+    assert message.endswith(".")
+    assert "\n" not in message
+    return message
+
+
+def test_bf16_and_fp32_are_stored_and_loaded_as_asked(model: GPT, tmp_path: Path) -> None:
+    save_model(model, tmp_path, dtype="bfloat16")
+    stored = load_file(tmp_path / "model.safetensors")
+    assert {tensor.dtype for tensor in stored.values()} == {torch.bfloat16}
+    assert load_model(tmp_path).embedding.weight.dtype == torch.float32
+    assert load_model(tmp_path, dtype="auto").embedding.weight.dtype == torch.bfloat16
+    rounded = model.embedding.weight.bfloat16().float()
+    assert torch.equal(load_model(tmp_path).embedding.weight, rounded)
+
+
+def test_a_loaded_model_can_be_trained(folder: Path) -> None:
+    loaded = load_model(folder).train()
+    loaded(torch.tensor([[1, 2, 3]])).sum().backward()
+    with torch.no_grad():
+        for parameter in loaded.parameters():
+            parameter.sub_(parameter.grad)
+    assert not torch.equal(loaded.norm.weight, load_model(folder).norm.weight)
+
+
+def test_saving_over_an_older_model_replaces_it(folder: Path) -> None:
+    other = GPT(dataclasses.replace(CONFIG, num_hidden_layers=1))
+    save_model(other, folder)
+    assert load_model(folder).config.num_hidden_layers == 1
+    assert [path for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_sharded_weights_are_read(folder: Path, model: GPT) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    names = sorted(tensors)
+    shards = {"a.safetensors": names[:7], "b.safetensors": names[7:]}
+    for file, part in shards.items():
+        save_file({name: tensors[name] for name in part}, folder / file)
+    weight_map = {name: file for file, part in shards.items() for name in part}
+    (folder / "model.safetensors").unlink()
+    (folder / "manifest.json").unlink()
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": weight_map}))
+    assert torch.equal(load_model(folder).embedding.weight, model.embedding.weight)
+
+    (folder / "b.safetensors").unlink()
+    assert "b.safetensors' is missing" in refusal(folder)
+    index.write_text(json.dumps({"weight_map": {"x": "../../secret.safetensors"}}))
+    assert "expected a .safetensors file beside it" in refusal(folder)
+    index.write_text("[]")
+    assert "has no weight_map" in refusal(folder)
+
+
+def test_a_missing_folder_or_file_is_named(folder: Path) -> None:
+    assert "There is no model folder" in refusal(folder / "nothing")
+    (folder / "manifest.json").unlink()
+    (folder / "model.safetensors").unlink()
+    assert "model.safetensors' is missing" in refusal(folder)
+    (folder / "config.json").unlink()
+    assert "config.json' is missing" in refusal(folder)
+
+
+def test_a_file_that_the_manifest_names_must_be_there(folder: Path) -> None:
+    (folder / "generation_config.json").unlink()
+    assert "generation_config.json' is missing" in refusal(folder)
+
+
+@pytest.mark.parametrize("with_manifest", [True, False])
+@pytest.mark.parametrize("keep", [0.0, 0.0001, 0.3, 0.999])
+def test_truncated_weights_are_refused(folder: Path, with_manifest: bool, keep: float) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
+    if not with_manifest:
+        (folder / "manifest.json").unlink()
+    assert "truncated" in refusal(folder, deep=False)
+
+
+def test_altered_bytes_are_refused_when_checked_deeply(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    assert "its sha256 does not match" in refusal(folder)
+    load_model(folder, deep=False)
+
+
+def test_an_altered_manifest_is_refused(folder: Path) -> None:
+    for content in ('{"files": {"config.json": 1}}', '{"files": []}', "[]", "{"):
+        (folder / "manifest.json").write_text(content)
+        refusal(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(folder: Path, value: float) -> None:
+    def poison(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["model.layers.1.mlp.up_proj.weight"][3, 5] = value
+
+    edit_weights(folder, poison)
+    message = refusal(folder)
+    assert "NaN or infinity in 'model.layers.1.mlp.up_proj.weight'" in message
+
+
+def test_a_missing_tensor_is_named_with_the_nearest(folder: Path) -> None:
+    def rename(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["model.layers.0.mlp.upp_proj.weight"] = tensors.pop(
+            "model.layers.0.mlp.up_proj.weight"
+        )
+
+    edit_weights(folder, rename)
+    message = refusal(folder)
+    assert "lacks tensor 'model.layers.0.mlp.up_proj.weight'" in message
+    assert "nearest is 'model.layers.0.mlp.upp_proj.weight'" in message
+
+
+def test_an_unexpected_tensor_is_named(folder: Path) -> None:
+    edit_weights(folder, lambda tensors: tensors.update({"adapter": torch.ones(2)}))
+    assert "holds the unknown tensor 'adapter'" in refusal(folder)
+
+
+def test_a_tied_head_must_be_the_embedding(folder: Path) -> None:
+    def untie(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"] + 1
+
+    edit_weights(folder, untie)
+    assert "differs from 'model.embed_tokens.weight'" in refusal(folder)
+
+
+def test_a_wrong_shape_is_told_with_both(folder: Path) -> None:
+    edit_config(folder, intermediate_size=128)
+    assert "with shape [64, 32], but config.json asks for [128, 32]" in refusal(folder)
+
+
+def test_integers_are_no_weights(folder: Path) -> None:
+    def quantize(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["model.norm.weight"] = tensors["model.norm.weight"].to(torch.int8)
+
+    edit_weights(folder, quantize)
+    assert "stores 'model.norm.weight' as torch.int8" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "qwen33"}, "type 'qwen33' are not supported, only gpt2, llama, qwen3"),
+        ({"model_type": None}, "type None are not supported"),
+        ({"model_type": ["qwen3"]}, "are not supported"),
+        ({"hidden_size": None}, "config.json has no 'hidden_size'"),
+        ({"hidden_size": "32"}, "hidden_size = '32', expected a whole number"),
+        ({"hidden_size": True}, "hidden_size = True, expected a whole number"),
+        ({"rms_norm_eps": "small"}, "rms_norm_eps = 'small', expected a number"),
+        ({"tie_word_embeddings": 1}, "tie_word_embeddings = 1, expected true or false"),
+        ({"eos_token_id": "x"}, "eos_token_id = 'x', expected token ids"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers = -1 must be at least 1"),
+        ({"num_attention_heads": 0}, "num_attention_heads = 0 must be at least 1"),
+        ({"num_hidden_layers": 10**9}, "too few for the 1000000000 layers"),
+        ({"num_hidden_layers": 3}, "lacks tensor 'model.layers.2"),
+        ({"num_hidden_layers": 1}, "holds the unknown tensor 'model.layers.1"),
+        ({"hidden_size": 10**30}, "beyond what this machine can hold"),
+        ({"max_position_embeddings": 10**15}, "beyond what this machine can hold"),
+        ({"vocab_size": 10**12}, "config.json asks for [1000000000000, 32]"),
+        ({"hidden_act": "relu"}, "hidden_act = 'relu', but only 'silu' is supported"),
+        ({"use_sliding_window": True}, "use_sliding_window = True"),
+        ({"layer_types": ["sliding_attention"]}, "'sliding_attention'"),
+        ({"rope_scaling": {"rope_type": "yarn"}}, "rotary scaling of type 'yarn'"),
+        ({"rope_scaling": {"rope_type": "llama3"}}, "config.json has no 'factor'"),
+        ({"rope_scaling": 3}, "expected an object"),
+        ({"quantization_config": {"bits": 4}}, "quantized"),
+    ],
+)
+def test_a_wrong_config_is_refused_in_one_sentence(
+    folder: Path, changes: dict[str, object], message: str
+) -> None:
+    edit_config(folder, **changes)
+    assert message in refusal(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00\x01"])
+def test_a_broken_config_is_refused(folder: Path, content: str) -> None:
+    (folder / "config.json").write_text(content)
+    assert "config.json' is not" in refusal(folder)
+
+
+def test_pickles_are_never_loaded(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    message = refusal(folder)
+    assert "'pytorch_model.bin', a pickle that can run any program and is never loaded" in message
+
+
+@pytest.mark.parametrize(
+    "header", [b"{}", b"not json", b'{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}']
+)
+def test_a_forged_header_is_refused(folder: Path, header: bytes) -> None:
+    (folder / "manifest.json").unlink()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    refusal(folder)
+
+
+def test_generation_settings_may_be_absent(folder: Path) -> None:
+    (folder / "generation_config.json").unlink()
+    assert read_generation_config(folder) == {}
+
+
+def test_switches_that_a_family_does_not_have_are_not_saved(tmp_path: Path) -> None:
+    model = GPT(dataclasses.replace(CONFIG, positions="learned"))
+    with pytest.raises(ConfigError, match="saved as 'qwen3' cannot have positions = 'learned'"):
+        save_model(model, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tokenizer_larger_than_the_model_is_refused(model: GPT, tmp_path: Path) -> None:
+    class Large:
+        vocab_size = 51
+
+        def save(self, folder: Path) -> None: ...
+
+    with pytest.raises(ConfigError, match="The tokenizer has 51 tokens, the model only 50"):
+        save_model(model, tmp_path, tokenizer=Large())
