@@ -1,0 +1,108 @@
+"""From token ids to text that may be shown: whole characters, and nothing of a stop string.
+
+A stop string may begin in one token and end in another. Text that could still become one is held
+back until the next token decides.
+
+Not the end-of-text token and not ``max_tokens``: those are counted in ids, see ``engine``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autogpt.core.messages import TokenLogprob
+from autogpt.tokenizer.bpe import StreamDecoder, Tokenizer
+
+__all__ = ["Released", "StopMatcher", "TextStream"]
+
+
+class StopMatcher:
+    """Finds the first stop string in a text that arrives in pieces."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops = tuple(stops)
+        self._held = ""
+
+    def push(self, text: str) -> tuple[str, bool]:
+        """Return the text that is safe to show, and whether a stop string ended it."""
+        held = self._held + text
+        if not self._stops:
+            return held, False
+        found = [place for stop in self._stops if (place := held.find(stop)) >= 0]
+        if found:
+            self._held = ""
+            return held[: min(found)], True
+        safe = len(held) - max(_overlap(held, stop) for stop in self._stops)
+        self._held = held[safe:]
+        return held[:safe], False
+
+    def flush(self) -> str:
+        """Return what was held back, as no more text comes."""
+        held, self._held = self._held, ""
+        return held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Return the length of the longest end of ``text`` that begins ``stop``."""
+    longest = min(len(text), len(stop) - 1)
+    return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Text that may be shown, and the tokens it is made of."""
+
+    text: str
+    logprobs: tuple[TokenLogprob, ...]
+    stopped: bool
+
+
+class TextStream:
+    """Turns the ids of one completion into text, and sends each token's account with its text.
+
+    Args:
+        tokenizer: Decodes the ids.
+        stops: The text ends before the first of these.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
+        self._decoder = StreamDecoder(tokenizer)
+        self._matcher = StopMatcher(stops)
+        self._decoded = 0
+        self._released = 0
+        # Tokens whose text is held back, with the places in the text where each begins and ends.
+        self._waiting: deque[tuple[int, int, TokenLogprob]] = deque()
+
+    def push(self, token_id: int, logprob: TokenLogprob | None = None) -> Released:
+        """Add one token; return the text that became safe to show."""
+        text = self._decoder.push(token_id)
+        begin, self._decoded = self._decoded, self._decoded + len(text)
+        if logprob is not None:
+            self._waiting.append((begin, self._decoded, logprob))
+        shown, stopped = self._matcher.push(text)
+        self._released += len(shown)
+        return Released(shown, self._take(stopped=stopped), stopped)
+
+    def close(self) -> Released:
+        """Return what is left when no more tokens come.
+
+        Bytes that never became a character are dropped: half a character is no text.
+        """
+        rest = self._matcher.flush()
+        self._released += len(rest)
+        return Released(rest, self._take(stopped=True), stopped=False)
+
+    def _take(self, *, stopped: bool) -> tuple[TokenLogprob, ...]:
+        taken = []
+        while self._waiting:
+            begin, end, logprob = self._waiting[0]
+            # A last token that reaches into the stop string still belongs to the text before it.
+            if not (begin < self._released if stopped else end <= self._released):
+                break
+            taken.append(logprob)
+            self._waiting.popleft()
+        if stopped:
+            self._waiting.clear()
+        return tuple(taken)

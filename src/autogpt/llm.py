@@ -1,0 +1,383 @@
+"""The object a user holds: a loaded model that writes.
+
+::
+
+    gpt = autogpt.load("runs/tickets")
+    print(gpt.generate("Dear customer,", max_tokens=64, seed=0).text)
+    for chunk in gpt.stream("Dear customer,"):
+        print(chunk.text, end="")
+
+A prompt is text, which the model continues as it stands: nothing is put before it, and special
+tokens written in it stay text. An empty prompt begins a new document. A list of messages is
+written out with the model's chat template and answered.
+
+Not here: the decode loop (``inference.engine``), names of models (``core.refs``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from autogpt.core.errors import CheckpointError, ConfigError, UsageError
+from autogpt.core.messages import (
+    Chunk,
+    Completion,
+    FinishReason,
+    Prompt,
+    Timing,
+    TokenLogprob,
+    Usage,
+)
+from autogpt.core.refs import resolve
+from autogpt.core.units import format_count
+from autogpt.inference.engine import Engine, StepOutput, end_ids
+from autogpt.inference.packing import pack_model
+from autogpt.inference.sampling import SamplingParams
+from autogpt.models.checkpoint import load_model, read_generation_config
+from autogpt.models.gpt import GPT, parameter_count
+from autogpt.tokenizer.bpe import Tokenizer
+from autogpt.tokenizer.chat import encode_chat
+
+__all__ = ["LLM", "load"]
+
+_SAMPLED = ("temperature", "top_k", "top_p", "min_p")
+
+
+def load(
+    reference: str | Path, *, dtype: Literal["auto", "float32", "bfloat16"] = "float32"
+) -> LLM:
+    """Return the model that ``reference`` names, ready to write.
+
+    Args:
+        reference: A model folder in Hugging Face layout, or a run folder.
+        dtype: To compute in. float32 gives the same text alone and in a batch, to the bit; on a
+            CPU with bfloat16 instructions, bfloat16 takes half the memory and is up to 1.3 times
+            as fast, but rounds. "auto" is what the weights are stored as.
+
+    Raises:
+        UsageError: If there is no such model; names the nearest ones.
+        CheckpointError: If the model or its tokenizer is damaged or not supported.
+        ResourceError: If a file may not be read.
+    """
+    begin = time.perf_counter()
+    folder = resolve(reference)
+    model = load_model(folder, dtype=dtype)
+    tokenizer = Tokenizer.load(folder)
+    if tokenizer.vocab_size > model.config.vocab_size:
+        raise CheckpointError(
+            f"The tokenizer in {str(folder)!r} has {tokenizer.vocab_size} tokens, its model only "
+            f"{model.config.vocab_size}."
+        )
+    generation = read_generation_config(folder)
+    ends = end_ids(tokenizer, model.config.eos_token_id, generation.get("eos_token_id"))
+    head = pack_model(model)
+    return LLM(
+        model,
+        tokenizer,
+        ends=ends,
+        defaults=_read_defaults(generation, folder),
+        head=head,
+        load_s=time.perf_counter() - begin,
+    )
+
+
+def _read_defaults(generation: Mapping[str, Any], folder: Path) -> SamplingParams:
+    """Return the sampling settings that a model's ``generation_config.json`` asks for."""
+    given = {name: generation.get(name) for name in ("repetition_penalty", *_SAMPLED)}
+    if not generation.get("do_sample", True):
+        given |= {"temperature": 0.0, "top_k": None, "top_p": None, "min_p": None}
+    if given["top_k"] == 0:  # transformers' word for "all"
+        given["top_k"] = None
+    try:
+        return SamplingParams(**{name: value for name, value in given.items() if value is not None})
+    except ConfigError as error:
+        raise CheckpointError(
+            f"The generation_config.json in {str(folder)!r} is not valid: {error.message}"
+        ) from error
+
+
+class LLM:
+    """A model and its tokenizer. Made by :func:`load`.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        ends: Tokens that end a text; default those of the tokenizer and the model's config.
+        defaults: Sampling settings where a call names none.
+        head: Scores the vocabulary, see ``Engine``.
+        load_s: Seconds that loading took, for ``timing``.
+
+    Attributes:
+        model: As given.
+        tokenizer: As given.
+        defaults: As given.
+    """
+
+    def __init__(
+        self,
+        model: GPT,
+        tokenizer: Tokenizer,
+        *,
+        ends: frozenset[int] | None = None,
+        defaults: SamplingParams | None = None,
+        head: Callable[[Tensor], Tensor] | None = None,
+        load_s: float = 0.0,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.defaults = defaults or SamplingParams()
+        self._engine = Engine(model, tokenizer, ends=ends, head=head)
+        self._load_s = load_s
+
+    def __repr__(self) -> str:
+        config = self.model.config
+        return (
+            f"LLM({config.model_type}, {format_count(parameter_count(config))} parameters, "
+            f"context {config.max_position_embeddings})"
+        )
+
+    def generate(  # noqa: PLR0913 - each setting is spelled out for the user
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int = 256,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        logprobs: int | None = None,
+    ) -> Completion:
+        """Write what follows ``prompt``.
+
+        Args:
+            prompt: Text to continue, or messages to answer.
+            max_tokens: Most tokens to write, 1 or more; may exceed the model's context, then the
+                oldest tokens are forgotten on the way.
+            temperature: 0 is greedy. None, here and below: as the model's files say, else 0.8
+                and no filters.
+            top_k: Choose among this many most likely tokens.
+            top_p: Choose among the fewest tokens that hold this probability, above 0, up to 1.
+            min_p: Drop tokens less likely than this fraction of the most likely one, 0 to 1.
+            repetition_penalty: Above 1 makes tokens that occurred less likely.
+            seed: Same seed, same text, on one machine.
+            stop: The text ends before this string, or the first of these.
+            logprobs: Report log probabilities of each token and this many alternatives.
+
+        Raises:
+            ConfigError: If a setting is out of its range.
+            UsageError: If the prompt is messages and the model has no chat template.
+        """
+        params = self.sampling(
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=stop,
+            logprobs=logprobs,
+        )
+        return self.complete([prompt], params)[0][0]
+
+    def stream(  # noqa: PLR0913 - each setting is spelled out for the user
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int = 256,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float | None = None,
+        seed: int | None = None,
+        n: int = 1,
+        stop: str | Sequence[str] = (),
+        logprobs: int | None = None,
+    ) -> Iterator[Chunk]:
+        """Write what follows ``prompt``, piece by piece.
+
+        The pieces of one ``index`` joined are the text of :meth:`generate`. The last piece of
+        each carries ``finish_reason``, ``usage`` and ``timing``. Settings are checked before the
+        first piece is asked for.
+
+        Args:
+            prompt: Text to continue, or messages to answer.
+            max_tokens: As in :meth:`generate`, like all below.
+            temperature: 0 is greedy.
+            top_k: Most likely tokens to choose among.
+            top_p: Probability that the tokens to choose among hold.
+            min_p: Least probability, relative to the most likely token.
+            repetition_penalty: Above 1 avoids repetition.
+            seed: Same seed, same text.
+            n: How many completions, told apart by ``index``.
+            stop: Where the text ends.
+            logprobs: Alternatives to report for each token.
+
+        Raises:
+            ConfigError: If a setting is out of its range.
+            UsageError: If the prompt is messages and the model has no chat template.
+        """
+        params = self.sampling(
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            n=n,
+            stop=stop,
+            logprobs=logprobs,
+        )
+        return self._run([prompt], params)
+
+    def complete(
+        self, prompts: Sequence[Prompt], params: SamplingParams | None = None
+    ) -> list[list[Completion]]:
+        """Write ``params.n`` completions of each prompt, all in one batch.
+
+        Each text is what its prompt gives alone with the same settings.
+
+        Args:
+            prompts: Texts, or conversations.
+            params: Settings for all, as from :meth:`sampling`; default the model's own.
+
+        Raises:
+            UsageError: If a prompt is messages and the model has no chat template.
+        """
+        params = params or self.defaults
+        drafts = [_Draft(logprobs=params.logprobs) for _ in range(len(prompts) * params.n)]
+        for chunk in self._run(prompts, params):
+            drafts[chunk.index].add(chunk)
+        completions = [draft.finished() for draft in drafts]
+        return [
+            completions[start : start + params.n] for start in range(0, len(completions), params.n)
+        ]
+
+    def sampling(  # noqa: PLR0913 - each setting is spelled out for the user
+        self,
+        *,
+        max_tokens: int = 256,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float | None = None,
+        seed: int | None = None,
+        n: int = 1,
+        stop: str | Sequence[str] = (),
+        logprobs: int | None = None,
+    ) -> SamplingParams:
+        """Return the model's own settings, changed by those that are given.
+
+        The settings are those of :meth:`generate` and ``n``, the number of completions.
+
+        Raises:
+            ConfigError: If a setting is out of its range.
+        """
+        changed: dict[str, Any] = {
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "min_p": min_p,
+            "repetition_penalty": repetition_penalty,
+        }
+        return replace(
+            self.defaults,
+            max_tokens=max_tokens,
+            seed=seed,
+            n=n,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            logprobs=logprobs,
+            **{name: value for name, value in changed.items() if value is not None},
+        )
+
+    def _run(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Chunk]:
+        """Encode and check now; write when the chunks are asked for."""
+        begin = time.perf_counter()
+        token_ids = [
+            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens)
+            for prompt in prompts
+        ]
+        steps = self._engine.generate(token_ids, params)
+        counts = [len(ids) for ids in token_ids for _ in range(params.n)]
+        return self._chunks(steps, counts, begin)
+
+    def _encode(self, prompt: Prompt) -> list[int]:
+        if isinstance(prompt, str):
+            return self.tokenizer.encode(prompt) or [self.tokenizer.pad_id]
+        template = self.tokenizer.roles.chat_template
+        if template is None:
+            raise UsageError(
+                "This model has no chat template, so it cannot answer messages.",
+                hint="Give it text to continue instead.",
+            )
+        return encode_chat(prompt, self.tokenizer, template=template)
+
+    def _chunks(
+        self, steps: Iterator[StepOutput], prompt_tokens: Sequence[int], begin: float
+    ) -> Iterator[Chunk]:
+        written = [0] * len(prompt_tokens)
+        first: float | None = None
+        total = 0
+        for step in steps:
+            now = time.perf_counter()
+            first = first or now
+            total += 1
+            written[step.row] += 1
+            if step.finish_reason is None:
+                if step.text or step.logprobs:
+                    yield Chunk(text=step.text, index=step.row, logprobs=step.logprobs)
+                continue
+            yield Chunk(
+                text=step.text,
+                index=step.row,
+                logprobs=step.logprobs,
+                finish_reason=step.finish_reason,
+                usage=Usage(
+                    prompt_tokens=prompt_tokens[step.row], completion_tokens=written[step.row]
+                ),
+                timing=Timing(
+                    load_s=self._load_s,
+                    first_token_s=first - begin,
+                    tokens_per_s=(total - 1) / (now - first) if now > first else 0.0,
+                ),
+            )
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A completion whose chunks are being collected."""
+
+    logprobs: int | None
+    pieces: list[str] = field(default_factory=list)
+    entries: list[TokenLogprob] = field(default_factory=list)
+    last: Chunk | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        self.pieces.append(chunk.text)
+        self.entries.extend(chunk.logprobs)
+        self.last = chunk
+
+    def finished(self) -> Completion:
+        last = self.last
+        if last is None or last.finish_reason is None or last.usage is None or last.timing is None:
+            raise RuntimeError("the engine ended without finishing every row")
+        finish_reason: FinishReason = last.finish_reason
+        return Completion(
+            text="".join(self.pieces),
+            finish_reason=finish_reason,
+            usage=last.usage,
+            timing=last.timing,
+            logprobs=None if self.logprobs is None else tuple(self.entries),
+        )

@@ -1,0 +1,112 @@
+"""What a MODEL reference may be, and what the user hears when it is not one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autogpt.core.errors import UsageError
+from autogpt.core.refs import resolve
+
+
+def make_model(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+def test_a_model_folder_is_itself(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "gpt")
+    assert resolve(folder) == folder
+    assert resolve(f"{folder}/") == folder
+
+
+def test_a_run_folder_gives_its_model(tmp_path: Path) -> None:
+    model = make_model(tmp_path / "run" / "model")
+    (tmp_path / "run" / "recipe.toml").touch()
+    assert resolve(str(tmp_path / "run")) == model
+
+
+def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = make_model(tmp_path / "gpt")
+    assert resolve("~/gpt") == folder
+
+
+@pytest.mark.parametrize("name", ["recipe.toml", "metrics.jsonl", "checkpoints"])
+def test_an_unfinished_run_says_resume(tmp_path: Path, name: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).mkdir()
+    with pytest.raises(UsageError, match=r"no finished model yet\. .*--resume"):
+        resolve(tmp_path / "run")
+
+
+def test_a_missing_path_names_the_nearest_model(tmp_path: Path) -> None:
+    make_model(tmp_path / "shakespeare" / "model")
+    (tmp_path / "shakespear-notes").mkdir()
+    with pytest.raises(UsageError) as caught:
+        resolve(tmp_path / "shakespaere")
+    assert str(tmp_path / "shakespeare") in caught.value.hint
+    assert "notes" not in caught.value.hint
+
+
+def test_a_bare_name_is_looked_for_under_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_model(Path("runs/tickets/model"))
+    with pytest.raises(UsageError, match=r"Did you mean 'runs/tickets'\?"):
+        resolve("tickets")
+
+
+def test_nothing_near_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"There is no model .* autogpt train"):
+        resolve(tmp_path / "nowhere" / "at-all")
+
+
+def test_a_folder_of_models_lists_them(tmp_path: Path) -> None:
+    make_model(tmp_path / "runs" / "a" / "model")
+    make_model(tmp_path / "runs" / "b" / "model")
+    with pytest.raises(UsageError, match=r"only contains some.*runs/a.*runs/b"):
+        resolve(tmp_path / "runs")
+
+
+def test_a_file_of_a_model_names_its_folder(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "gpt")
+    with pytest.raises(UsageError, match="Name the folder") as caught:
+        resolve(folder / "config.json")
+    assert str(folder) in caught.value.hint
+
+
+def test_a_lone_file_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").touch()
+    with pytest.raises(UsageError, match="is a file"):
+        resolve(tmp_path / "x.gguf")
+
+
+def test_a_plain_folder_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"config\.json is missing"):
+        resolve(tmp_path)
+
+
+@pytest.mark.parametrize("reference", ["", "   "])
+def test_empty(reference: str) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        resolve(reference)
+
+
+def test_a_prompt_in_place_of_the_model_is_one_short_sentence() -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve("Once upon a time, " * 400)
+    assert len(str(caught.value)) < 300
+
+
+def test_hub_names_say_how_to_fetch() -> None:
+    with pytest.raises(UsageError, match=r"hf download Qwen/Qwen3-0\.6B"):
+        resolve("hf:Qwen/Qwen3-0.6B")
+
+
+def test_a_null_byte_is_a_usage_error() -> None:
+    with pytest.raises(UsageError):
+        resolve("runs/\0")
