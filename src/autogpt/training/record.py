@@ -1,0 +1,227 @@
+"""What happened during a run, step by step: ``metrics.jsonl`` and TensorBoard events.
+
+``metrics.jsonl`` holds one JSON object a line and is only ever appended to while training, each
+line flushed, so it can be followed with ``tail -f`` and survives a kill. A line torn by a crash is
+dropped on resume together with everything after the checkpoint, so no step is there twice. The
+TensorBoard events under ``tensorboard/`` say the same and are never read back.
+
+Not the recipe (what was decided) and not the checkpoint (what is needed to go on).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Literal, Self, cast
+
+from autogpt.core.errors import RunError
+from autogpt.core.files import explain_os_errors, open_atomic
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
+
+__all__ = ["METRICS", "TENSORBOARD", "Entry", "Kind", "Record", "read"]
+
+METRICS = "metrics.jsonl"
+TENSORBOARD = "tensorboard"
+
+Kind = Literal["train", "validation"]
+
+_SCALARS = ("loss", "bits_per_byte", "learning_rate", "gradient_norm", "tokens_per_s")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One line of the record.
+
+    Attributes:
+        kind: A look at the training batch, or at the whole validation split.
+        step: Optimizer steps done.
+        tokens: Training tokens seen so far.
+        elapsed_s: Seconds of work so far, over all resumes.
+        loss: Cross-entropy in nats per token.
+        bits_per_byte: The same in bits per byte of text; comparable across tokenizers.
+        learning_rate: Of the matrices, after the schedule.
+        gradient_norm: Before clipping.
+        tokens_per_s: Since the entry before.
+
+    A scalar is None where it was not measured, or was not a finite number.
+    """
+
+    kind: Kind
+    step: int
+    tokens: int
+    elapsed_s: float
+    loss: float | None = None
+    bits_per_byte: float | None = None
+    learning_rate: float | None = None
+    gradient_norm: float | None = None
+    tokens_per_s: float | None = None
+
+    def to_json(self) -> str:
+        """Return one line of strict JSON: a number that is not finite becomes null."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        kept = {key: _finite(value) for key, value in values.items() if value is not None}
+        return json.dumps(kept, ensure_ascii=False, allow_nan=False)
+
+
+class Record:
+    """Appends entries to the record of one run. Make it with ``Record.open``; close it at the end.
+
+    Args:
+        folder: The run folder, which exists.
+        purge_step: First step that TensorBoard is to forget from earlier events; None for none.
+        tensorboard: Whether to write TensorBoard events too.
+    """
+
+    def __init__(
+        self, folder: Path, *, purge_step: int | None = None, tensorboard: bool = True
+    ) -> None:
+        self._path = folder / METRICS
+        with explain_os_errors(self._path):
+            self._file: IO[str] = self._path.open("a", encoding="utf-8")
+        self._events = _writer(folder / TENSORBOARD, purge_step) if tensorboard else None
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, resume_step: int | None = None, tensorboard: bool = True
+    ) -> Self:
+        """Open the record of a new run, or of a run that goes on after ``resume_step``.
+
+        Args:
+            folder: The run folder; made if missing.
+            resume_step: Entries after this step are dropped; 0 drops all. None: a new run.
+            tensorboard: Whether to write TensorBoard events too.
+
+        Raises:
+            RunError: If a new run finds the record of another, or a record is damaged inside.
+            ResourceError: If the folder cannot be written.
+        """
+        path = folder / METRICS
+        with explain_os_errors(path):
+            folder.mkdir(parents=True, exist_ok=True)
+        if resume_step is None:
+            if path.exists() and path.stat().st_size > 0:
+                raise RunError(
+                    f"{str(folder)!r} already holds the record of a run.",
+                    hint="Continue it with --resume, or choose another folder.",
+                )
+            return cls(folder, tensorboard=tensorboard)
+        _cut(path, resume_step)
+        return cls(folder, purge_step=resume_step + 1, tensorboard=tensorboard)
+
+    def log(self, entry: Entry) -> None:
+        """Append one entry and hand it to the system at once.
+
+        Raises:
+            ResourceError: If the disk is full.
+        """
+        with explain_os_errors(self._path):
+            self._file.write(entry.to_json() + "\n")
+            self._file.flush()
+        if self._events is not None:
+            for name in _SCALARS:
+                value = _finite(getattr(entry, name))
+                if value is not None:
+                    self._events.add_scalar(_tag(entry.kind, name), value, entry.step)
+
+    def sync(self) -> None:
+        """Make everything logged so far durable (do this before a checkpoint claims it)."""
+        with explain_os_errors(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        if self._events is not None:
+            self._events.flush()
+
+    def close(self) -> None:
+        """Make the record durable and release the files. Closing twice is fine."""
+        if self._file.closed:
+            return
+        try:
+            self.sync()
+        finally:
+            self._file.close()
+            if self._events is not None:
+                self._events.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read(folder: Path) -> list[Entry]:
+    """Return the entries of a run in the order they were written; none if there is no record.
+
+    A torn last line is left out.
+
+    Raises:
+        RunError: If any other line is damaged.
+    """
+    path = folder / METRICS
+    if not path.exists():
+        return []
+    entries: list[Entry] = []
+    lines = path.read_bytes().splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            entries.append(_parse(line))
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):
+                break
+            raise RunError(
+                f"Line {number} of {str(path)!r} is damaged: {line[:60].decode(errors='replace')!r}"
+                " is not an entry of a run's record.",
+                hint="Remove that line, or train into another folder.",
+            ) from error
+    return entries
+
+
+def _parse(line: bytes) -> Entry:
+    """Return the entry of one line; fields that a later version added are passed over."""
+    raw = json.loads(line)
+    if not isinstance(raw, Mapping) or raw["kind"] not in ("train", "validation"):
+        raise ValueError("not an entry")
+    scalars = {name: None if raw.get(name) is None else float(raw[name]) for name in _SCALARS}
+    return Entry(
+        kind=cast(Kind, raw["kind"]),
+        step=int(raw["step"]),
+        tokens=int(raw["tokens"]),
+        elapsed_s=float(raw["elapsed_s"] or 0.0),
+        **scalars,
+    )
+
+
+def _cut(path: Path, last_step: int) -> None:
+    """Rewrite the record without a torn line and without the entries after ``last_step``."""
+    entries = [entry for entry in read(path.parent) if entry.step <= last_step]
+    with open_atomic(path, "w", encoding="utf-8") as file:
+        file.writelines(entry.to_json() + "\n" for entry in entries)
+
+
+def _writer(folder: Path, purge_step: int | None) -> SummaryWriter:
+    from tensorboardX import SummaryWriter
+
+    with explain_os_errors(folder):
+        return SummaryWriter(str(folder), purge_step=purge_step, flush_secs=10)
+
+
+def _tag(kind: Kind, name: str) -> str:
+    """Return the TensorBoard tag: what both kinds have is grouped to be seen side by side."""
+    return f"{name}/{kind}" if name in ("loss", "bits_per_byte") else name
+
+
+def _finite(value: object) -> object:
+    """Return ``value``, or None in place of a number that JSON has no word for."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
