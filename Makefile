@@ -5,7 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: test check format clean
+.PHONY: quickstart test check format clean
+
+quickstart: $(STAMP)  ## train on the bundled text, generate, show what is next
+	$(BIN)/autogpt quickstart
 
 test: $(STAMP)  ## the tests, with everything they need
 	$(BIN)/pytest -n auto

@@ -239,7 +239,7 @@ class LLM:
             stop=stop,
             logprobs=logprobs,
         )
-        return self._run([prompt], params)
+        return self.run([prompt], params)
 
     def complete(
         self, prompts: Sequence[Prompt], params: SamplingParams | None = None
@@ -257,7 +257,7 @@ class LLM:
         """
         params = params or self.defaults
         drafts = [_Draft(logprobs=params.logprobs) for _ in range(len(prompts) * params.n)]
-        for chunk in self._run(prompts, params):
+        for chunk in self.run(prompts, params):
             drafts[chunk.index].add(chunk)
         completions = [draft.finished() for draft in drafts]
         return [
@@ -302,7 +302,7 @@ class LLM:
             **{name: value for name, value in changed.items() if value is not None},
         )
 
-    def _run(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Chunk]:
+    def run(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Chunk]:
         """Encode and check now; write when the chunks are asked for."""
         begin = time.perf_counter()
         token_ids = [

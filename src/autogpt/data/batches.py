@@ -1,0 +1,117 @@
+"""Token shards to training batches: packed windows in an order that depends on seed and step only.
+
+Batch ``i`` is a pure function of (shard, seed, i), so a resumed run needs no other state. Each
+epoch visits every window once, in a new order and from a new offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from autogpt.core.errors import DataError
+from autogpt.data.shards import TokenShard
+
+__all__ = ["Batch", "Batches", "windows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs and what follows them, both [B, T]; documents are numbered, None if there is one."""
+
+    inputs: Int[Tensor, "B T"]
+    targets: Int[Tensor, "B T"]
+    document_ids: Int[Tensor, "B T"] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batches:
+    """Training batches of a shard.
+
+    Args:
+        shard: The tokens.
+        batch_size: B.
+        context_length: T.
+        seed: Of the order.
+    """
+
+    shard: TokenShard
+    batch_size: int
+    context_length: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Check that there is a window at all.
+
+        Raises:
+            DataError: If the corpus is too small for the model's context.
+        """
+        if self.windows_per_epoch < 1:
+            raise DataError(
+                f"The corpus has {len(self.shard)} tokens, too few for a context of "
+                f"{self.context_length}.",
+                hint="Give more text, or set model.context_length lower.",
+            )
+
+    @property
+    def windows_per_epoch(self) -> int:
+        """Windows seen before any is seen again."""
+        return (len(self.shard) - 1) // self.context_length - (len(self.shard) > 1 << 16)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return batch ``index``, counted from 0."""
+        places = [self._start(index * self.batch_size + row) for row in range(self.batch_size)]
+        return _gather(self.shard, np.array(places, dtype=np.int64), self.context_length)
+
+    def _start(self, number: int) -> int:
+        epoch, place = divmod(number, self.windows_per_epoch)
+        offset, order = _epoch_order(self.seed, epoch, self.windows_per_epoch)
+        spare = len(self.shard) - 1 - self.windows_per_epoch * self.context_length
+        return int(order[place]) * self.context_length + min(offset % self.context_length, spare)
+
+
+_ORDERS: dict[tuple[int, int, int], tuple[int, npt.NDArray[np.int64]]] = {}
+
+
+def _epoch_order(seed: int, epoch: int, count: int) -> tuple[int, npt.NDArray[np.int64]]:
+    key = (seed, epoch, count)
+    if key not in _ORDERS:
+        while len(_ORDERS) > 1:
+            _ORDERS.pop(next(iter(_ORDERS)))
+        generator = np.random.default_rng([seed, epoch])
+        _ORDERS[key] = (int(generator.integers(1 << 31)), generator.permutation(count))
+    return _ORDERS[key]
+
+
+def windows(shard: TokenShard, *, batch_size: int, context_length: int) -> Iterator[Batch]:
+    """Yield the whole shard once, in order; the last window overlaps so that none is left out.
+
+    Targets that an earlier window has scored are -100, the value that cross-entropy ignores.
+    """
+    last = len(shard) - 1 - context_length
+    if last < 0:
+        yield _gather(shard, np.array([0]), len(shard) - 1)
+        return
+    starts = np.append(np.arange(0, last, context_length), last)
+    for begin in range(0, len(starts), batch_size):
+        places = starts[begin : begin + batch_size]
+        batch = _gather(shard, places, context_length)
+        if places[-1] == last and len(starts) > 1:
+            batch.targets[-1, : int(starts[-2]) + context_length - last] = -100
+        yield batch
+
+
+def _gather(shard: TokenShard, starts: npt.NDArray[np.int64], length: int) -> Batch:
+    places = starts[:, None] + np.arange(length + 1)
+    tokens = torch.from_numpy(shard.tokens[places].astype(np.int64))
+    documents = None
+    if len(shard.starts) > 1:
+        numbers = np.searchsorted(shard.starts, places[:, :-1].astype(np.uint64), side="right")
+        documents = torch.from_numpy(numbers.astype(np.int64))
+    return Batch(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous(), documents)
