@@ -119,7 +119,7 @@ class PackedAttention(nn.Module):
         if not (isinstance(query, nn.RMSNorm) and isinstance(key, nn.RMSNorm)):
             return None
         rows = [query.weight] * self._queries + [key.weight] * self._shared
-        return PackedNorm(torch.stack(rows), float(query.eps or 0.0))  # [H + K, E]
+        return PackedNorm(torch.stack(tuple(rows)), float(query.eps or 0.0))  # [H + K, E]
 
     def forward(
         self,
