@@ -132,13 +132,13 @@ class PackedAttention(nn.Module):
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""
         heads = self._project(hidden).unflatten(-1, (-1, self._head_dim))  # [B, T, H + 2 K, E]
-        turned, value = heads.split((self._queries + self._shared, self._shared), dim=2)
+        turned, value = torch.split(heads, [self._queries + self._shared, self._shared], dim=2)
         if self._norm is not None:
             turned = self._norm(turned)
         turned, value = turned.transpose(1, 2), value.transpose(1, 2)  # [B, H + K, T, E]
         if rotation is not None:
             turned = rotate(turned, rotation)
-        query, key = turned.split((self._queries, self._shared), dim=1)
+        query, key = torch.split(turned, [self._queries, self._shared], dim=1)
 
         if cache is None:
             mixed = attend(query, key, value, mask=mask, form=form)  # [B, H, T, E]

@@ -19,7 +19,11 @@ __all__ = ["Released", "StopMatcher", "TextStream"]
 
 
 class StopMatcher:
-    """Finds the first stop string in a text that arrives in pieces."""
+    """Finds the first stop string in a text that arrives in pieces.
+
+    The first is the one that is complete first, and of several that end there the longest; so it
+    does not matter how the text is cut into pieces.
+    """
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stops)
@@ -30,10 +34,13 @@ class StopMatcher:
         held = self._held + text
         if not self._stops:
             return held, False
-        found = [place for stop in self._stops if (place := held.find(stop)) >= 0]
+        found = [
+            (begin + len(stop), begin) for stop in self._stops if (begin := held.find(stop)) >= 0
+        ]
         if found:
             self._held = ""
-            return held[: min(found)], True
+            _, begin = min(found)
+            return held[:begin], True
         safe = len(held) - max(_overlap(held, stop) for stop in self._stops)
         self._held = held[safe:]
         return held[:safe], False

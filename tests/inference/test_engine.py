@@ -1,0 +1,250 @@
+"""Cached is uncached, a batch is its rows, a seed is a text, and greedy is transformers' greedy."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from autogpt.core.errors import UsageError
+from autogpt.inference.engine import Engine, StepOutput, end_ids
+from autogpt.inference.packing import pack_model
+from autogpt.inference.sampling import SamplingParams, row_random, sample
+from autogpt.models.checkpoint import save_model
+from autogpt.models.gpt import GPT
+from autogpt.tokenizer.bpe import Tokenizer
+
+NO_END: frozenset[int] = frozenset()
+GREEDY = SamplingParams(max_tokens=24, temperature=0.0)
+RANDOM = SamplingParams(max_tokens=24, temperature=1.0, seed=3)
+PROMPTS = [[5, 6, 7], [8], [20, 21, 22, 23, 24, 25, 26, 27, 28, 29], [5, 6, 7]]
+
+
+@pytest.fixture(scope="module")
+def engine(model: GPT, tokenizer: Tokenizer) -> Engine:
+    """An engine as ``autogpt.load`` makes it, that never ends early."""
+    packed = copy.deepcopy(model)
+    head = pack_model(packed)
+    return Engine(packed, tokenizer, ends=NO_END, head=head)
+
+
+def rows_of(steps: Sequence[StepOutput]) -> dict[int, list[StepOutput]]:
+    rows: dict[int, list[StepOutput]] = {}
+    for step in steps:
+        rows.setdefault(step.row, []).append(step)
+    return dict(sorted(rows.items()))
+
+
+def ids_of(engine: Engine, prompts: Sequence[list[int]], params: SamplingParams) -> list[list[int]]:
+    rows = rows_of(list(engine.generate(prompts, params)))
+    return [[step.token_id for step in steps] for steps in rows.values()]
+
+
+def uncached(model: GPT, prompt: list[int], params: SamplingParams) -> list[int]:
+    """Return what the model writes when it reads everything anew for each token."""
+    context = model.config.max_position_embeddings
+    chance, ids, begin = row_random(params.seed, 0), list(prompt), 0
+    for _ in range(params.max_tokens):
+        if len(ids) - begin > context:
+            begin = len(ids) - context // 2
+        with torch.inference_mode():
+            logits = model.logits(model(torch.tensor([ids[begin:]]))[:, -1])
+        draws = None
+        if params.temperature > 0:
+            draws = torch.tensor([chance.random()], dtype=torch.float64)
+        seen = torch.zeros_like(logits, dtype=torch.bool)
+        seen[0, ids] = True
+        ids.append(int(sample(logits, params, seen=seen, draws=draws)))
+    return ids[len(prompt) :]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        GREEDY,
+        RANDOM,
+        replace(RANDOM, top_k=40, top_p=0.9, min_p=0.02),
+        replace(GREEDY, repetition_penalty=1.5),
+    ],
+)
+def test_cached_is_uncached(engine: Engine, model: GPT, params: SamplingParams) -> None:
+    for prompt in PROMPTS:
+        assert ids_of(engine, [prompt], params) == [uncached(model, prompt, params)]
+
+
+@pytest.mark.parametrize("params", [GREEDY, RANDOM, replace(RANDOM, repetition_penalty=1.3)])
+def test_a_batch_gives_what_each_prompt_gives_alone(engine: Engine, params: SamplingParams) -> None:
+    together = ids_of(engine, PROMPTS, params)
+    assert together == [ids_of(engine, [prompt], params)[0] for prompt in PROMPTS]
+    assert together[0] == together[3]
+    assert len({tuple(row) for row in together}) == 3
+
+
+def test_rows_that_end_leave_the_others_alone(engine: Engine, tokenizer: Tokenizer) -> None:
+    whole = ids_of(engine, PROMPTS, RANDOM)
+    ending = Engine(engine._model, tokenizer, ends=frozenset([whole[0][3]]), head=engine._head)
+    rows = ids_of(ending, PROMPTS, RANDOM)
+    assert len(rows[0]) == whole[0].index(whole[0][3]) + 1
+    for row, full in zip(rows, whole, strict=True):
+        assert row == full[: len(row)]
+
+
+def test_completions_of_one_prompt_differ_and_repeat(engine: Engine) -> None:
+    four = ids_of(engine, PROMPTS[:2], replace(RANDOM, n=4))
+    assert len({tuple(row) for row in four}) == 8
+    assert four[:4] == ids_of(engine, PROMPTS[:1], replace(RANDOM, n=4))
+    assert four[4:6] == ids_of(engine, PROMPTS[1:2], replace(RANDOM, n=2))
+    assert four[0] == ids_of(engine, PROMPTS[:1], RANDOM)[0]
+
+
+def test_more_rows_than_fit_at_once(engine: Engine) -> None:
+    params = replace(RANDOM, max_tokens=3, n=35)
+    rows = ids_of(engine, PROMPTS[:2], params)
+    assert len(rows) == 70
+    assert rows[35:] == ids_of(engine, PROMPTS[1:2], params)
+
+
+def test_a_seed_is_a_text(engine: Engine) -> None:
+    first = ids_of(engine, PROMPTS[:1], RANDOM)
+    assert first == ids_of(engine, PROMPTS[:1], RANDOM)
+    assert first != ids_of(engine, PROMPTS[:1], replace(RANDOM, seed=4))
+    assert ids_of(engine, PROMPTS[:1], replace(RANDOM, seed=None)) != ids_of(
+        engine, PROMPTS[:1], replace(RANDOM, seed=None)
+    )
+
+
+@pytest.mark.parametrize("family", ["qwen3", "llama", "gpt2"])
+def test_greedy_is_that_of_transformers(
+    make_model: Callable[..., GPT], tokenizer: Tokenizer, tmp_path: Path, family: str
+) -> None:
+    switches: dict[str, dict[str, object]] = {
+        "qwen3": {},
+        "llama": {"model_type": "llama", "query_key_norm": False},
+        "gpt2": {
+            "model_type": "gpt2", "norm": "layer", "network": "gelu", "positions": "learned",
+            "query_key_norm": False, "attention_bias": True, "network_bias": True,
+            "num_key_value_heads": 4, "head_dim": 8,
+        },
+    }  # fmt: skip
+    model = make_model(**switches[family])
+    save_model(model, tmp_path, tokenizer=tokenizer)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    engine = Engine(model, tokenizer, ends=NO_END, head=pack_model(model))
+    settings = transformers.GenerationConfig(
+        max_new_tokens=24, do_sample=False, eos_token_id=None, pad_token_id=0
+    )
+    for prompt in PROMPTS[:3]:
+        ids = torch.tensor([prompt])
+        wanted = theirs.generate(
+            ids, attention_mask=torch.ones_like(ids), generation_config=settings
+        )
+        assert ids_of(engine, [prompt], GREEDY)[0] == wanted[0, len(prompt) :].tolist()
+
+
+def test_an_unpacked_model_writes_the_same(
+    engine: Engine, model: GPT, tokenizer: Tokenizer
+) -> None:
+    plain = Engine(model, tokenizer, ends=NO_END)
+    assert ids_of(plain, PROMPTS, GREEDY) == ids_of(engine, PROMPTS, GREEDY)
+
+
+@pytest.mark.parametrize(
+    "params", [replace(GREEDY, max_tokens=150), replace(RANDOM, max_tokens=150)]
+)
+def test_a_text_longer_than_the_context_goes_on(
+    engine: Engine, model: GPT, params: SamplingParams
+) -> None:
+    prompts = [PROMPTS[0], list(range(30, 90)), PROMPTS[2]]
+    together = ids_of(engine, prompts, params)
+    for prompt, row in zip(prompts, together, strict=True):
+        assert len(row) == 150
+        assert row == uncached(model, prompt, params)
+
+
+def test_a_prompt_longer_than_the_context_loses_its_beginning(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = [token % 300 for token in range(1000)]
+    with caplog.at_level(logging.WARNING):
+        rows = ids_of(engine, [long], replace(GREEDY, max_tokens=10))
+    assert "1000 tokens is longer than the model's context of 64" in caplog.text
+    assert rows == ids_of(engine, [long[-54:]], replace(GREEDY, max_tokens=10))
+    assert len(engine.fit(long, max_tokens=1000)) == 32
+    assert engine.fit(long[:64], max_tokens=1000) == long[:64]
+
+
+def test_reasons_to_end(engine: Engine, tokenizer: Tokenizer) -> None:
+    steps = list(engine.generate([[5]], GREEDY))
+    assert [step.finish_reason for step in steps] == [None] * 23 + ["length"]
+    end = steps[4].token_id
+    ending = Engine(engine._model, tokenizer, ends=frozenset([end]), head=engine._head)
+    stopped = list(ending.generate([[5]], GREEDY))
+    first = next(place for place, step in enumerate(steps) if step.token_id == end)
+    assert len(stopped) == first + 1
+    assert stopped[-1].finish_reason == "stop"
+    text = "".join(step.text for step in stopped)
+    whole = tokenizer.decode([step.token_id for step in steps[:first]])
+    # Half a character before the end is dropped; bytes that are no character at all show.
+    assert whole.removesuffix("\ufffd").removeprefix(text) == ""
+
+
+def test_a_stop_string_over_two_tokens(engine: Engine) -> None:
+    params = replace(RANDOM, max_tokens=60)
+    text = "".join(step.text for step in engine.generate([[5]], params))
+    stop = text[20:24]
+    steps = list(engine.generate([[5]], replace(params, stop=(stop, "never there"))))
+    assert steps[-1].finish_reason == "stop"
+    assert "".join(step.text for step in steps) == text[: text.index(stop)]
+
+
+def test_logprobs_are_those_of_the_uncached_model(
+    engine: Engine, model: GPT, tokenizer: Tokenizer
+) -> None:
+    params = replace(RANDOM, logprobs=3, top_k=20, temperature=0.5)
+    steps = list(engine.generate([PROMPTS[2]], params))
+    ids = [step.token_id for step in steps]
+    assert ids == [
+        step.token_id for step in engine.generate([PROMPTS[2]], replace(params, logprobs=None))
+    ]
+    entries = [entry for step in steps for entry in step.logprobs]
+    with torch.inference_mode():
+        read = torch.tensor([PROMPTS[2] + ids[:-1]])
+        wanted = model.logits(model(read)[0, len(PROMPTS[2]) - 1 :])[:, : tokenizer.vocab_size]
+    wanted = wanted.log_softmax(-1)
+    for place, entry in enumerate(entries):
+        assert entry.token_bytes == tokenizer.token_bytes(ids[place])
+        assert entry.logprob == pytest.approx(float(wanted[place, ids[place]]), abs=1e-4)
+        assert [top.logprob for top in entry.top] == pytest.approx(
+            wanted[place].topk(3).values.tolist(), abs=1e-4
+        )
+
+
+def test_padding_of_the_vocabulary_is_never_chosen(
+    make_model: Callable[..., GPT], tokenizer: Tokenizer
+) -> None:
+    model = make_model(vocab_size=tokenizer.vocab_size * 8)
+    engine = Engine(model, tokenizer, ends=NO_END)
+    rows = ids_of(engine, [[5]] * 4, replace(RANDOM, temperature=5.0))
+    assert max(map(max, rows)) < tokenizer.vocab_size
+
+
+def test_a_prompt_without_tokens_is_refused(engine: Engine) -> None:
+    with pytest.raises(UsageError, match="no tokens"):
+        engine.generate([[5], []], GREEDY)
+
+
+def test_what_ends_a_text(tokenizer: Tokenizer) -> None:
+    own = {tokenizer.eos_id, tokenizer.pad_id, tokenizer.im_start_id}
+    assert end_ids(tokenizer) == own
+    assert end_ids(tokenizer, 3, None, (4, 5), [6]) == own | {3, 4, 5, 6}
+
+
+def test_the_caller_is_not_left_in_inference_mode(engine: Engine) -> None:
+    for _ in engine.generate([[5]], replace(GREEDY, max_tokens=2)):
+        assert not torch.is_inference_mode_enabled()
