@@ -17,16 +17,17 @@ from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from autogpt.core.config import dump_toml, from_mapping, merge, to_mapping
 from autogpt.core.errors import DataError, RunError
 from autogpt.core.files import explain_os_errors, write_text
-from autogpt.core.units import format_count, format_duration, parse_duration
+from autogpt.core.units import format_count, format_duration
 from autogpt.data import shards
 from autogpt.data.batches import Batches
 from autogpt.data.clean import CleanConfig, CleanResult, clean
-from autogpt.data.readers import ReadConfig, ReadReport, read
+from autogpt.data.readers import Document, ReadConfig, ReadReport, read
 from autogpt.evaluation.compressors import compressed_bits_per_byte
 from autogpt.evaluation.curves import write_curves
 from autogpt.evaluation.energy import EnergyEstimate, EnergyMeter
@@ -55,7 +56,9 @@ from autogpt.training.trainer import Outcome, TrainingConfig, evaluate, train_mo
 __all__ = ["QUICKSTART_SETTINGS", "Recipe", "TrainResult", "quickstart", "train"]
 
 _RESERVE = 0.06  # of the budget: evaluation, export and report after the loop
-_PROMPTS = {"en": ("\n\nKING:\n", "What is ", "My lord, "), "zh": ("子曰：", "學而", "君不見")}
+_SAMPLES = 3
+_PROMPT_TOKENS = 8
+_QUICKSTART_PROMPTS = ("KING:\n", "What is ", "My lord, ", "子曰：", "學而", "君不見")
 QUICKSTART_SETTINGS: dict[str, object] = {
     "training": {"budget": "2m"},
     "model": {"preset": "tiny", "context_length": 128},
@@ -76,7 +79,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainResult:
-    """What a run gave; the fields of ``train --json``, and three samples a language.
+    """What a run gave; the fields of ``train --json``, and samples.
 
     ``wall_s`` is the whole run, ``train_s`` the loop alone; losses are in nats per token.
     """
@@ -118,6 +121,7 @@ def train(
     out: Path | str,
     settings: Mapping[str, object] | None = None,
     budget: str | None = None,
+    prompts: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> TrainResult:
     """Train a model from nothing on ``sources``, within a budget, into the run folder ``out``.
@@ -127,6 +131,7 @@ def train(
         out: A folder that does not hold a run yet.
         settings: Nested settings of :class:`Recipe`.
         budget: Short for the setting ``training.budget``.
+        prompts: Begin the samples; by default beginnings of held-out text do.
         say: Told in a line what happens.
 
     Raises:
@@ -137,12 +142,14 @@ def train(
     given = merge(settings or {}, {"training": {"budget": budget}} if budget else {})
     recipe = _decide(from_mapping(Recipe, given))
     out = Path(out)
+    source_report = ReadReport()
+    documents = read(sources, recipe.read, report=source_report)  # checks them, reads later
     with _claimed(out), record.Record.open(out) as log:
         torch.manual_seed(recipe.seed)
         meter = EnergyMeter()
         meter.start()
         phases: dict[str, float] = {}
-        prepared = _prepare(sources, recipe, out / "data", phases, say)
+        prepared = _prepare(documents, source_report, recipe, out / "data", phases, say)
         model = GPT(_architecture(recipe, prepared.tokenizer))
         write_text(out / "recipe.toml", dump_toml(to_mapping(recipe)))
         say(
@@ -169,7 +176,7 @@ def train(
         )
         say(f"validation loss {loss:.4f}, {bits:.4f} bits per byte")
         save_model(model, out / "model", tokenizer=prepared.tokenizer, dtype="float32")
-        samples = _samples(load(out / "model"), recipe.seed)
+        samples = _samples(load(out / "model"), prompts or _beginnings(prepared), recipe.seed)
         result = TrainResult(
             run=str(out),
             model=str(out / "model"),
@@ -200,7 +207,13 @@ def quickstart(
     """Train on the bundled plays and classics for about two minutes."""
     with as_file(files("autogpt.data") / "quickstart") as folder:
         texts = sorted(str(path) for path in folder.glob("*.txt"))
-        return train(texts, out=out, settings=merge(QUICKSTART_SETTINGS, settings or {}), say=say)
+        return train(
+            texts,
+            out=out,
+            settings=merge(QUICKSTART_SETTINGS, settings or {}),
+            prompts=_QUICKSTART_PROMPTS,
+            say=say,
+        )
 
 
 def _decide(recipe: Recipe) -> Recipe:
@@ -210,7 +223,7 @@ def _decide(recipe: Recipe) -> Recipe:
     """
     if recipe.model.preset != "auto":
         return recipe
-    budget_s = parse_duration(recipe.training.budget)
+    budget_s = recipe.training.budget_s
     preset = "tiny" if budget_s < 15 * 60 else "small" if budget_s < 3 * 3600 else "medium"
     return replace(recipe, model=replace(recipe.model, preset=preset))  # type: ignore[arg-type]
 
@@ -238,16 +251,15 @@ def _claimed(out: Path) -> Iterator[None]:
 
 
 def _prepare(
-    sources: Sequence[str],
+    documents: Iterator[Document],
+    report: ReadReport,
     recipe: Recipe,
     folder: Path,
     phases: dict[str, float],
     say: Callable[[str], None],
 ) -> _Prepared:
     mark = time.perf_counter()
-    report = ReadReport()
     with tempfile.TemporaryDirectory(prefix=".prepare-", dir=folder.parent) as room:
-        documents = read(sources, recipe.read, report=report)
         cleaned = clean(documents, recipe.clean, folder=Path(room))
         for row in cleaned.report.table():
             say("  ".join(row))
@@ -294,7 +306,7 @@ def _loop(
         context_length=recipe.model.context_length,
         seed=recipe.seed,
     )
-    budget_s = parse_duration(recipe.training.budget)
+    budget_s = recipe.training.budget_s
     left = max(1.0, budget_s * (1 - _RESERVE) - (time.perf_counter() - begin))
 
     def show(entry: record.Entry, share: float) -> None:
@@ -308,15 +320,25 @@ def _loop(
     return train_model(model, batches, recipe.training, budget_s=left, log=show)
 
 
-def _samples(llm: LLM, seed: int) -> tuple[Sample, ...]:
+def _beginnings(prepared: _Prepared) -> list[str]:
+    """Return how some held-out documents begin, evenly spread; or blocks, if there are too few."""
+    shard = prepared.validation
+    starts = shard.starts if len(shard.starts) >= _SAMPLES else np.arange(len(shard))
+    chosen = [int(starts[i * len(starts) // _SAMPLES]) for i in range(_SAMPLES)]
+    texts = (
+        prepared.tokenizer.decode(shard.tokens[begin : begin + _PROMPT_TOKENS], skip_special=True)
+        for begin in chosen
+    )
+    return [text.strip("\ufffd") for text in texts]
+
+
+def _samples(llm: LLM, prompts: Sequence[str], seed: int) -> tuple[Sample, ...]:
     return tuple(
         Sample(
             prompt=prompt,
             continuation=llm.generate(prompt, max_tokens=80, temperature=0.7, seed=seed).text,
-            language=language,
             settings=f"temperature 0.7, seed {seed}",
         )
-        for language, prompts in _PROMPTS.items()
         for prompt in prompts
     )
 
@@ -381,7 +403,7 @@ def _corpus(prepared: _Prepared, sources: Sequence[str]) -> CorpusFacts:
     return CorpusFacts(
         sources=tuple(Path(source).name or source for source in sources),
         documents=report.documents,
-        size_bytes=report.bytes,
+        size_bytes=cleaned.report.bytes_in,
         train_documents=cleaned.train.documents,
         train_bytes=cleaned.train.bytes,
         train_tokens=len(prepared.train),

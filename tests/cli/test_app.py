@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -72,6 +73,25 @@ def test_wrong_input_is_one_sentence(
     assert words in result.stderr
     assert "Traceback" not in result.stderr
     assert set(json.loads(result.stdout)["error"]) == {"code", "message", "hint"}
+
+
+def test_a_wrong_source_leaves_no_folder_behind(tmp_path: Path):
+    run("train", "missing.txt", "--out", "r", cwd=tmp_path)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path):
+    with (tmp_path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = run("train", str(PLAYS), "--out", str(tmp_path))
+    assert result.returncode == 1
+    assert "in use" in result.stderr
+
+
+def test_samples_begin_as_the_held_out_text_does(trained: tuple[Path, dict[str, object]]):
+    card = (trained[0] / "model" / "README.md").read_text(encoding="utf-8")
+    assert "KING" not in card
+    assert "temperature 0.7, seed 0" in card
 
 
 def test_help_imports_no_torch():

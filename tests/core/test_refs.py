@@ -35,10 +35,10 @@ def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("name", ["recipe.toml", "metrics.jsonl", "checkpoints"])
-def test_an_unfinished_run_says_resume(tmp_path: Path, name: str) -> None:
+def test_an_unfinished_run_says_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).mkdir()
-    with pytest.raises(UsageError, match=r"no finished model yet\. .*--resume"):
+    with pytest.raises(UsageError, match=r"no finished model yet\. Train again"):
         resolve(tmp_path / "run")
 
 

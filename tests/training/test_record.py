@@ -121,7 +121,7 @@ def test_a_damaged_line_inside_is_named(tmp_path: Path) -> None:
 def test_a_new_run_does_not_write_into_another(tmp_path: Path) -> None:
     with Record.open(tmp_path, tensorboard=False) as record:
         record.log(train(1))
-    with pytest.raises(RunError, match="--resume"):
+    with pytest.raises(RunError, match="another folder"):
         Record.open(tmp_path, tensorboard=False)
 
 

@@ -166,10 +166,9 @@ def main() -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except Exception as error:
-        if hasattr(error, "format_message"):
-            return _fail(UsageError(error.format_message(), hint="See autogpt --help."))
-        raise
+    except typer.TyperException as error:
+        message = error.format_message()  # empty where typer has printed the help instead
+        return _fail(UsageError(message, hint="See autogpt --help.")) if message else 2
     return code if isinstance(code, int) else 0
 
 

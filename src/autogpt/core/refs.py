@@ -63,7 +63,7 @@ def _inside(folder: Path) -> Path:
     if any((folder / name).exists() for name in _RUN_FILES):
         raise UsageError(
             f"The run {str(folder)!r} has no finished model yet.",
-            hint="Run its train command again with --resume to finish it.",
+            hint="Train again into another folder; this run did not finish.",
         )
     inner = sorted(str(child) for child in _subfolders(folder) if _is_model(child))
     if inner:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,7 @@ class Batches:
     @property
     def windows_per_epoch(self) -> int:
         """Windows seen before any is seen again."""
-        return (len(self.shard) - 1) // self.context_length - (len(self.shard) > 1 << 16)
+        return (len(self.shard) - 1) // self.context_length
 
     def __getitem__(self, index: int) -> Batch:
         """Return batch ``index``, counted from 0."""
@@ -71,22 +72,18 @@ class Batches:
 
     def _start(self, number: int) -> int:
         epoch, place = divmod(number, self.windows_per_epoch)
-        offset, order = _epoch_order(self.seed, epoch, self.windows_per_epoch)
         spare = len(self.shard) - 1 - self.windows_per_epoch * self.context_length
-        return int(order[place]) * self.context_length + min(offset % self.context_length, spare)
+        offset, order = _epoch_order(self.seed, epoch, self.windows_per_epoch, spare)
+        return int(order[place]) * self.context_length + offset
 
 
-_ORDERS: dict[tuple[int, int, int], tuple[int, npt.NDArray[np.int64]]] = {}
-
-
-def _epoch_order(seed: int, epoch: int, count: int) -> tuple[int, npt.NDArray[np.int64]]:
-    key = (seed, epoch, count)
-    if key not in _ORDERS:
-        while len(_ORDERS) > 1:
-            _ORDERS.pop(next(iter(_ORDERS)))
-        generator = np.random.default_rng([seed, epoch])
-        _ORDERS[key] = (int(generator.integers(1 << 31)), generator.permutation(count))
-    return _ORDERS[key]
+@lru_cache(maxsize=2)  # a batch may lie across two epochs
+def _epoch_order(
+    seed: int, epoch: int, count: int, spare: int
+) -> tuple[int, npt.NDArray[np.int64]]:
+    """Return where the windows of an epoch begin, 0 to ``spare``, and their order."""
+    generator = np.random.default_rng([seed, epoch])
+    return int(generator.integers(spare + 1)), generator.permutation(count)
 
 
 def windows(shard: TokenShard, *, batch_size: int, context_length: int) -> Iterator[Batch]:

@@ -109,7 +109,7 @@ class Record:
             if path.exists() and path.stat().st_size > 0:
                 raise RunError(
                     f"{str(folder)!r} already holds the record of a run.",
-                    hint="Continue it with --resume, or choose another folder.",
+                    hint="Choose another folder, or remove this one.",
                 )
             return cls(folder, tensorboard=tensorboard)
         _cut(path, resume_step)

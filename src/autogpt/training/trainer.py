@@ -6,9 +6,7 @@ The learning rate follows the elapsed share of the budget (warmup, stable, decay
 
 from __future__ import annotations
 
-import ctypes
 import math
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,17 +16,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from autogpt.core.errors import ConfigError
+from autogpt.core.units import parse_duration
 from autogpt.data.batches import Batch, Batches, windows
 from autogpt.data.shards import TokenShard
 from autogpt.models.gpt import GPT
 from autogpt.training.optim import Optimizer
 from autogpt.training.record import Entry
 
-__all__ = ["Outcome", "TrainingConfig", "evaluate", "faster_dtype", "keep_memory", "train_model"]
+__all__ = ["Outcome", "TrainingConfig", "evaluate", "train_model"]
 
 _LOG_EVERY_S = 1.0
 _SDPA_FROM = 384  # tokens; below, torch's bf16 backward on a CPU loses to the explicit form
-_COMPILE_FROM_S = 90.0  # compiling takes some 30 s here, which a shorter budget does not earn back
+_COMPILE_FROM_S = 90.0  # seconds; at 112 s compiling, some 50 s of it, still won (docs/log.md)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +67,9 @@ class TrainingConfig:
 
         Raises:
             ConfigError: If a setting is out of its range.
+            UsageError: If the budget is not a duration.
         """
+        parse_duration(self.budget)
         for name in ("max_steps", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -88,6 +89,11 @@ class TrainingConfig:
                     f"training.{name} = {getattr(self, name)!r}: expected {', '.join(known)}."
                 )
 
+    @property
+    def budget_s(self) -> float:
+        """The budget in seconds."""
+        return parse_duration(self.budget)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
@@ -101,7 +107,7 @@ class Outcome:
     compiled: bool
 
 
-def faster_dtype() -> torch.dtype:
+def _faster_dtype() -> torch.dtype:
     """Return bfloat16 where its matrix product is measured to be faster than float32's here."""
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
@@ -115,18 +121,6 @@ def faster_dtype() -> torch.dtype:
     return min(seconds, key=lambda dtype: seconds[dtype])
 
 
-def keep_memory() -> None:
-    """Let glibc reuse freed memory rather than return it: each step asks for the same again.
-
-    Otherwise every activation over 128 KiB is mapped, zeroed and faulted in anew, at each step.
-    Source: mallopt(3), M_TRIM_THRESHOLD = -1 and M_MMAP_THRESHOLD = -3. A no-op elsewhere.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(-3, 1 << 30)
-        mallopt(-1, (1 << 31) - 1)
-
-
 def _loss(model: GPT, inputs: Tensor, targets: Tensor, document_ids: Tensor | None) -> Tensor:
     """Return the mean cross-entropy of the next token, in nats."""
     logits = model.logits(model(inputs, document_ids=document_ids))
@@ -134,7 +128,8 @@ def _loss(model: GPT, inputs: Tensor, targets: Tensor, document_ids: Tensor | No
 
 
 def _rate(share: float, config: TrainingConfig) -> float:
-    rising = share / config.warmup if config.warmup else 1.0
+    """Return the learning rate as a share of its peak; the first step already learns a little."""
+    rising = max(0.01, share / config.warmup) if config.warmup else 1.0
     falling = (1 - share) / config.decay if config.decay else 1.0
     return max(0.0, min(1.0, rising, falling))
 
@@ -156,7 +151,7 @@ def train_model(
         budget_s: Seconds this loop may take, compiling included.
         log: Called about once a second with an entry and the share of the budget done.
     """
-    dtype = faster_dtype() if config.dtype == "auto" else getattr(torch, config.dtype)
+    dtype = _faster_dtype() if config.dtype == "auto" else getattr(torch, config.dtype)
     compiled = config.compile == "on" or (
         config.compile == "auto" and config.max_steps is None and budget_s >= _COMPILE_FROM_S
     )
@@ -171,7 +166,6 @@ def train_model(
     model.to(dtype).train()
     short = batches.context_length < _SDPA_FROM
     model.attention = "explicit" if compiled and short else "sdpa"
-    keep_memory()
     loss_of = torch.compile(_loss, dynamic=False) if compiled else _loss
     begin = last = time.perf_counter()
     step, share, last_step, completed = 0, 0.0, 0, True
@@ -217,8 +211,7 @@ def _step(
 ) -> tuple[float, float]:
     loss = loss_of(model, batch.inputs, batch.targets, batch.document_ids)
     loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
-    floor = 0.01 if share < config.warmup else 0.0
-    norm = optimizer.step(scale=max(floor, _rate(share, config)), clip=config.clip)
+    norm = optimizer.step(scale=_rate(share, config), clip=config.clip)
     return float(loss.detach()), norm
 
 
