@@ -215,7 +215,7 @@ def test_references(run: Path, tmp_path: Path) -> None:
     assert "qwen3" in repr(load(run))
     (tmp_path / "unfinished").mkdir()
     (tmp_path / "unfinished" / "recipe.toml").touch()
-    with pytest.raises(UsageError, match="--resume"):
+    with pytest.raises(UsageError, match="Train again"):
         load(tmp_path / "unfinished")
     with pytest.raises(UsageError, match="no model"):
         load(tmp_path / "nothing")
