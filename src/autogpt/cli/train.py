@@ -1,0 +1,89 @@
+"""The verbs that make a model: ``quickstart`` and ``train``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autogpt.cli.options import Json, Seed, Set, say
+from autogpt.core.config import merge, parse_settings, read_toml
+
+__all__ = ["quickstart", "train"]
+
+
+def quickstart(
+    out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/quickstart"),
+    budget: Annotated[str | None, typer.Option(help="Wall time, as in 90s or 2m.")] = None,
+    settings: Set = None,
+    json_: Json = False,  # noqa: FBT002 - a command line flag
+) -> None:
+    """Train on the bundled text, generate, show what is next."""
+    from autogpt import recipe
+
+    given = merge(
+        parse_settings(settings or []), {"training": {"budget": budget}} if budget else {}
+    )
+    result = recipe.quickstart(out=_fresh(out), settings=given, say=say)
+    if json_:
+        print(json.dumps(result.to_dict(), ensure_ascii=False))
+        return
+    for sample in result.samples:
+        print(f"\n--- {sample.prompt.strip()}\n{sample.continuation.strip()}")
+    print(
+        f"\nvalidation: {result.val_bits_per_byte:.3f} bits per byte"
+        f"\nreport:     {result.run}/report.html"
+        f'\nnext:       autogpt generate {result.run} "ROMEO:"'
+        f'\n            autogpt generate {result.run} "子曰：" --temperature 0.5'
+        "\n            autogpt train my.txt --budget 10m --out runs/mine"
+    )
+
+
+def train(  # noqa: PLR0913 - each flag is spelled out for the user
+    sources: Annotated[list[str], typer.Argument(help="Files, folders, globs, - or hf:NAME.")],
+    out: Annotated[Path, typer.Option(help="The run folder.")],
+    budget: Annotated[str | None, typer.Option(help="Wall time, as in 90s, 10m, 3h.")] = None,
+    preset: Annotated[str | None, typer.Option(help="auto, tiny, small or medium.")] = None,
+    recipe_file: Annotated[Path | None, typer.Option("--recipe", help="A TOML recipe.")] = None,
+    settings: Set = None,
+    text_field: Annotated[str | None, typer.Option(help="The field that holds the text.")] = None,
+    on_error: Annotated[str | None, typer.Option(help="fail or skip, at a broken row.")] = None,
+    seed: Seed = None,
+    json_: Json = False,  # noqa: FBT002 - a command line flag
+) -> None:
+    """Train a model from nothing on your text, within a budget."""
+    flags = {
+        "training": {"budget": budget},
+        "model": {"preset": preset},
+        "read": {"text_field": text_field, "on_error": on_error},
+    }
+    kept = {
+        room: {key: value for key, value in values.items() if value is not None}
+        for room, values in flags.items()
+    }
+    given = merge(
+        read_toml(recipe_file) if recipe_file else {},
+        parse_settings(settings or []),
+        kept,
+        {} if seed is None else {"seed": seed},
+    )
+    from autogpt import recipe
+
+    result = recipe.train(sources, out=out, settings=given, say=say)
+    if json_:
+        print(json.dumps(result.to_dict(), ensure_ascii=False))
+    else:
+        print(f"{result.val_bits_per_byte:.4f} bits per byte; see {result.run}/report.html")
+    if not result.completed:
+        raise typer.Exit(130)
+
+
+def _fresh(folder: Path) -> Path:
+    """Return ``folder``, or the first of folder-2, folder-3, ... that holds no run yet."""
+    number, fresh = 1, folder
+    while (fresh / "metrics.jsonl").exists():
+        number += 1
+        fresh = folder.with_name(f"{folder.name}-{number}")
+    return fresh
