@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from autogpt.cli.options import Json, Seed, Set, say
+from autogpt.cli.options import Json, Quiet, Seed, Set
 from autogpt.core.config import merge, parse_settings, read_toml
 
 __all__ = ["quickstart", "train"]
@@ -18,15 +18,17 @@ def quickstart(
     out: Annotated[Path, typer.Option(help="The run folder.")] = Path("runs/quickstart"),
     budget: Annotated[str | None, typer.Option(help="Wall time, as in 90s or 2m.")] = None,
     settings: Set = None,
+    quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Train on the bundled text, generate, show what is next."""
     from autogpt import recipe
+    from autogpt.core.progress import Progress
 
     given = merge(
         parse_settings(settings or []), {"training": {"budget": budget}} if budget else {}
     )
-    result = recipe.quickstart(out=_fresh(out), settings=given, say=say)
+    result = recipe.quickstart(out=_fresh(out), settings=given, progress=Progress(quiet=quiet))
     if json_:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
         return
@@ -50,14 +52,25 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
     settings: Set = None,
     text_field: Annotated[str | None, typer.Option(help="The field that holds the text.")] = None,
     on_error: Annotated[str | None, typer.Option(help="fail or skip, at a broken row.")] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of text files; otherwise detected, as in gb18030.")
+    ] = None,
+    vocab_size: Annotated[
+        int | None, typer.Option(help="Of the tokenizer; otherwise chosen from the corpus.")
+    ] = None,
+    resume: Annotated[  # noqa: FBT002 - a command line flag
+        bool, typer.Option("--resume", help="Go on with the stopped run in --out.")
+    ] = False,
     seed: Seed = None,
+    quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Train a model from nothing on your text, within a budget."""
-    flags = {
+    flags: dict[str, dict[str, object]] = {
         "training": {"budget": budget},
         "model": {"preset": preset},
-        "read": {"text_field": text_field, "on_error": on_error},
+        "read": {"text_field": text_field, "on_error": on_error, "encoding": encoding},
+        "tokenizer": {"vocab_size": vocab_size},
     }
     kept = {
         room: {key: value for key, value in values.items() if value is not None}
@@ -70,14 +83,15 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
         {} if seed is None else {"seed": seed},
     )
     from autogpt import recipe
+    from autogpt.core.progress import Progress
 
-    result = recipe.train(sources, out=out, settings=given, say=say)
+    result = recipe.train(
+        sources, out=out, settings=given, resume=resume, progress=Progress(quiet=quiet)
+    )
     if json_:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
         print(f"{result.val_bits_per_byte:.4f} bits per byte; see {result.run}/report.html")
-    if not result.completed:
-        raise typer.Exit(130)
 
 
 def _fresh(folder: Path) -> Path:

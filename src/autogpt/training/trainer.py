@@ -1,93 +1,96 @@
 """The only training loop: batches in, a trained model out, on a budget of time or of steps.
 
+::
+
+    for each step:  micro-batches -> loss -> gradients -> clip -> optimizer -> log
+    now and then:   validate, checkpoint; on Ctrl-C or SIGTERM: stop after the step
+
 The learning rate follows the elapsed share of the budget (warmup, stable, decay: Hu et al. 2024,
-"MiniCPM"), so a machine that slows down still finishes its decay. Not here: files, reports.
+"MiniCPM"), so a machine that slows down still finishes its decay. Not here: what to choose
+(``plan``, ``kernels``), what a loss is (``objective``), files (``checkpoints``, ``record``).
 """
 
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from autogpt.core.errors import ConfigError
+from autogpt.core.errors import ConfigError, RunError
 from autogpt.core.units import parse_duration
-from autogpt.data.batches import Batch, Batches, windows
+from autogpt.data.batches import Batches, windows
 from autogpt.data.shards import TokenShard
 from autogpt.models.gpt import GPT
-from autogpt.training.optim import Optimizer
+from autogpt.training.checkpoints import RunState
+from autogpt.training.kernels import Kernels, Warmth, eager, loss_of, warm_up
+from autogpt.training.objective import next_token_loss
+from autogpt.training.optim import Optimizer, OptimizerConfig
 from autogpt.training.record import Entry
 
-__all__ = ["Outcome", "TrainingConfig", "evaluate", "train_model"]
+__all__ = ["Hooks", "Measured", "Trainer", "TrainingConfig", "evaluate", "learning_rate"]
 
 _LOG_EVERY_S = 1.0
-_SDPA_FROM = 384  # tokens; below, torch's bf16 backward on a CPU loses to the explicit form
-_COMPILE_FROM_S = 90.0  # seconds; at 112 s compiling, some 50 s of it, still won (docs/log.md)
+_CHECKPOINT_EVERY_S = 60.0
+_CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainingConfig:
-    """How a model is trained.
+class TrainingConfig(OptimizerConfig):
+    """How a model is trained; the optimizer's settings are here too.
 
     Attributes:
         budget: Wall time for the whole run, as in ``10m``.
         max_steps: Replaces the budget; the schedule then follows steps.
         batch_size: Sequences a step.
-        matrix_lr: Muon's learning rate.
-        vector_lr: AdamW's learning rate.
-        momentum: Muon's momentum.
-        weight_decay: Of the matrices.
-        clip: Largest gradient norm.
-        warmup: Share of the budget in which the rate rises.
+        micro_batch_size: Sequences at once, a divisor of the batch size; the gradients of a
+            step's micro-batches are added up. Smaller takes less memory.
+        warmup: Share of the budget in which the learning rate rises.
         decay: Share of the budget, at the end, in which it falls to 0.
-        compile: Whether torch.compile is used; "auto" where the budget earns it back.
-        dtype: To compute in; "auto" measures which is faster.
+        validations: Looks at the validation split on the way, evenly spread.
+        checkpoint_every: Steps between checkpoints; otherwise one about every minute.
     """
 
     budget: str = "10m"
     max_steps: int | None = None
-    batch_size: int = 16
-    matrix_lr: float = 0.02
-    vector_lr: float = 0.003
-    momentum: float = 0.95
-    weight_decay: float = 0.01
-    clip: float = 1.0
+    batch_size: int | None = None
+    micro_batch_size: int | None = None
     warmup: float = 0.02
-    decay: float = 0.4
-    compile: str = "auto"
-    dtype: str = "auto"
+    decay: float = 0.5
+    validations: int = 4
+    checkpoint_every: int | None = None
 
     def __post_init__(self) -> None:
         """Check ranges.
 
         Raises:
+            UsageError: If the budget is no duration.
             ConfigError: If a setting is out of its range.
-            UsageError: If the budget is not a duration.
         """
-        parse_duration(self.budget)
-        for name in ("max_steps", "batch_size"):
+        OptimizerConfig.__post_init__(self)
+        if parse_duration(self.budget) <= 0:
+            raise ConfigError(f"budget = {self.budget!r} must be more than nothing.")
+        for name in ("max_steps", "batch_size", "micro_batch_size", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ConfigError(f"training.{name} = {value} must be at least 1.")
-        for name in ("matrix_lr", "vector_lr", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"training.{name} = {getattr(self, name)} must be positive.")
-        for name in ("momentum", "weight_decay", "warmup", "decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"training.{name} = {getattr(self, name)} must be in [0, 1).")
-        for name, known in (
-            ("compile", ("auto", "on", "off")),
-            ("dtype", ("auto", "float32", "bfloat16")),
-        ):
-            if getattr(self, name) not in known:
-                raise ConfigError(
-                    f"training.{name} = {getattr(self, name)!r}: expected {', '.join(known)}."
-                )
+                raise ConfigError(f"{name} = {value} must be at least 1.")
+        if self.validations < 0:
+            raise ConfigError(f"validations = {self.validations} must not be negative.")
+        for name in ("warmup", "decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} = {getattr(self, name)} must be from 0 to 1.")
+        if self.batch_size and self.micro_batch_size and self.batch_size % self.micro_batch_size:
+            raise ConfigError(
+                f"batch_size = {self.batch_size} must be a multiple of "
+                f"micro_batch_size = {self.micro_batch_size}."
+            )
 
     @property
     def budget_s(self) -> float:
@@ -95,133 +98,274 @@ class TrainingConfig:
         return parse_duration(self.budget)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The loss on the whole validation split, in nats a token and in bits a byte of text."""
+
+    loss: float
+    bits_per_byte: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What a loop did: steps, tokens, seconds, and whether it came to its planned end."""
+class Hooks:
+    """What the loop tells others while it runs.
 
-    steps: int
-    tokens: int
-    train_s: float
-    completed: bool
-    dtype: str
-    compiled: bool
+    Attributes:
+        entry: Called with each entry of the record and the share of the budget done.
+        validate: Measures the model as it is.
+        checkpoint: Makes the run durable.
+    """
 
-
-def _faster_dtype() -> torch.dtype:
-    """Return bfloat16 where its matrix product is measured to be faster than float32's here."""
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        a = torch.ones(512, 512, dtype=dtype)
-        times = []
-        for _ in range(5):
-            begin = time.perf_counter()
-            a @ a
-            times.append(time.perf_counter() - begin)
-        seconds[dtype] = min(times)
-    return min(seconds, key=lambda dtype: seconds[dtype])
+    entry: Callable[[Entry, float], None]
+    validate: Callable[[GPT], Measured]
+    checkpoint: Callable[[RunState, Mapping[str, Tensor]], None]
 
 
-def _loss(model: GPT, inputs: Tensor, targets: Tensor, document_ids: Tensor | None) -> Tensor:
-    """Return the mean cross-entropy of the next token, in nats."""
-    logits = model.logits(model(inputs, document_ids=document_ids))
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-
-
-def _rate(share: float, config: TrainingConfig) -> float:
-    """Return the learning rate as a share of its peak; the first step already learns a little."""
+def learning_rate(share: float, config: TrainingConfig) -> float:
+    """Return the rate as a share of its peak; the first step already learns a little."""
     rising = max(0.01, share / config.warmup) if config.warmup else 1.0
     falling = (1 - share) / config.decay if config.decay else 1.0
     return max(0.0, min(1.0, rising, falling))
 
 
-def train_model(
-    model: GPT,
-    batches: Batches,
-    config: TrainingConfig,
-    *,
-    budget_s: float,
-    log: Callable[[Entry, float], None],
-) -> Outcome:
-    """Train ``model`` in place; Ctrl-C ends the loop cleanly after the current step.
+class Trainer:
+    """One model in training.
 
     Args:
-        model: Its weights; become bf16 where that is faster.
-        batches: What it learns from.
-        config: How.
-        budget_s: Seconds this loop may take, compiling included.
-        log: Called about once a second with an entry and the share of the budget done.
+        model: Trained in place; turned to the dtype to compute in until :meth:`finish`.
+        batches: Micro-batches, by their number.
+        config: With its batch sizes decided.
+        kernels: How to compute.
     """
-    dtype = _faster_dtype() if config.dtype == "auto" else getattr(torch, config.dtype)
-    compiled = config.compile == "on" or (
-        config.compile == "auto" and config.max_steps is None and budget_s >= _COMPILE_FROM_S
-    )
-    optimizer = Optimizer(
-        model,
-        matrix_lr=config.matrix_lr,
-        vector_lr=config.vector_lr,
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
-        compute_dtype=dtype,
-    )
-    model.to(dtype).train()
-    short = batches.context_length < _SDPA_FROM
-    model.attention = "explicit" if compiled and short else "sdpa"
-    loss_of = torch.compile(_loss, dynamic=False) if compiled else _loss
-    begin = last = time.perf_counter()
-    step, share, last_step, completed = 0, 0.0, 0, True
-    batch_tokens = batches.batch_size * batches.context_length
+
+    def __init__(
+        self, model: GPT, batches: Batches, config: TrainingConfig, kernels: Kernels
+    ) -> None:
+        self.model, self.kernels, self.config = model, kernels, config
+        self.at = RunState()
+        self.warmth: Warmth | None = None
+        self._batches = batches
+        self._parts = (config.batch_size or batches.batch_size) // batches.batch_size
+        model.to(kernels.torch_dtype).train()
+        self.optimizer = Optimizer(model, config)
+        self._loss = loss_of(model, kernels)
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens that one step of the optimizer learns from."""
+        return self._parts * self.tokens_per_part
+
+    @property
+    def tokens_per_part(self) -> int:
+        """Tokens of a micro-batch."""
+        return self._batches.batch_size * self._batches.context_length
+
+    def restore(self, at: RunState, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            CheckpointError: If it belongs to another model.
+        """
+        self.optimizer.restore(tensors, steps=at.steps)
+        self.at = at
+
+    def warm_up(self) -> Warmth:
+        """Compile, touch the memory, and learn how long a micro-batch takes."""
+        self.warmth = warm_up(self.model, self._batches[0], self._loss, self.kernels)
+        return self.warmth
+
+    def run(self, hooks: Hooks, *, budget_s: float | None, validations: int = 0) -> bool:
+        """Train until the budget is spent.
+
+        Args:
+            hooks: Told what happens.
+            budget_s: Seconds the loop may take, over all resumes; None: ``max_steps`` decides.
+            validations: Looks at the validation split on the way, at most.
+
+        Returns:
+            Whether the budget was spent; otherwise the user asked to stop, and a checkpoint is
+            written.
+
+        Raises:
+            RunError: If the loss is no longer a number; the model is as it was before that step.
+        """
+        share = self._share(budget_s)
+        pace = _Pace(self.config, self.at, validations=validations, share=share)
+        with _stop_requests() as stopped:
+            while not self._done(pace.step_s, budget_s):
+                begin = time.perf_counter()
+                loss, norm = self._step(learning_rate(self._share(budget_s), self.config))
+                pace.step_s = self._spend(begin, steps=1)
+                share, done = self._share(budget_s), self._done(pace.step_s, budget_s)
+                if pace.log_due(self.at) or done or stopped():
+                    hooks.entry(self._entry(loss, norm, share, pace.tokens_per_s(self.at)), share)
+                if stopped():
+                    hooks.checkpoint(self.at, self.optimizer.state())
+                    return False
+                begin = time.perf_counter()
+                if pace.validation_due(share) and not done:
+                    hooks.entry(self._validated(hooks.validate(self.model)), share)
+                    self._spend(begin)
+                begin = time.perf_counter()
+                if pace.checkpoint_due(self.at) and not done:
+                    hooks.checkpoint(self.at, self.optimizer.state())
+                    pace.checkpoint_s = self._spend(begin)
+        return True
+
+    def finish(self) -> GPT:
+        """Return the model with its fp32 weights."""
+        self.optimizer.give_masters(self.model)
+        return self.model.eval()
+
+    def _step(self, rate: float) -> tuple[float, float]:
+        """Do one step; return the loss it began with and the norm of its gradient."""
+        first, total = self.at.steps * self._parts, 0.0
+        for part in range(first, first + self._parts):
+            loss = self._loss(self._batches[part])
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
+            self.optimizer.gather()
+            total += float(loss.detach()) / self._parts
+        if not math.isfinite(total):
+            raise RunError(
+                f"The loss is no longer a number at step {self.at.steps + 1}.",
+                hint="Go on from the last checkpoint with --resume and lower learning rates, as in "
+                "--set training.muon_lr=0.01 --set training.lr=0.001.",
+            )
+        return total, self.optimizer.step(scale=rate, parts=self._parts)
+
+    def _spend(self, begin: float, *, steps: int = 0) -> float:
+        """Add what was done since ``begin`` to where the run is, and return its seconds."""
+        seconds, now = time.perf_counter() - begin, self.at
+        self.at = replace(
+            now,
+            steps=now.steps + steps,
+            tokens=now.tokens + steps * self.tokens_per_step,
+            train_s=now.train_s + seconds,
+        )
+        return seconds
+
+    def _share(self, budget_s: float | None) -> float:
+        if self.config.max_steps is not None:
+            return min(1.0, self.at.steps / self.config.max_steps)
+        return min(1.0, self.at.train_s / budget_s) if budget_s else 1.0
+
+    def _done(self, step_s: float, budget_s: float | None) -> bool:
+        """Whether another step would go over the budget by more than this one falls short."""
+        if self.config.max_steps is not None:
+            return self.at.steps >= self.config.max_steps
+        return self.at.train_s + step_s / 2 >= (budget_s or 0.0)
+
+    def _entry(self, loss: float, norm: float, share: float, tokens_per_s: float) -> Entry:
+        peak = self.config.muon_lr if self.config.matrices == "muon" else self.config.lr
+        return Entry(
+            kind="train",
+            step=self.at.steps,
+            tokens=self.at.tokens,
+            elapsed_s=self.at.elapsed_s,
+            loss=loss,
+            learning_rate=peak * learning_rate(share, self.config),
+            gradient_norm=norm,
+            tokens_per_s=tokens_per_s,
+        )
+
+    def _validated(self, measured: Measured) -> Entry:
+        return Entry(
+            kind="validation",
+            step=self.at.steps,
+            tokens=self.at.tokens,
+            elapsed_s=self.at.elapsed_s,
+            loss=measured.loss,
+            bits_per_byte=measured.bits_per_byte,
+        )
+
+
+class _Pace:
+    """When it is time again to log, to validate, to checkpoint."""
+
+    def __init__(
+        self, config: TrainingConfig, at: RunState, *, validations: int, share: float
+    ) -> None:
+        self.step_s = self.checkpoint_s = 0.0
+        places = (number / (validations + 1) for number in range(1, validations + 1))
+        self._validate_at = [place for place in places if place > share]
+        self._every = config.checkpoint_every
+        self._tokens, self._busy_s = at.tokens, 0.0
+        self._saved = time.perf_counter()
+
+    def log_due(self, at: RunState) -> bool:
+        """Whether a second has passed; true for the first step, so that the user sees life."""
+        self._busy_s += self.step_s
+        return at.steps == 1 or self._busy_s >= _LOG_EVERY_S
+
+    def tokens_per_s(self, at: RunState) -> float:
+        """Return the speed since the last call."""
+        speed = (at.tokens - self._tokens) / max(self._busy_s, 1e-9)
+        self._tokens, self._busy_s = at.tokens, 0.0
+        return speed
+
+    def validation_due(self, share: float) -> bool:
+        """Whether a place to validate was passed."""
+        due = bool(self._validate_at) and share >= self._validate_at[0]
+        while self._validate_at and share >= self._validate_at[0]:
+            self._validate_at.pop(0)
+        return due
+
+    def checkpoint_due(self, at: RunState) -> bool:
+        """Whether enough steps, or enough time for what a checkpoint costs, have passed."""
+        if self._every is not None:
+            return at.steps % self._every == 0
+        wait = max(_CHECKPOINT_EVERY_S, self.checkpoint_s / _CHECKPOINT_SHARE)
+        if time.perf_counter() - self._saved < wait:
+            return False
+        self._saved = time.perf_counter()
+        return True
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C or SIGTERM ask for a stop after the step; a second stops at once."""
+    asked = False
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: asked
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        while share < 1:
-            loss, norm = _step(model, batches[step], optimizer, config, loss_of, share)
-            step += 1
-            now = time.perf_counter()
-            share = step / config.max_steps if config.max_steps else (now - begin) / budget_s
-            if now - last >= _LOG_EVERY_S or share >= 1 or step == 1:
-                entry = Entry(
-                    kind="train",
-                    step=step,
-                    tokens=step * batch_tokens,
-                    elapsed_s=now - begin,
-                    loss=loss,
-                    learning_rate=config.matrix_lr * _rate(share, config),
-                    gradient_norm=norm,
-                    tokens_per_s=(step - last_step) * batch_tokens / (now - last),
-                )
-                log(entry, min(share, 1.0))
-                last, last_step = now, step
-    except KeyboardInterrupt:
-        completed = False
-    return Outcome(
-        steps=step,
-        tokens=step * batch_tokens,
-        train_s=time.perf_counter() - begin,
-        completed=completed,
-        dtype=str(dtype).removeprefix("torch."),
-        compiled=compiled,
-    )
-
-
-def _step(
-    model: GPT,
-    batch: Batch,
-    optimizer: Optimizer,
-    config: TrainingConfig,
-    loss_of: Callable[[GPT, Tensor, Tensor, Tensor | None], Tensor],
-    share: float,
-) -> tuple[float, float]:
-    loss = loss_of(model, batch.inputs, batch.targets, batch.document_ids)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
-    norm = optimizer.step(scale=_rate(share, config), clip=config.clip)
-    return float(loss.detach()), norm
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @torch.inference_mode()
-def evaluate(model: GPT, shard: TokenShard, *, context_length: int) -> tuple[float, float]:
-    """Return (nats per token, bits per byte of text) over the whole shard."""
+def evaluate(model: GPT, shard: TokenShard, *, context_length: int) -> Measured:
+    """Measure the loss over the whole shard, every token after the first scored once.
+
+    A model in training is put back as it was.
+    """
+    form, training = model.attention, model.training
+    model.attention = "sdpa"
     model.eval()
     total, count = 0.0, 0
-    for batch in windows(shard, batch_size=16, context_length=context_length):
-        loss = _loss(model, batch.inputs, batch.targets, batch.document_ids)
-        scored = int((batch.targets != -100).sum())
-        total, count = total + float(loss) * scored, count + scored
-    return total / count, total / math.log(2) / shard.total_bytes
+    with eager():
+        for batch in windows(
+            shard, batch_size=_rows(context_length), context_length=context_length
+        ):
+            hidden = model(batch.inputs, document_ids=batch.document_ids)
+            scored = int((batch.targets != -100).sum())
+            total += float(next_token_loss(model, hidden, batch.targets)) * scored
+            count += scored
+    model.attention = form
+    model.train(training)
+    return Measured(total / count, total / math.log(2) / shard.total_bytes)
+
+
+def _rows(context_length: int) -> int:
+    """Return rows of about 4,096 tokens: enough to fill the cores, little memory."""
+    return max(1, 4096 // context_length)

@@ -1,0 +1,357 @@
+"""The pipeline, read top to bottom: prepare > decide > train > evaluate > save > report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from autogpt.core.config import from_mapping, merge
+from autogpt.core.files import write_text
+from autogpt.core.progress import Progress
+from autogpt.core.units import format_count, format_duration
+from autogpt.data import sources as data_sources
+from autogpt.data.batches import Batches
+from autogpt.evaluation.energy import EnergyMeter
+from autogpt.evaluation.report import Command
+from autogpt.llm import LLM, load
+from autogpt.models.card import Sample, model_card
+from autogpt.models.checkpoint import save_model
+from autogpt.models.gpt import GPT, GPTConfig, parameter_count
+from autogpt.models.presets import build_config
+from autogpt.recipe import folder
+from autogpt.recipe.prepare import Prepared, prepare
+from autogpt.recipe.result import (
+    TrainResult,
+    decided,
+    model_facts,
+    peak_rss_bytes,
+    write_run_report,
+)
+from autogpt.recipe.settings import Recipe
+from autogpt.training import checkpoints, kernels, plan, record
+from autogpt.training.checkpoints import RunState
+from autogpt.training.kernels import KernelConfig
+from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
+
+__all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
+
+_SAMPLES = 3
+_PROMPT_TOKENS = 8
+_AFTER_S = 5.0  # saving, samples and report, measured at 1 to 10 million weights
+_VALIDATION_SHARE = 0.04  # of the budget, at most, goes into looks at the validation split
+_QUICKSTART_PROMPTS = ("KING:\n", "What is ", "My lord, ", "子曰：", "學而", "君不見")
+QUICKSTART_SETTINGS: dict[str, object] = {
+    "training": {"budget": "2m"},
+    "model": {"preset": "tiny", "context_length": 128},
+}
+
+
+def train(
+    sources: str | Sequence[str],
+    *,
+    out: Path | str,
+    settings: Mapping[str, object] | None = None,
+    budget: str | None = None,
+    resume: bool = False,
+    prompts: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train a model from nothing on ``sources``, within a budget, into the run folder ``out``.
+
+    Ctrl-C stops after the current step and writes a checkpoint; a second one stops at once.
+
+    Args:
+        sources: Files, folders, globs, ``-``, ``hf:NAME[:split]``.
+        out: A folder that does not hold a run yet, or one to resume.
+        settings: Nested settings of :class:`Recipe`.
+        budget: Short for the setting ``training.budget``.
+        resume: Go on where a stopped run left off, bit for bit as if it had not been stopped;
+            where nothing was begun, begin.
+        prompts: Begin the samples; by default beginnings of held-out text do.
+        progress: Shows what happens; by default on standard error.
+
+    Raises:
+        AutoGPTError: In one sentence, whatever the user can mend.
+        KeyboardInterrupt: When the user stopped the run.
+    """
+    names = [sources] if isinstance(sources, str) else list(sources)
+    given = merge(settings or {}, {"training": {"budget": budget}} if budget else {})
+    recipe = from_mapping(Recipe, given)
+    data_sources.find(names)  # a missing source leaves no folder behind
+    with folder.claimed(Path(out)), progress or Progress() as shown:
+        run = _Run(Path(out), names, shown)
+        kept = None
+        if resume:
+            kept = folder.go_on(run.out, given)
+            if kept is None:
+                shown.say(f"nothing to resume in {str(out)!r}: beginning")
+        else:
+            folder.begin(run.out)
+        return run.train(kept or recipe, resume=kept is not None, prompts=prompts)
+
+
+def quickstart(
+    *,
+    out: Path | str,
+    settings: Mapping[str, object] | None = None,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train on the bundled plays and classics for about two minutes."""
+    with as_file(files("autogpt.data") / "quickstart") as texts:
+        return train(
+            sorted(str(path) for path in texts.glob("*.txt")),
+            out=out,
+            settings=merge(QUICKSTART_SETTINGS, settings or {}),
+            prompts=_QUICKSTART_PROMPTS,
+            progress=progress,
+        )
+
+
+class _Run:
+    """One run on its way through the pipeline.
+
+    Args:
+        out: The run folder, claimed.
+        names: The sources.
+        shown: Shows what happens.
+    """
+
+    def __init__(self, out: Path, names: Sequence[str], shown: Progress) -> None:
+        self.out, self._names, self._shown = out, names, shown
+        self._begin = time.perf_counter()
+        self._phases: dict[str, float] = {}
+        self._meter = EnergyMeter()
+        self._meter.start()
+
+    def train(self, recipe: Recipe, *, resume: bool, prompts: Sequence[str]) -> TrainResult:
+        """Go through the pipeline."""
+        prepared = prepare(
+            self._names,
+            recipe,
+            self.out / "data",
+            resume=resume,
+            say=self._shown.say,
+            phase=self._phases.__setitem__,
+        )
+        torch.manual_seed(recipe.seed)
+        recipe, config = self._decide(recipe, prepared)
+        folder.save_recipe(self.out, recipe)
+        trainer, found = self._trainer(recipe, config, prepared, resume=resume)
+        with record.Record.open(self.out, resume_step=found.steps if resume else None) as log:
+            measured = self._loop(trainer, recipe, prepared, log)
+        return self._finish(trainer, recipe, prepared, measured, prompts)
+
+    def _decide(self, recipe: Recipe, prepared: Prepared) -> tuple[Recipe, GPTConfig]:
+        """Replace every "auto" and None by what this machine, budget and corpus suggest."""
+        budget_s = recipe.training.budget_s
+        recipe = replace(recipe, model=plan.preset(recipe.model, budget_s=budget_s))
+        tokenizer = prepared.tokenizer
+        config = build_config(
+            recipe.model,
+            tokenizer.vocab_size,
+            eos_token_id=tokenizer.eos_id,
+            pad_token_id=tokenizer.pad_id,
+        )
+        chosen = kernels.choose(
+            recipe.kernels,
+            config,
+            length=recipe.model.context_length,
+            masked=len(prepared.train.starts) > 1,
+            budget_s=None if recipe.training.max_steps else budget_s - self._elapsed(),
+        )
+        recipe = replace(
+            recipe,
+            training=plan.batch_sizes(recipe.training, config),
+            kernels=from_mapping(KernelConfig, decided(chosen)),
+        )
+        return recipe, config
+
+    def _trainer(
+        self, recipe: Recipe, config: GPTConfig, prepared: Prepared, *, resume: bool
+    ) -> tuple[Trainer, RunState]:
+        """Build the model, or take it over from a checkpoint; compile; say what will happen."""
+        batches = Batches(
+            shard=prepared.train,
+            batch_size=recipe.training.micro_batch_size or 1,
+            context_length=recipe.model.context_length,
+            seed=recipe.seed,
+        )
+        model = GPT(config)
+        chosen = kernels.obeyed(recipe.kernels)
+        trainer = Trainer(model, batches, recipe.training, chosen)
+        found = checkpoints.latest(self.out, say=self._shown.say) if resume else None
+        if found is not None:
+            trainer.restore(*checkpoints.load(found))
+            self._shown.say(f"going on after step {trainer.at.steps}")
+        state = trainer.at
+        compiling = ", compiling first" if chosen.compiled else ""
+        self._shown.say(
+            f"training {format_count(parameter_count(config))} parameters on "
+            f"{format_count(len(prepared.train))} tokens in {chosen.dtype}{compiling}"
+        )
+        warmth = trainer.warm_up()
+        self._phases["compile"] = warmth.compile_s
+        trainer.at = replace(state, other_s=state.other_s + self._elapsed())
+        return trainer, state
+
+    def _loop(
+        self, trainer: Trainer, recipe: Recipe, prepared: Prepared, log: record.Record
+    ) -> Measured:
+        """Train until the budget is spent, and measure the result.
+
+        Raises:
+            KeyboardInterrupt: When the user stopped the run.
+        """
+        length, at = recipe.model.context_length, trainer.at
+        look_s = _seconds_of_a_look(trainer, prepared)
+        budget_s = recipe.training.budget_s
+        left_s = budget_s - at.other_s - look_s - _AFTER_S
+        looks = recipe.training.validations
+        if recipe.training.max_steps is None:
+            looks = min(looks, int(_VALIDATION_SHARE * budget_s / look_s))
+
+        def show(entry: record.Entry, share: float) -> None:
+            log.log(entry)
+            self._meter.sample()
+            if entry.kind == "validation":
+                self._shown.say(_validation_line(entry))
+                return
+            left = (1 - share) / share * trainer.at.train_s if share else None
+            speed = format_count(entry.tokens_per_s or 0)
+            self._shown.update(
+                share, f"step {entry.step}  loss {entry.loss:.3f}  {speed} tokens/s", left_s=left
+            )
+
+        def checkpoint(state: RunState, tensors: Mapping[str, torch.Tensor]) -> None:
+            log.sync()
+            spent = state.energy_kwh + self._meter.stop().kwh
+            checkpoints.save(self.out, replace(state, energy_kwh=spent), tensors)
+
+        hooks = Hooks(
+            entry=show,
+            validate=lambda model: evaluate(model, prepared.validation, context_length=length),
+            checkpoint=checkpoint,
+        )
+        mark = time.perf_counter()
+        if not trainer.run(hooks, budget_s=max(1.0, left_s), validations=looks):
+            self._shown.say(
+                f"stopped after step {trainer.at.steps}; the same command with --resume goes on"
+            )
+            raise KeyboardInterrupt
+        self._phases["train"] = time.perf_counter() - mark
+        mark = time.perf_counter()
+        measured = hooks.validate(trainer.finish())
+        self._phases["evaluate"] = time.perf_counter() - mark
+        trainer.at = replace(trainer.at, other_s=trainer.at.other_s + self._phases["evaluate"])
+        entry = record.Entry(
+            kind="validation",
+            step=trainer.at.steps,
+            tokens=trainer.at.tokens,
+            elapsed_s=trainer.at.elapsed_s,
+            loss=measured.loss,
+            bits_per_byte=measured.bits_per_byte,
+        )
+        show(entry, 1.0)
+        return measured
+
+    def _finish(
+        self,
+        trainer: Trainer,
+        recipe: Recipe,
+        prepared: Prepared,
+        measured: Measured,
+        prompts: Sequence[str],
+    ) -> TrainResult:
+        """Save the model, let it write, and report."""
+        mark = time.perf_counter()
+        model, at = trainer.model, trainer.at
+        where = self.out / folder.MODEL
+        save_model(model, where, tokenizer=prepared.tokenizer, dtype="float32")
+        samples = _samples(load(where), prompts or _beginnings(prepared), recipe.seed)
+        warmth = trainer.warmth
+        result = TrainResult(
+            run=str(self.out),
+            model=str(where),
+            parameters=parameter_count(model.config),
+            steps=at.steps,
+            tokens=at.tokens,
+            wall_s=at.elapsed_s + time.perf_counter() - mark,
+            train_s=at.train_s,
+            compile_s=warmth.compile_s if warmth else 0.0,
+            tokens_per_s=at.tokens / max(at.train_s, 1e-9),
+            val_loss=measured.loss,
+            val_bits_per_byte=measured.bits_per_byte,
+            peak_rss_bytes=peak_rss_bytes(),
+            samples=samples,
+        )
+        energy = self._meter.stop()
+        energy = replace(energy, kwh=energy.kwh + at.energy_kwh)
+        facts = model_facts(result, prepared, model.config, recipe, energy)
+        write_text(where / "README.md", model_card(facts))
+        self._phases["save and sample"] = time.perf_counter() - mark
+        write_run_report(
+            self.out,
+            facts,
+            recipe,
+            self._phases,
+            config=model.config,
+            next_commands=_next_commands(self.out),
+        )
+        checkpoints.remove_all(self.out)
+        return replace(result, wall_s=at.elapsed_s + time.perf_counter() - mark)
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._begin
+
+
+def _seconds_of_a_look(trainer: Trainer, prepared: Prepared) -> float:
+    """Return about how long the validation split takes: a third of as many training tokens."""
+    warmth = trainer.warmth or trainer.warm_up()
+    return warmth.part_s / 3 * len(prepared.validation) / trainer.tokens_per_part
+
+
+def _validation_line(entry: record.Entry) -> str:
+    return (
+        f"validation after step {entry.step} ({format_duration(entry.elapsed_s)}): "
+        f"loss {entry.loss:.4f}, {entry.bits_per_byte:.4f} bits per byte"
+    )
+
+
+def _beginnings(prepared: Prepared) -> list[str]:
+    """Return how some held-out documents begin, evenly spread; or blocks, if there are too few."""
+    shard = prepared.validation
+    starts = shard.starts if len(shard.starts) >= _SAMPLES else np.arange(len(shard))
+    chosen = [int(starts[i * len(starts) // _SAMPLES]) for i in range(_SAMPLES)]
+    texts = (
+        prepared.tokenizer.decode(shard.tokens[begin : begin + _PROMPT_TOKENS], skip_special=True)
+        for begin in chosen
+    )
+    return [text.strip("\ufffd") for text in texts]
+
+
+def _samples(llm: LLM, prompts: Sequence[str], seed: int) -> tuple[Sample, ...]:
+    params = llm.sampling(max_tokens=80, temperature=0.7, seed=seed)
+    return tuple(
+        Sample(
+            prompt=prompt,
+            continuation=completions[0].text,
+            settings=f"temperature 0.7, seed {seed}",
+        )
+        for prompt, completions in zip(prompts, llm.complete(prompts, params), strict=True)
+    )
+
+
+def _next_commands(out: Path) -> tuple[Command, ...]:
+    return (
+        Command(command=f'autogpt generate {out} "Once"', purpose="continue a text"),
+        Command(
+            command="autogpt train my.txt --budget 10m --out runs/mine",
+            purpose="train on your own file",
+        ),
+    )

@@ -1,0 +1,284 @@
+"""How to compute on this machine: dtype, threads, form of attention, compiled or eager.
+
+Each choice is measured once and remembered for this machine (``core.memo``); a setting that is
+given is obeyed. What is decided goes into the run's recipe, so a resumed run computes alike.
+
+Measured on two cores of an AMD EPYC (docs/log.md): bf16 products run 2.7 times as fast as fp32;
+below some 400 tokens torch's fused attention loses to the explicit form once that is compiled, and
+wins where it is not; compiling takes half a minute the first time and 3 s from torch's cache.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import psutil
+import torch
+from torch import Tensor
+
+from autogpt.core.errors import ConfigError
+from autogpt.core.memo import recall, remember
+from autogpt.data.batches import Batch
+from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.nn.attention import FORMS, AttentionForm
+from autogpt.training.objective import next_token_loss
+
+__all__ = [
+    "KernelConfig",
+    "Kernels",
+    "Warmth",
+    "choose",
+    "eager",
+    "loss_of",
+    "obeyed",
+    "warm_up",
+]
+
+_COMPILE_S = 40.0  # a cold compilation of a block, head and loss, where none was measured yet
+_SPEEDUP = 1.4  # of compiled over eager steps, where none was measured yet
+_EXPLICIT_BELOW = 384  # tokens; where the compiled forms of attention were not measured yet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KernelConfig:
+    """What a user may fix; "auto" and None are measured.
+
+    Attributes:
+        dtype: To compute in; the masters of the weights are fp32 in any case.
+        attention: The form of attention, see ``autogpt.nn.attention``.
+        compile: Whether torch.compile is used; "auto" where the budget earns it back.
+        threads: Of one operation.
+    """
+
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    attention: Literal["auto", "reference", "explicit", "sdpa"] = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            ConfigError: If a setting is out of its range.
+        """
+        choices = {
+            "dtype": ("auto", "float32", "bfloat16"),
+            "attention": ("auto", *FORMS),
+            "compile": ("auto", "on", "off"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                expected = ", ".join(allowed)
+                raise ConfigError(
+                    f"{name} = {getattr(self, name)!r} is unknown, expected {expected}."
+                )
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads = {self.threads} must be at least 1.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kernels:
+    """What was decided; fields as in :class:`KernelConfig`."""
+
+    dtype: str
+    attention: AttentionForm
+    compiled: bool
+    threads: int
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The dtype as torch names it."""
+        return cast(torch.dtype, getattr(torch, self.dtype))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Warmth:
+    """What the first steps took: ``compile_s``, and ``part_s`` for one micro-batch from now on."""
+
+    compile_s: float
+    part_s: float
+
+
+def choose(
+    settings: KernelConfig, model: GPTConfig, *, length: int, masked: bool, budget_s: float | None
+) -> Kernels:
+    """Decide how to compute, and set the number of threads.
+
+    Args:
+        settings: What is fixed already.
+        model: Its head width matters.
+        length: Tokens of a row.
+        masked: Whether documents are packed, which needs a mask.
+        budget_s: Seconds of training, or None if it ends by steps: then compiling is left to
+            whoever asks for it, because a few steps never earn it back.
+    """
+    threads = settings.threads or _threads()
+    torch.set_num_threads(threads)
+    dtype = settings.dtype if settings.dtype != "auto" else _dtype(threads)
+    compiled = settings.compile == "on" or (
+        settings.compile == "auto" and budget_s is not None and _earned_back(budget_s)
+    )
+    form: AttentionForm
+    if settings.attention != "auto":
+        form = settings.attention
+    elif compiled and (budget_s is None or budget_s < 600) and length < _EXPLICIT_BELOW:
+        form = "explicit"  # measuring it would cost a compilation
+    else:
+        form = _form(dtype, model.head_dim, length, masked=masked, compiled=compiled)
+    return Kernels(dtype=dtype, attention=form, compiled=compiled, threads=threads)
+
+
+def obeyed(settings: KernelConfig) -> Kernels:
+    """Return settings in which everything is decided as kernels.
+
+    Raises:
+        ConfigError: If something is left to be measured.
+    """
+    if "auto" in (settings.dtype, settings.attention, settings.compile) or not settings.threads:
+        raise ConfigError("The kernels are not decided yet.")
+    torch.set_num_threads(settings.threads)
+    return Kernels(
+        dtype=settings.dtype,
+        attention=cast(AttentionForm, settings.attention),
+        compiled=settings.compile == "on",
+        threads=settings.threads,
+    )
+
+
+def loss_of(model: GPT, kernels: Kernels) -> Callable[[Batch], Tensor]:
+    """Return the function that computes the loss of a micro-batch.
+
+    Blocks are compiled one by one: they share their code, so one compilation serves all. The whole
+    model compiled at once took twice as long and was 7% faster (docs/log.md).
+    """
+    model.attention = kernels.attention
+    head = next_token_loss
+    if kernels.compiled:
+        for layer in model.layers:
+            layer.compile(dynamic=False)
+        head = torch.compile(next_token_loss, dynamic=False)
+
+    def loss(batch: Batch) -> Tensor:
+        return head(model, model(batch.inputs, document_ids=batch.document_ids), batch.targets)
+
+    return loss
+
+
+def eager() -> AbstractContextManager[None]:
+    """Return a context in which nothing is compiled, as for measuring a model in training."""
+    return cast(AbstractContextManager[None], torch.compiler.set_stance("force_eager"))
+
+
+def warm_up(model: GPT, batch: Batch, loss: Callable[[Batch], Tensor], kernels: Kernels) -> Warmth:
+    """Compile and touch the memory, on a micro-batch whose gradients are thrown away.
+
+    What compiling costs and gains here is remembered the first time.
+    """
+    known = recall("compiling")
+    eager_s = None
+    if kernels.compiled and known is None:
+        with eager():
+            eager_s = min(_seconds(model, batch, loss) for _ in range(3))
+    first_s = _seconds(model, batch, loss)
+    part_s = min(_seconds(model, batch, loss) for _ in range(2 if kernels.compiled else 1))
+    compile_s = max(0.0, first_s - part_s) if kernels.compiled else 0.0
+    if eager_s is not None:
+        remember("compiling", {"seconds": compile_s, "speedup": eager_s / part_s})
+    return Warmth(compile_s=compile_s, part_s=part_s)
+
+
+def _seconds(model: GPT, batch: Batch, loss: Callable[[Batch], Tensor]) -> float:
+    begin = time.perf_counter()
+    loss(batch).backward()  # type: ignore[no-untyped-call]  # torch's stub
+    model.zero_grad(set_to_none=True)
+    return time.perf_counter() - begin
+
+
+def _earned_back(budget_s: float) -> bool:
+    """Whether compiling, as measured here or by default, does more steps within the budget."""
+    known = recall("compiling") or {}
+    seconds = _number(known.get("seconds"), _COMPILE_S)
+    speedup = _number(known.get("speedup"), _SPEEDUP)
+    return (budget_s - seconds) * speedup > budget_s
+
+
+def _number(value: object, otherwise: float) -> float:
+    return float(value) if isinstance(value, int | float) else otherwise
+
+
+def _threads() -> int:
+    """Return the faster of one thread a physical core and one a logical core."""
+    logical = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    physical = min(logical, psutil.cpu_count(logical=False) or logical)
+    if physical == logical:
+        return logical
+
+    def seconds(threads: int) -> float:
+        torch.set_num_threads(threads)
+        a = torch.ones(1024, 1024)
+        return _median(lambda: a @ a)
+
+    return int(_fastest("threads", [str(physical), str(logical)], lambda name: seconds(int(name))))
+
+
+def _dtype(threads: int) -> str:
+    """Return bfloat16 where its matrix product is faster than float32's."""
+
+    def seconds(dtype: torch.dtype) -> float:
+        a, b = torch.ones(2048, 512, dtype=dtype), torch.ones(512, 512, dtype=dtype)
+        return _median(lambda: a @ b)
+
+    return _fastest(
+        f"dtype, {threads} threads",
+        ["float32", "bfloat16"],
+        lambda name: seconds(getattr(torch, name)),
+    )
+
+
+def _form(dtype: str, width: int, length: int, *, masked: bool, compiled: bool) -> AttentionForm:
+    """Return the faster of the explicit and the fused form, forward and backward."""
+    kind = getattr(torch, dtype)
+    tensors = [torch.randn(4, 4, length, width, dtype=kind, requires_grad=True) for _ in range(3)]
+    mask = torch.ones(4, 1, length, length, dtype=torch.bool).tril() if masked else None
+
+    def seconds(form: str) -> float:
+        attend: Callable[..., Tensor] = FORMS[cast(AttentionForm, form)]
+        if compiled:
+            attend = torch.compile(attend, dynamic=False)
+
+        def both() -> None:
+            attend(*tensors, mask).sum().backward()  # type: ignore[no-untyped-call]  # torch's stub
+
+        both()
+        return _median(both)
+
+    key = f"attention, {dtype}, width {width}, length {length}, {masked=}, {compiled=}"
+    return cast(AttentionForm, _fastest(key, ["explicit", "sdpa"], seconds))
+
+
+def _median(work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def _fastest(key: str, candidates: Sequence[str], measure: Callable[[str], float]) -> str:
+    """Return the candidate that takes the fewest seconds; remembered under ``key``."""
+    known = recall(key)
+    if known is not None and known.get("fastest") in candidates:
+        return cast(str, known["fastest"])
+    seconds = {name: measure(name) for name in candidates}
+    fastest = min(seconds, key=lambda name: seconds[name])
+    remember(key, {"fastest": fastest, "seconds": seconds})
+    return fastest
