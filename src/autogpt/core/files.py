@@ -35,7 +35,7 @@ MANIFEST = "manifest.json"
 
 @contextlib.contextmanager
 def explain_os_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk, a missing permission or a read-only disk into one clear sentence.
+    """Turn a full disk, a missing permission and the like into one clear sentence.
 
     Raises:
         ResourceError: In place of the matching ``OSError``; other errors pass through.
@@ -47,6 +47,11 @@ def explain_os_errors(path: Path) -> Iterator[None]:
             raise ResourceError(
                 f"The disk is full: writing {str(path)!r} failed.",
                 hint="Free some space, or choose another folder, and run the same command again.",
+            ) from error
+        if error.errno == errno.EFBIG:
+            raise ResourceError(
+                f"Writing {str(path)!r} failed: the system limits how large a file may be.",
+                hint="Raise the limit (ulimit -f), or choose another folder.",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise ResourceError(

@@ -56,7 +56,8 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if self._live:
+            self._bar.stop()
 
     def say(self, line: str) -> None:
         """Write a line, above the bar if there is one."""
@@ -64,7 +65,7 @@ class Progress:
 
     def update(self, share: float, tail: str, *, left_s: float | None = None) -> None:
         """Show that ``share`` (0 to 1) is done, with a few words and the seconds left."""
-        left = "" if left_s is None else f"{format_duration(left_s)} left"
+        left = "" if left_s is None or share >= 1 else f"{format_duration(left_s)} left"
         if self._live:
             self._bar.update(self._task, completed=share, visible=share < 1, tail=tail, left=left)
             return

@@ -16,7 +16,7 @@ from autogpt.training.trainer import TrainingConfig
 
 __all__ = ["batch_sizes", "preset"]
 
-_PART_TOKENS = 4096  # of a micro-batch: speed is flat from 2,048 on, memory is not (docs/log.md)
+_PART_TOKENS = 2048  # of a micro-batch: larger was no faster, and took more memory (docs/log.md)
 _PART_LOGITS = 1 << 25  # of a micro-batch: 128 MB in fp32
 
 

@@ -194,7 +194,7 @@ class Trainer:
         with _stop_requests() as stopped:
             while not self._done(pace.step_s, budget_s):
                 begin = time.perf_counter()
-                loss, norm = self._step(learning_rate(self._share(budget_s), self.config))
+                loss, norm = self.step(learning_rate(self._share(budget_s), self.config))
                 pace.step_s = self._spend(begin, steps=1)
                 share, done = self._share(budget_s), self._done(pace.step_s, budget_s)
                 if pace.log_due(self.at) or done or stopped():
@@ -217,8 +217,12 @@ class Trainer:
         self.optimizer.give_masters(self.model)
         return self.model.eval()
 
-    def _step(self, rate: float) -> tuple[float, float]:
-        """Do one step; return the loss it began with and the norm of its gradient."""
+    def step(self, rate: float) -> tuple[float, float]:
+        """Do one step at ``rate`` times the peak rates; return its loss and gradient norm.
+
+        Raises:
+            RunError: If the loss is no longer a number; nothing is changed then.
+        """
         first, total = self.at.steps * self._parts, 0.0
         for part in range(first, first + self._parts):
             loss = self._loss(self._batches[part])
