@@ -18,8 +18,11 @@ TINY = (
 )
 
 
+SCRIPT = Path(sys.executable).with_name("autogpt")  # what pip installs
+
+
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "autogpt", *arguments]
+    return [str(SCRIPT), *arguments]
 
 
 def run(

@@ -10,22 +10,14 @@ from pathlib import Path
 
 import pytest
 
-PLAYS = Path("src/autogpt/data/quickstart/lunyu.txt").resolve()
-
-
-def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "autogpt", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, encoding="utf-8", cwd=cwd, timeout=120, check=False
-    )
+from tests.cli.commands import CLASSIC, TINY, run
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
     out = tmp_path_factory.mktemp("runs") / "a"
-    sizes = ["model.hidden_size=32", "model.num_hidden_layers=1", "model.context_length=32"]
-    flags = [part for size in [*sizes, "training.max_steps=20"] for part in ("--set", size)]
-    result = run("train", str(PLAYS), "--out", str(out), "--preset", "tiny", *flags, "--json")
+    few = ("--set", "training.max_steps=20")
+    result = run("train", str(CLASSIC), "--out", str(out), *TINY, *few, "--json")
     assert result.returncode == 0, result.stderr
     return out, json.loads(result.stdout)
 
@@ -50,7 +42,7 @@ def test_a_run_generates_the_same_text_for_the_same_seed(trained: tuple[Path, di
 
 
 def test_a_run_folder_is_not_overwritten(trained: tuple[Path, dict[str, object]]):
-    result = run("train", str(PLAYS), "--out", str(trained[0]))
+    result = run("train", str(CLASSIC), "--out", str(trained[0]))
     assert result.returncode == 1
     assert "already holds" in result.stderr
 
@@ -83,7 +75,7 @@ def test_a_wrong_source_leaves_no_folder_behind(tmp_path: Path):
 def test_a_folder_in_use_is_refused(tmp_path: Path):
     with (tmp_path / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        result = run("train", str(PLAYS), "--out", str(tmp_path))
+        result = run("train", str(CLASSIC), "--out", str(tmp_path))
     assert result.returncode == 1
     assert "in use" in result.stderr
 

@@ -483,3 +483,18 @@ def test_config_is_checked() -> None:
 def test_a_document_knows_its_file() -> None:
     assert Document("x", "rows.jsonl:12").file == "rows.jsonl"
     assert Document("x", "plays.txt").file == "plays.txt"
+
+
+def test_only_the_beginning_of_each_file_is_read(tmp_path: Path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("A line of text.\n" * 1000, encoding="utf-8")
+    report = ReadReport()
+    config = ReadConfig(block_chars=1000, max_chars=3000)
+    found = list(read([str(tmp_path)], config, report=report))
+    for name in ("a.txt", "b.txt"):
+        chars = sum(len(document.text) for document in found if document.source == name)
+        assert 3000 <= chars < 4100
+    assert report.files == 2
+    assert sum(report.encodings.values()) == 2
+    with pytest.raises(ConfigError):
+        ReadConfig(max_chars=0)

@@ -9,7 +9,7 @@ from autogpt.models.presets import PRESETS, ModelConfig, build_config
 
 @pytest.mark.parametrize(
     ("preset", "vocab_size", "millions"),
-    [("tiny", 2048, 1.0), ("small", 2048, 10.2), ("medium", 8192, 27.8)],
+    [("tiny", 2048, 2.2), ("small", 2048, 10.2), ("medium", 8192, 27.8)],
 )
 def test_presets_have_the_size_they_say(preset: str, vocab_size: int, millions: float) -> None:
     config = build_config(ModelConfig(preset=preset), vocab_size)
@@ -56,8 +56,8 @@ def test_every_setting_reaches_the_config() -> None:
         ({"hidden_size": -64}, "hidden_size = -64 must be at least 1"),
         ({"context_length": 0}, "context_length = 0 must be at least 1"),
         ({"rope_theta": -1.0}, "rope_theta = -1.0 must be positive"),
-        ({"hidden_size": 100}, "hidden_size = 100 is not a multiple of head_dim = 32"),
-        ({"num_key_value_heads": 3}, "must be a multiple of num_key_value_heads = 3"),
+        ({"hidden_size": 100}, "hidden_size = 100 is not a multiple of head_dim = 64"),
+        ({"num_key_value_heads": 2}, "must be a multiple of num_key_value_heads = 2"),
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, object], message: str) -> None:

@@ -75,6 +75,14 @@ def test_compiling_has_to_be_earned_back():
     assert not decide(settings, budget_s=10_000).compiled
 
 
+def test_nothing_is_compiled_without_a_compiler(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CXX", raising=False)
+    assert not decide(KernelConfig(), budget_s=10_000).compiled
+    with pytest.raises(ConfigError, match="compiler"):
+        decide(KernelConfig(compile="on"))
+
+
 @pytest.mark.parametrize(
     "settings", [{"dtype": "float8"}, {"attention": "flash"}, {"compile": "yes"}, {"threads": 0}]
 )

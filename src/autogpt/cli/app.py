@@ -8,12 +8,14 @@ A verb is a function in a module of this package, where it imports everything he
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from typing import Annotated
 
 import typer
 
+from autogpt.cli.doctor import doctor
 from autogpt.cli.generate import generate
 from autogpt.cli.train import quickstart, train
 from autogpt.core.errors import AutoGPTError, UsageError
@@ -26,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _verb in (quickstart, train, generate):
+for _verb in (quickstart, train, generate, doctor):
     app.command()(_verb)
 
 
@@ -43,6 +45,9 @@ def _options(
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without the letter shows a "?"
+            stream.reconfigure(errors="replace")
     try:
         code = app(standalone_mode=False)
     except AutoGPTError as error:

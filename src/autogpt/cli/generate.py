@@ -1,61 +1,279 @@
-"""The verb ``generate``: continue a text."""
+"""The verb ``generate``: continue a text, or every text of a file."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from autogpt.cli.options import Json, Seed
+from autogpt.core.errors import ResourceError, UsageError
+from autogpt.core.files import explain_os_errors
+
+if TYPE_CHECKING:
+    from autogpt.data.readers import Document
+    from autogpt.inference.sampling import SamplingParams
+    from autogpt.llm import LLM
 
 __all__ = ["generate"]
 
+_BATCH_ROWS = 16  # written together; more gains little on a CPU, and lines would come late
+
+_Prompt = tuple[str, str]
+"""Where it is from, as in ``rows.jsonl:12``, and its text."""
+
 
 def generate(  # noqa: PLR0913 - each flag is spelled out for the user
-    model: Annotated[str, typer.Argument(help="A run or model folder.")],
-    prompt: Annotated[str, typer.Argument(help="Text to continue; - reads standard input.")],
-    max_tokens: Annotated[int, typer.Option(help="Most tokens to write.")] = 256,
-    temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
-    top_k: Annotated[int | None, typer.Option(help="Most likely tokens to choose from.")] = None,
-    top_p: Annotated[float | None, typer.Option(help="Probability to choose from.")] = None,
-    min_p: Annotated[float | None, typer.Option(help="Least relative probability.")] = None,
-    repetition_penalty: Annotated[float | None, typer.Option(help="Above 1 repeats less.")] = None,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run folder or a model folder.")],
+    prompt: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROMPT",
+            help='Text to continue. "" begins a new text; - reads standard input, without its '
+            "last line break.",
+        ),
+    ] = None,
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="FILE",
+            help="In place of PROMPT: continue every prompt of a file (.txt one a line, .jsonl, "
+            ".json, .csv, .tsv, .parquet, each also .gz or .zst; - reads standard input) and print "
+            "one JSON line each, in the same order. Blank lines and rows are passed over.",
+        ),
+    ] = None,
+    text_field: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The field of --input that holds the prompt; otherwise found, as in 'text'.",
+        ),
+    ] = None,
+    on_error: Annotated[
+        str | None,
+        typer.Option(
+            metavar="fail|skip",
+            help="At a broken row of --input: say which and stop before anything is written "
+            "(fail, the default), or go on without it (skip).",
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int,
+        typer.Option(metavar="N", help="Write at most this many tokens; the model may end sooner."),
+    ] = 256,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="How freely to choose: 0 always takes the likeliest token, 1 follows the model's "
+            "probabilities. Default, here and below: what the model's files say; else 0.8 and "
+            "no filters.",
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(metavar="N", help="Choose among the N likeliest tokens only.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Choose among the fewest tokens that together have this probability, up to 1.",
+        ),
+    ] = None,
+    min_p: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Leave out tokens less likely than this fraction of the likeliest, 0 to 1.",
+        ),
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Above 1, tokens that occurred become less likely."),
+    ] = None,
     seed: Seed = None,
-    stop: Annotated[list[str] | None, typer.Option(help="Ends before this; repeatable.")] = None,
-    n: Annotated[int, typer.Option(help="How many completions.")] = 1,
-    logprobs: Annotated[int | None, typer.Option(help="Alternatives to report.")] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT", help="End before this text; may be given several times, first wins."
+        ),
+    ] = None,
+    n: Annotated[
+        int,
+        typer.Option(metavar="N", help="How many completions of each prompt."),
+    ] = 1,
+    logprobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="With --json or --input: report the log probability of each token, and of the N "
+            "likeliest in its place.",
+        ),
+    ] = None,
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
-    """Continue a text."""
-    from dataclasses import asdict
+    """Continue a text, or every text of a file.
 
+    The new text is printed as it is written, without the prompt.
+
+    Of a prompt longer than the model's context, only the end is read; a warning says so.
+
+    \b
+    autogpt generate runs/mine "Once upon a time" --seed 1
+    autogpt generate runs/mine "Q: Why?" --stop "Q:" --max-tokens 64 --json
+    autogpt generate runs/mine --input prompts.txt --temperature 0 > texts.jsonl
+    """  # noqa: D301 - \b keeps typer from joining the lines
+    _check_usage(prompt, input_, text_field=text_field, on_error=on_error)
+    if logprobs is not None and not (json_ or input_):
+        raise UsageError("--logprobs is shown in JSON only.", hint="Add --json.")
+    settings: dict[str, Any] = {
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "seed": seed,
+        "n": n,
+        "stop": tuple(stop or ()),
+        "logprobs": logprobs,
+    }
+    from autogpt.inference.sampling import SamplingParams
     from autogpt.llm import load
 
+    # What is wrong with settings or prompts is said before a large model is loaded.
+    SamplingParams(**{key: value for key, value in settings.items() if value is not None})
+    if input_ is not None:
+        prompts = list(_read_prompts(input_, text_field, on_error or "fail"))
+    else:
+        prompts = [("", _read_input() if prompt == "-" else prompt or "")]
     llm = load(model)
-    text = sys.stdin.read() if prompt == "-" else prompt
-    params = llm.sampling(
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-        seed=seed,
-        n=n,
-        stop=tuple(stop or ()),
-        logprobs=logprobs,
-    )
-    if json_ or n > 1:
-        for completion in llm.complete([text], params)[0]:
-            line = json.dumps(asdict(completion), ensure_ascii=False, default=_bytes)
-            print(line if json_ else completion.text + "\n")
+    params = llm.sampling(**settings)
+    with _standard_output():
+        if input_ is not None:
+            _print_lines(llm, prompts, params)
+        elif json_ or n > 1:
+            _print_completions(llm, prompts[0][1], params, as_json=json_)
+        else:
+            _stream(llm, prompts[0][1], params)
+
+
+def _check_usage(
+    prompt: str | None, input_: str | None, *, text_field: str | None, on_error: str | None
+) -> None:
+    if prompt is not None and input_ is not None:
+        raise UsageError("PROMPT and --input were both given.", hint="Give one of them.")
+    if input_ is not None:
         return
-    for chunk in llm.run([text], params):
-        print(chunk.text, end="", flush=True)
-    print()
+    for flag, value in (("--text-field", text_field), ("--on-error", on_error)):
+        if value is not None:
+            raise UsageError(
+                f"{flag} is for the rows of --input.", hint="Give --input, or no flag."
+            )
+    if prompt is None:
+        raise UsageError(
+            "There is no prompt.", hint='Give a PROMPT ("" begins a new text), or --input FILE.'
+        )
 
 
-def _bytes(value: object) -> object:
-    return list(value) if isinstance(value, bytes) else str(value)
+def _read_input() -> str:
+    """Return standard input as text, without the line break that ``echo`` and editors add."""
+    from autogpt.data.decoding import Decoded
+
+    text = "".join(Decoded(sys.stdin.buffer, name="standard input"))
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _read_prompts(name: str, text_field: str | None, on_error: str) -> Iterator[_Prompt]:
+    """Yield the prompts of one file; say on standard error what was passed over."""
+    from autogpt.data.readers import ReadConfig, ReadReport, read
+    from autogpt.data.sources import find
+
+    config = ReadConfig(text_field=text_field, on_error=on_error)  # type: ignore[arg-type] # checked there
+    source = next(find([name]))
+    if not source.named:
+        raise UsageError(f"--input is {name!r}, one file was expected.", hint="Name the file.")
+    if text_field is not None and source.format == "text" and source.path is not None:
+        raise UsageError(
+            f"--text-field is {text_field!r}, but {name!r} is plain text, one prompt a line.",
+            hint="Leave --text-field out, or give rows (.jsonl, .json, .csv, .tsv, .parquet).",
+        )
+    report = ReadReport()
+    blank = 0
+    for where, text in _whole(read([name], config, report=report), label=source.label):
+        blank += not text.strip()
+        if text.strip():
+            yield where, text
+    if report.skipped_count:
+        reasons = " ".join(report.skipped)
+        print(f"autogpt: Skipped {report.skipped_count}: {reasons}", file=sys.stderr)
+    if blank + report.empty:
+        print(f"autogpt: Passed over blank prompts: {blank + report.empty}.", file=sys.stderr)
+
+
+def _whole(documents: Iterable[Document], *, label: str) -> Iterator[_Prompt]:
+    """Yield rows whole, though readers cut long ones; and plain text line by line.
+
+    Args:
+        documents: As read from one file.
+        label: The source of those documents that are plain text; rows add their line to it.
+    """
+    source, held, line = "", "", 1
+    for document in documents:
+        if document.part == 0 and source not in ("", label):
+            yield source, held
+            held = ""
+        source, held = document.source, held + document.text
+        if source == label:
+            *lines, held = held.split("\n")
+            for text in lines:
+                yield f"{label}:{line}", text.removesuffix("\r")
+                line += 1
+    if held:
+        yield (f"{label}:{line}" if source == label else source), held
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[None]:
+    """End quietly where the reader has gone, and in one sentence where the disk is full."""
+    try:
+        with explain_os_errors(Path("standard output")):
+            yield
+    except (BrokenPipeError, ResourceError) as error:
+        # What could not be written must not be tried again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, ResourceError):
+            raise
+
+
+def _print_lines(llm: LLM, prompts: list[_Prompt], params: SamplingParams) -> None:
+    """Print one JSON line per completion of all prompts, batch by batch."""
+    size = max(1, _BATCH_ROWS // params.n)
+    for start in range(0, len(prompts), size):
+        batch = prompts[start : start + size]
+        rows = llm.complete([text for _, text in batch], params)
+        for (source, text), completions in zip(batch, rows, strict=True):
+            for index, completion in enumerate(completions):
+                facts = {"source": source, "prompt": text, "index": index}
+                print(json.dumps(facts | completion.to_dict(), ensure_ascii=False), flush=True)
+
+
+def _print_completions(llm: LLM, prompt: str, params: SamplingParams, *, as_json: bool) -> None:
+    for index, completion in enumerate(llm.complete([prompt], params)[0]):
+        line = json.dumps({"index": index} | completion.to_dict(), ensure_ascii=False)
+        print(line if as_json else completion.text + "\n", flush=True)
+
+
+def _stream(llm: LLM, prompt: str, params: SamplingParams) -> None:
+    try:
+        for chunk in llm.run([prompt], params):
+            print(chunk.text, end="", flush=True)
+    finally:  # also on Ctrl-C: the shell's next line begins on a line of its own
+        print(flush=True)

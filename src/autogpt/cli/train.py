@@ -10,6 +10,7 @@ import typer
 
 from autogpt.cli.options import Json, Quiet, Seed, Set
 from autogpt.core.config import merge, parse_settings, read_toml
+from autogpt.core.units import format_duration
 
 __all__ = ["quickstart", "train"]
 
@@ -24,6 +25,8 @@ def quickstart(
     """Train on the bundled text, generate, show what is next."""
     from autogpt import recipe
     from autogpt.core.progress import Progress
+    from autogpt.evaluation.terminal import text_curve
+    from autogpt.training import record
 
     given = merge(
         parse_settings(settings or []), {"training": {"budget": budget}} if budget else {}
@@ -32,13 +35,15 @@ def quickstart(
     if json_:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
         return
+    print(text_curve(record.read(Path(result.run))))
     for sample in result.samples:
         print(f"\n--- {sample.prompt.strip()}\n{sample.continuation.strip()}")
     print(
-        f"\nvalidation: {result.val_bits_per_byte:.3f} bits per byte"
+        f"\nvalidation: {result.val_bits_per_byte:.3f} bits per byte, "
+        f"after {format_duration(result.wall_s)}"
         f"\nreport:     {result.run}/report.html"
         f'\nnext:       autogpt generate {result.run} "ROMEO:"'
-        f'\n            autogpt generate {result.run} "子曰：" --temperature 0.5'
+        f'\n            autogpt generate {result.run} "子曰：“" --temperature 0.5'
         "\n            autogpt train my.txt --budget 10m --out runs/mine"
     )
 
@@ -91,7 +96,10 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
     if json_:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
-        print(f"{result.val_bits_per_byte:.4f} bits per byte; see {result.run}/report.html")
+        print(
+            f"{result.val_bits_per_byte:.4f} bits per byte after "
+            f"{format_duration(result.wall_s)}; see {result.run}/report.html"
+        )
 
 
 def _fresh(folder: Path) -> Path:

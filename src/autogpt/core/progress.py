@@ -1,8 +1,8 @@
 """What a user sees of long work: a bar on a terminal, a line now and then in a log.
 
-Everything goes to standard error. On a terminal the bar shows the share done, what is worth
-knowing right now, and the time left; lines said meanwhile appear above it. Elsewhere a line is
-written at most every ten seconds, so that logs stay readable.
+Everything goes to standard error. On a terminal the bar shows the share done, the time left, and
+what is worth knowing right now; lines said meanwhile appear above it. Elsewhere a line is written
+at most every ten seconds, the first and the last one always, so that logs stay readable.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from autogpt.core.units import format_duration
 
 __all__ = ["Progress"]
 
 _LINE_EVERY_S = 10.0
+_DRAWS_PER_S = 4.0  # as often as one reads; drawing takes time from the work
 
 
 class Progress:
@@ -32,18 +34,27 @@ class Progress:
     """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
-        self._console = Console(file=stream or sys.stderr, quiet=quiet, highlight=False)
-        self._live = self._console.is_terminal and not quiet
+        shown_on = stream or sys.stderr
+        self._console = Console(file=shown_on, quiet=quiet, highlight=False)
+        # A log may ask for colors (FORCE_COLOR) and a terminal may not move its cursor (TERM=dumb).
+        self._live = shown_on.isatty() and self._console.is_interactive and not quiet
         self._bar = Bar(
             TaskProgressColumn(),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[tail]}"),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[left]}", markup=False),
+            # Takes the rest of the line and is cut there, so that the others keep their width.
+            TextColumn(
+                "{task.fields[tail]}", markup=False, table_column=Column(ratio=1, no_wrap=True)
+            ),
             console=self._console,
             transient=True,
+            expand=True,
+            redirect_stdout=False,  # what is printed there is a result
+            refresh_per_second=_DRAWS_PER_S,
         )
         self._task = self._bar.add_task("", total=1.0, visible=False, tail="", left="")
-        self._last_line = -_LINE_EVERY_S
+        self._line_at = -_LINE_EVERY_S
+        self._line = self._waiting = ""
 
     def __enter__(self) -> Self:
         if self._live:
@@ -58,6 +69,8 @@ class Progress:
     ) -> None:
         if self._live:
             self._bar.stop()
+        elif self._waiting:
+            self._write()
 
     def say(self, line: str) -> None:
         """Write a line, above the bar if there is one."""
@@ -69,7 +82,12 @@ class Progress:
         if self._live:
             self._bar.update(self._task, completed=share, visible=share < 1, tail=tail, left=left)
             return
-        now = time.monotonic()
-        if share >= 1 or now - self._last_line >= _LINE_EVERY_S:
-            self._last_line = now
-            self.say(f"{share:4.0%}  {tail}  {left}".rstrip())
+        line = f"{share:4.0%}  {tail}  {left}".rstrip()
+        self._waiting = "" if line == self._line else line
+        due = share >= 1 or time.monotonic() - self._line_at >= _LINE_EVERY_S
+        if due and self._waiting:
+            self._write()
+
+    def _write(self) -> None:
+        self._line, self._waiting, self._line_at = self._waiting, "", time.monotonic()
+        self.say(self._line)

@@ -64,18 +64,22 @@ class ReadConfig:
         on_error: ``fail`` at the first broken line, row or file, or ``skip`` and report it.
         encoding: The encoding of every text file; None to detect each.
         block_chars: Longer documents are cut in contiguous blocks of about this many characters.
+        max_chars: Of each file only the beginning is read, about this many characters.
     """
 
     text_field: str | None = None
     on_error: Literal["fail", "skip"] = "fail"
     encoding: str | None = None
     block_chars: int = 1 << 16
+    max_chars: int | None = None
 
     def __post_init__(self) -> None:
         if self.on_error not in ("fail", "skip"):
             raise ConfigError(f"on_error is {self.on_error!r}; 'fail' or 'skip' was expected.")
         if self.block_chars < 256:
             raise ConfigError(f"block_chars is {self.block_chars}; at least 256 was expected.")
+        if self.max_chars is not None and self.max_chars < 1:
+            raise ConfigError(f"max_chars is {self.max_chars}; at least 1 was expected.")
         if self.encoding is not None:
             try:
                 "".encode(self.encoding)
@@ -188,7 +192,7 @@ def _documents(
 ) -> Iterator[Document]:
     for source in found:
         try:
-            yield from _read_source(source, config, report)
+            yield from _beginning(_read_source(source, config, report), config.max_chars)
         except DataError as error:
             stray = isinstance(error, NotTextError) and not source.named
             if config.on_error == "fail" and not stray:
@@ -197,6 +201,16 @@ def _documents(
     if report.documents == 0:
         reasons = f" {report.skipped[0]}" if report.skipped else ""
         raise DataError(f"There is no text in {what}.{reasons}", hint="Give another source.")
+
+
+def _beginning(documents: Iterator[Document], max_chars: int | None) -> Iterator[Document]:
+    """Yield documents until they have ``max_chars`` characters together."""
+    taken = 0
+    for document in documents:
+        yield document
+        taken += len(document.text)
+        if max_chars is not None and taken >= max_chars:
+            return
 
 
 def _read_source(source: Source, config: ReadConfig, report: ReadReport) -> Iterator[Document]:
@@ -229,13 +243,15 @@ def _from_text(
     kind = source.format
     if source.path is None:
         kind, chunks = _sniff_input(iter(text))
-    if kind == "text":
-        yield from _parts(chunks, source.label, config, report)
-    else:
-        yield from _from_records(_records(kind, chunks, config), source, config, report)
-    report.encodings[text.encoding] += 1
-    if text.replaced:
-        report.skip(f"{source.name!r}: {text.replaced} broken characters were replaced.")
+    try:
+        if kind == "text":
+            yield from _parts(chunks, source.label, config, report)
+        else:
+            yield from _from_records(_records(kind, chunks, config), source, config, report)
+    finally:  # also where only the beginning is read
+        report.encodings[text.encoding] += 1
+        if text.replaced:
+            report.skip(f"{source.name!r}: {text.replaced} broken characters were replaced.")
 
 
 def _sniff_input(chunks: Iterator[str]) -> tuple[Literal["text", "jsonl"], Iterator[str]]:

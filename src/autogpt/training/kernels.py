@@ -11,6 +11,7 @@ wins where it is not; compiling takes half a minute the first time and 3 s from 
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor
 
 from autogpt.core.errors import ConfigError
+from autogpt.core.hardware import usable_cores
 from autogpt.core.memo import recall, remember
 from autogpt.data.batches import Batch
 from autogpt.models.gpt import GPT, GPTConfig
@@ -117,13 +119,20 @@ def choose(
         masked: Whether documents are packed, which needs a mask.
         budget_s: Seconds of training, or None if it ends by steps: then compiling is left to
             whoever asks for it, because a few steps never earn it back.
+
+    Raises:
+        ConfigError: If compiling is asked for and there is no compiler.
     """
     threads = settings.threads or _threads()
     torch.set_num_threads(threads)
     dtype = settings.dtype if settings.dtype != "auto" else _dtype(threads)
-    compiled = settings.compile == "on" or (
-        settings.compile == "auto" and budget_s is not None and _earned_back(budget_s)
-    )
+    if settings.compile == "on" and not _has_compiler():
+        raise ConfigError(
+            "compile = 'on' needs a C++ compiler, and none was found.",
+            hint="Install g++ (Debian and Ubuntu: apt install g++), or set kernels.compile=off.",
+        )
+    earned = budget_s is not None and _earned_back(budget_s) and _has_compiler()
+    compiled = settings.compile == "on" or (settings.compile == "auto" and earned)
     form: AttentionForm
     if settings.attention != "auto":
         form = settings.attention
@@ -208,15 +217,18 @@ def _earned_back(budget_s: float) -> bool:
     return (budget_s - seconds) * speedup > budget_s
 
 
+def _has_compiler() -> bool:
+    names = (os.environ.get("CXX"), "g++", "clang++", "c++")
+    return any(name and shutil.which(name) for name in names)
+
+
 def _number(value: object, otherwise: float) -> float:
     return float(value) if isinstance(value, int | float) else otherwise
 
 
 def _threads() -> int:
     """Return the faster of one thread a physical core and one a logical core."""
-    logical = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    logical = usable_cores()
     physical = min(logical, psutil.cpu_count(logical=False) or logical)
     if physical == logical:
         return logical

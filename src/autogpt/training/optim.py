@@ -50,7 +50,7 @@ class OptimizerConfig:
 
     matrices: Literal["muon", "adamw"] = "muon"
     lr: float = 0.003
-    muon_lr: float = 0.02
+    muon_lr: float = 0.01
     momentum: float = 0.95
     beta1: float = 0.9
     beta2: float = 0.95
