@@ -36,11 +36,11 @@ STAGES: dict[str, dict[str, dict[str, object]]] = {
     "all": {"model": SMALL, "training": {"max_steps": NANOGPT_STEPS}},
     "three": {
         "model": {"hidden_size": 192, "num_hidden_layers": 4, "head_dim": 64},
-        "training": {"budget": "3m", "batch_size": 8, "muon_lr": 0.01},
+        "training": {"budget": "3m", "batch_size": 8, "muon_lr": 0.008},
     },
     "ten": {
         "model": {"hidden_size": 192, "num_hidden_layers": 4, "head_dim": 64},
-        "training": {"budget": "10m", "batch_size": 8, "muon_lr": 0.01},
+        "training": {"budget": "10m", "batch_size": 8, "muon_lr": 0.008, "weight_decay": 0.1},
     },
 }
 

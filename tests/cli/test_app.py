@@ -67,8 +67,11 @@ def test_wrong_input_is_one_sentence(
     assert set(json.loads(result.stdout)["error"]) == {"code", "message", "hint"}
 
 
-def test_a_wrong_source_leaves_no_folder_behind(tmp_path: Path):
-    run("train", "missing.txt", "--out", "r", cwd=tmp_path)
+@pytest.mark.parametrize("source", ["missing.txt", "empty.txt", "binary.txt"])
+def test_a_wrong_source_leaves_no_folder_behind(tmp_path: Path, source: str):
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 64)
+    assert run("train", source, "--out", "r", cwd=tmp_path).returncode == 1
     assert not (tmp_path / "r").exists()
 
 

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
@@ -38,7 +39,7 @@ _MAY_CHANGE = frozenset(
 
 @contextmanager
 def claimed(out: Path) -> Iterator[None]:
-    """Hold the run folder, so that two runs never write into one.
+    """Hold the run folder, so that two runs never write into one; leave none that stayed empty.
 
     Raises:
         RunError: If another process holds it.
@@ -57,6 +58,17 @@ def claimed(out: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+        _remove_if_empty(out)
+
+
+def _remove_if_empty(out: Path) -> None:
+    """Take away what a run made that failed before it had anything to keep."""
+    with contextlib.suppress(OSError):
+        (out / "data").rmdir()
+    if [path.name for path in out.iterdir()] == [".lock"]:
+        with contextlib.suppress(OSError):
+            (out / ".lock").unlink()
+            out.rmdir()
 
 
 def begin(out: Path) -> None:

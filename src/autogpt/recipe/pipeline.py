@@ -43,6 +43,14 @@ __all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
 
 _SAMPLES = 3
 _PROMPT_TOKENS = 8
+_SIZES = (  # of the model, written to the recipe: a preset may change with the version
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+)
 _AFTER_S = 5.0  # saving, samples and report, measured at 1 to 10 million weights
 _VALIDATION_SHARE = 0.04  # of the budget, at most, goes into looks at the validation split
 _QUICKSTART_PROMPTS = ("KING:\n", "What is ", "My lord, ", "子曰：“", "子贡问", "曾子曰：“")
@@ -170,6 +178,7 @@ class _Run:
         )
         recipe = replace(
             recipe,
+            model=replace(recipe.model, **{name: getattr(config, name) for name in _SIZES}),
             training=plan.batch_sizes(recipe.training, config),
             kernels=from_mapping(KernelConfig, decided(chosen)),
         )

@@ -13,10 +13,12 @@ from __future__ import annotations
 import os
 import shutil
 import statistics
+import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, cast
 
 import psutil
@@ -126,12 +128,13 @@ def choose(
     threads = settings.threads or _threads()
     torch.set_num_threads(threads)
     dtype = settings.dtype if settings.dtype != "auto" else _dtype(threads)
-    if settings.compile == "on" and not _has_compiler():
+    if settings.compile == "on" and not _can_compile():
         raise ConfigError(
-            "compile = 'on' needs a C++ compiler, and none was found.",
-            hint="Install g++ (Debian and Ubuntu: apt install g++), or set kernels.compile=off.",
+            "compile = 'on' needs a C++ compiler and Python's header files; one is missing.",
+            hint="Install them (Debian and Ubuntu: apt install g++ python3-dev), or set "
+            "kernels.compile=off.",
         )
-    earned = budget_s is not None and _earned_back(budget_s) and _has_compiler()
+    earned = budget_s is not None and _earned_back(budget_s) and _can_compile()
     compiled = settings.compile == "on" or (settings.compile == "auto" and earned)
     form: AttentionForm
     if settings.attention != "auto":
@@ -217,9 +220,11 @@ def _earned_back(budget_s: float) -> bool:
     return (budget_s - seconds) * speedup > budget_s
 
 
-def _has_compiler() -> bool:
-    names = (os.environ.get("CXX"), "g++", "clang++", "c++")
-    return any(name and shutil.which(name) for name in names)
+def _can_compile() -> bool:
+    """Whether there is what torch.compile calls: a C++ compiler, and Python's header files."""
+    compilers = (os.environ.get("CXX"), "g++", "clang++")
+    has_headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    return has_headers and any(name and shutil.which(name) for name in compilers)
 
 
 def _number(value: object, otherwise: float) -> float:
