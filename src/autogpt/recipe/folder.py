@@ -20,7 +20,7 @@ from pathlib import Path
 
 from autogpt.core.config import dump_toml, from_mapping, read_toml, to_mapping
 from autogpt.core.errors import RunError
-from autogpt.core.files import MANIFEST, explain_os_errors, write_text
+from autogpt.core.files import explain_os_errors, write_text
 from autogpt.recipe.settings import Recipe
 from autogpt.training import record
 
@@ -28,6 +28,7 @@ __all__ = ["begin", "claimed", "go_on", "save_recipe"]
 
 RECIPE = "recipe.toml"
 MODEL = "model"
+REPORT = "report.html"
 _MAY_CHANGE = frozenset(
     f"training.{name}"
     for name in (
@@ -99,7 +100,7 @@ def go_on(out: Path, given: Mapping[str, object]) -> Recipe | None:
     """
     if not _begun(out) or not (out / RECIPE).exists():
         return None
-    if (out / MODEL / MANIFEST).exists():
+    if (out / REPORT).exists():  # written last
         raise RunError(
             f"The run in {str(out)!r} is finished: there is nothing to resume.",
             hint="Train into another folder for a new run.",

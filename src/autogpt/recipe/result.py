@@ -28,6 +28,7 @@ from autogpt.models.card import (
     TrainingFacts,
 )
 from autogpt.models.gpt import GPTConfig, flops_per_token
+from autogpt.recipe.folder import REPORT
 from autogpt.recipe.prepare import Prepared
 from autogpt.recipe.settings import Recipe
 from autogpt.training import record
@@ -153,7 +154,7 @@ def write_run_report(
         },
         flops_per_s=facts.training.tokens_per_s * operations,
     )
-    write_report(out / "report.html", report)
+    write_report(out / REPORT, report)
 
 
 def _decisions(recipe: Recipe) -> tuple[Decision, ...]:
