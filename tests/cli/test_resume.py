@@ -33,6 +33,13 @@ def wait_for(path: Path, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+def kill_after(out: Path, steps: int) -> None:
+    process = start(out)
+    wait_for(out / "checkpoints" / f"step-{steps:08d}")
+    process.kill()
+    process.communicate()
+
+
 def resume(out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return run("train", str(CLASSIC), "--out", str(out), *ARGUMENTS, "--resume", *more)
 
@@ -51,10 +58,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_killed_run_ends_as_if_nothing_had_happened(whole: Path, tmp_path: Path):
     out = tmp_path / "run"
-    process = start(out)
-    wait_for(out / "checkpoints" / "step-00000020")
-    process.kill()
-    process.communicate()
+    kill_after(out, 20)
     result = resume(out, "--json")
     assert result.returncode == 0, result.stderr
     assert "going on after step" in result.stderr
@@ -83,10 +87,7 @@ def test_a_stopped_run_goes_on(whole: Path, tmp_path: Path, number: signal.Signa
 
 def test_a_truncated_checkpoint_is_passed_over(whole: Path, tmp_path: Path):
     out = tmp_path / "run"
-    process = start(out)
-    wait_for(out / "checkpoints" / "step-00000030")
-    process.kill()
-    process.communicate()
+    kill_after(out, 30)
     *_, last = sorted((out / "checkpoints").glob("step-*"))
     state = last / "state.safetensors"
     state.write_bytes(state.read_bytes()[:-100])
@@ -104,10 +105,7 @@ def test_a_finished_run_is_not_resumed(whole: Path):
 
 def test_other_data_or_settings_are_refused_and_nothing_is_lost(tmp_path: Path):
     out = tmp_path / "run"
-    process = start(out)
-    wait_for(out / "checkpoints" / "step-00000010")
-    process.kill()
-    process.communicate()
+    kill_after(out, 10)
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     other = tmp_path / "other.txt"
     other.write_text("Another text. " * 3000, encoding="utf-8")
@@ -132,10 +130,7 @@ def test_resuming_nothing_begins(tmp_path: Path):
 
 def test_prepared_tokens_are_reused(tmp_path: Path):
     out = tmp_path / "run"
-    process = start(out)
-    wait_for(out / "checkpoints" / "step-00000010")
-    process.kill()
-    process.communicate()
+    kill_after(out, 10)
     tokens = out / "data" / "train" / "tokens.bin"
     before = tokens.stat().st_mtime_ns
     assert resume(out).returncode == 0

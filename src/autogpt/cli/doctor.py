@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
-import shutil
-import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,16 +46,20 @@ def doctor(json_: Json = False) -> None:  # noqa: FBT002 - a command line flag
 
     Speed is measured, which takes a few seconds on all cores.
     """
-    from autogpt.core.hardware import look
+    from autogpt.core.hardware import cpp_compiler, has_python_headers, look
     from autogpt.core.progress import Progress
 
     problems: list[str] = []
     with Progress(quiet=json_) as progress:
         hardware = _tried("This machine", look, problems)
         speed = _measure(progress, problems)
-    compiler, commands = _compiler(), _commands()
+    compiler, commands = cpp_compiler(), _commands()
     missing = {name: how for name, how in commands.items() if _installed(name) is None}
-    advice = [*_advice(hardware, speed), *_advice_on_compiling(compiler), *problems]
+    advice = [
+        *_advice(hardware, speed),
+        *_advice_on_compiling(compiler, has_headers=has_python_headers()),
+        *problems,
+    ]
     if not json_:
         print("\n".join(_lines(hardware, speed, compiler, missing)), end="\n\n")
         print("\n".join(f"- {sentence}" for sentence in advice))
@@ -137,12 +136,6 @@ def _commands() -> dict[str, str]:
     return commands | _VIEWERS
 
 
-def _compiler() -> str | None:
-    """Return the C++ compiler that torch.compile would call for the processor."""
-    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
-    return shutil.which(os.environ.get("CXX") or usual)
-
-
 def _lines(
     hardware: Hardware | None, speed: _Speed | None, compiler: str | None, missing: dict[str, str]
 ) -> Iterator[str]:
@@ -212,10 +205,10 @@ def _advice(hardware: Hardware | None, speed: _Speed | None) -> Iterator[str]:
         )
 
 
-def _advice_on_compiling(compiler: str | None) -> Iterator[str]:
+def _advice_on_compiling(compiler: str | None, *, has_headers: bool) -> Iterator[str]:
     if compiler is None:
         lacking = "a C++ compiler (such as g++, or the one that CXX names)"
-    elif not Path(sysconfig.get_path("include"), "Python.h").exists():
+    elif not has_headers:
         lacking = "the header files of Python (python3-dev or python3-devel)"
     else:
         return

@@ -9,13 +9,22 @@ import contextlib
 import os
 import platform
 import shutil
+import sys
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-__all__ = ["Hardware", "look", "usable_cores"]
+__all__ = [
+    "Hardware",
+    "cpp_compiler",
+    "has_python_headers",
+    "look",
+    "processor",
+    "usable_cores",
+]
 
 _FEATURES = (
     *("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"),
@@ -50,7 +59,7 @@ class Hardware:
 
 def look(folder: Path = Path()) -> Hardware:
     """Return the facts of this machine; the disk is the one of ``folder``."""
-    name, features = _processor()
+    name, features = processor()
     memory = psutil.virtual_memory()
     limit, left = _memory_limits()
     cores = usable_cores()
@@ -71,6 +80,17 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
+def cpp_compiler() -> str | None:
+    """Return the path of the C++ compiler that torch.compile would call for the processor."""
+    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    return shutil.which(os.environ.get("CXX") or usual)
+
+
+def has_python_headers() -> bool:
+    """Whether C++ code can be built against this Python, as torch.compile does."""
+    return Path(sysconfig.get_path("include"), "Python.h").exists()
+
+
 def usable_cores() -> int:
     """Return how many cores this process may use: its affinity, and the container's quota."""
     if hasattr(os, "sched_getaffinity"):
@@ -81,7 +101,7 @@ def usable_cores() -> int:
     return cores if quota is None else max(1, min(cores, round(quota)))
 
 
-def _processor() -> tuple[str, tuple[str, ...]]:
+def processor() -> tuple[str, tuple[str, ...]]:
     """Return the processor's name and the features that are known to matter."""
     name, flags = platform.processor() or platform.machine(), set[str]()
     with contextlib.suppress(OSError):

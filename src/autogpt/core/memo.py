@@ -1,9 +1,9 @@
 """What was measured on this machine once, remembered for the next run.
 
 One small JSON file in the user's cache folder (``AUTOGPT_CACHE``, else ``XDG_CACHE_HOME/autogpt``,
-else ``~/.cache/autogpt``), by machine: the name of its processor, its number of cores and the
-version of torch. It is only ever a shortcut: a file that is damaged or cannot be written is passed
-over, and things are measured again.
+else ``~/.cache/autogpt``), by machine: the name of its processor, the cores that may be used and
+the version of torch. It is only ever a shortcut: a file that is damaged or cannot be written is
+passed over, and things are measured again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from autogpt.core.errors import AutoGPTError
 from autogpt.core.files import write_json
+from autogpt.core.hardware import processor, usable_cores
 
 __all__ = ["cache_folder", "recall", "remember"]
 
@@ -63,13 +64,5 @@ def _machine() -> str:
         torch = version("torch")
     except PackageNotFoundError:
         torch = "none"
-    facts = [platform.machine(), _processor(), str(os.cpu_count()), torch]
+    facts = [platform.machine(), processor()[0], str(usable_cores()), torch]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()

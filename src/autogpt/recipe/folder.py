@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from autogpt.core.config import dump_toml, from_mapping, read_toml, to_mapping
+from autogpt.core.config import dump_toml, from_mapping, merge, read_toml, to_mapping
 from autogpt.core.errors import RunError
 from autogpt.core.files import explain_os_errors, write_text
 from autogpt.recipe.settings import Recipe
@@ -107,14 +107,20 @@ def go_on(out: Path, given: Mapping[str, object]) -> Recipe | None:
         )
     kept = read_toml(out / RECIPE)
     asked = to_mapping(from_mapping(Recipe, given))
-    for where, old, new in _differences(kept, asked, given):
-        if where not in _MAY_CHANGE and new != "auto":
+    changes: dict[str, object] = {}
+    for path in _leaves(given):
+        where, old, new = ".".join(path), _at(kept, path), _at(asked, path)
+        if new in (old, "auto"):
+            continue
+        if where not in _MAY_CHANGE:
             raise RunError(
                 f"The run in {str(out)!r} has {where} = {old!r}, not {new!r}: that cannot change "
                 "any more.",
                 hint="Leave it out to go on, or train into another folder.",
             )
-    return from_mapping(Recipe, _updated(kept, asked, given))
+        room, name = path
+        changes = merge(changes, {room: {name: new}})
+    return from_mapping(Recipe, merge(kept, changes))
 
 
 def save_recipe(out: Path, recipe: Recipe) -> None:
@@ -127,30 +133,17 @@ def _begun(out: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def _differences(
-    kept: Mapping[str, object],
-    asked: Mapping[str, object],
-    given: Mapping[str, object],
-    where: str = "",
-) -> Iterator[tuple[str, object, object]]:
-    """Yield (setting, kept value, asked value) wherever the user named another value."""
-    for key, value in given.items():
-        old, new = kept.get(key), asked.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _differences(old, new, value, f"{where}{key}.")
-        elif old != new:
-            yield f"{where}{key}", old, new
+def _leaves(settings: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
+    """Yield where each single setting stands, as in ``("training", "lr")``."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from ((name, *path) for path in _leaves(value))
+        else:
+            yield (name,)
 
 
-def _updated(
-    kept: Mapping[str, object], asked: Mapping[str, object], given: Mapping[str, object]
-) -> dict[str, object]:
-    """Return the kept settings with the asked values of the given keys, "auto" left out."""
-    result = dict(kept)
-    for key, value in given.items():
-        old, new = kept.get(key), asked.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping) and isinstance(new, Mapping):
-            result[key] = _updated(old, new, value)
-        elif new != "auto":
-            result[key] = new
-    return result
+def _at(settings: Mapping[str, object], path: tuple[str, ...]) -> object:
+    value: object = settings
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

@@ -15,7 +15,6 @@ from autogpt.core.config import from_mapping, merge
 from autogpt.core.files import write_text
 from autogpt.core.progress import Progress
 from autogpt.core.units import format_count, format_duration
-from autogpt.data import sources as data_sources
 from autogpt.data.batches import Batches
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.evaluation.report import Command
@@ -28,7 +27,6 @@ from autogpt.recipe import folder
 from autogpt.recipe.prepare import Prepared, prepare
 from autogpt.recipe.result import (
     TrainResult,
-    decided,
     model_facts,
     peak_rss_bytes,
     write_run_report,
@@ -36,7 +34,6 @@ from autogpt.recipe.result import (
 from autogpt.recipe.settings import Recipe
 from autogpt.training import checkpoints, kernels, plan, record
 from autogpt.training.checkpoints import RunState
-from autogpt.training.kernels import KernelConfig
 from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
 
 __all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
@@ -94,7 +91,6 @@ def train(
     names = [sources] if isinstance(sources, str) else list(sources)
     given = merge(settings or {}, {"training": {"budget": budget}} if budget else {})
     recipe = from_mapping(Recipe, given)
-    data_sources.find(names)  # a missing source leaves no folder behind
     with folder.claimed(Path(out)), progress or Progress() as shown:
         run = _Run(Path(out), names, shown)
         kept = None
@@ -180,7 +176,7 @@ class _Run:
             recipe,
             model=replace(recipe.model, **{name: getattr(config, name) for name in _SIZES}),
             training=plan.batch_sizes(recipe.training, config),
-            kernels=from_mapping(KernelConfig, decided(chosen)),
+            kernels=chosen.settings(),
         )
         return recipe, config
 
@@ -261,15 +257,7 @@ class _Run:
         measured = hooks.validate(trainer.finish())
         self._phases["evaluate"] = time.perf_counter() - mark
         trainer.at = replace(trainer.at, other_s=trainer.at.other_s + self._phases["evaluate"])
-        entry = record.Entry(
-            kind="validation",
-            step=trainer.at.steps,
-            tokens=trainer.at.tokens,
-            elapsed_s=trainer.at.elapsed_s,
-            loss=measured.loss,
-            bits_per_byte=measured.bits_per_byte,
-        )
-        show(entry, 1.0)
+        show(trainer.validated(measured), 1.0)
         return measured
 
     def _finish(
@@ -286,7 +274,6 @@ class _Run:
         where = self.out / folder.MODEL
         save_model(model, where, tokenizer=prepared.tokenizer, dtype="float32")
         samples = _samples(load(where), prompts or _beginnings(prepared), recipe.seed)
-        warmth = trainer.warmth
         result = TrainResult(
             run=str(self.out),
             model=str(where),
@@ -295,7 +282,7 @@ class _Run:
             tokens=at.tokens,
             wall_s=at.elapsed_s + time.perf_counter() - mark,
             train_s=at.train_s,
-            compile_s=warmth.compile_s if warmth else 0.0,
+            compile_s=self._phases["compile"],
             tokens_per_s=at.tokens / max(at.train_s, 1e-9),
             val_loss=measured.loss,
             val_bits_per_byte=measured.bits_per_byte,

@@ -32,7 +32,6 @@ from autogpt.recipe.folder import REPORT
 from autogpt.recipe.prepare import Prepared
 from autogpt.recipe.settings import Recipe
 from autogpt.training import record
-from autogpt.training.kernels import Kernels
 
 __all__ = ["TrainResult", "model_facts", "peak_rss_bytes", "write_run_report"]
 
@@ -176,16 +175,6 @@ def _decisions(recipe: Recipe) -> tuple[Decision, ...]:
             reason="the faster form at this length, measured or as known for it",
         ),
     )
-
-
-def decided(recipe_kernels: Kernels) -> dict[str, object]:
-    """Return kernels as settings."""
-    return {
-        "dtype": recipe_kernels.dtype,
-        "attention": recipe_kernels.attention,
-        "compile": "on" if recipe_kernels.compiled else "off",
-        "threads": recipe_kernels.threads,
-    }
 
 
 def peak_rss_bytes() -> int:

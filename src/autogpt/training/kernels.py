@@ -10,23 +10,19 @@ wins where it is not; compiling takes half a minute the first time and 3 s from 
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
-import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import psutil
 import torch
 from torch import Tensor
 
 from autogpt.core.errors import ConfigError
-from autogpt.core.hardware import usable_cores
+from autogpt.core.hardware import cpp_compiler, has_python_headers, usable_cores
 from autogpt.core.memo import recall, remember
 from autogpt.data.batches import Batch
 from autogpt.models.gpt import GPT, GPTConfig
@@ -99,6 +95,15 @@ class Kernels:
     def torch_dtype(self) -> torch.dtype:
         """The dtype as torch names it."""
         return cast(torch.dtype, getattr(torch, self.dtype))
+
+    def settings(self) -> KernelConfig:
+        """Return settings that :func:`obeyed` turns into the same again."""
+        return KernelConfig(
+            dtype=cast(Any, self.dtype),
+            attention=self.attention,
+            compile="on" if self.compiled else "off",
+            threads=self.threads,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,10 +226,7 @@ def _earned_back(budget_s: float) -> bool:
 
 
 def _can_compile() -> bool:
-    """Whether there is what torch.compile calls: a C++ compiler, and Python's header files."""
-    compilers = (os.environ.get("CXX"), "g++", "clang++")
-    has_headers = Path(sysconfig.get_path("include"), "Python.h").exists()
-    return has_headers and any(name and shutil.which(name) for name in compilers)
+    return cpp_compiler() is not None and has_python_headers()
 
 
 def _number(value: object, otherwise: float) -> float:

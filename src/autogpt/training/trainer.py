@@ -204,7 +204,7 @@ class Trainer:
                     return False
                 begin = time.perf_counter()
                 if pace.validation_due(share) and not done:
-                    hooks.entry(self._validated(hooks.validate(self.model)), share)
+                    hooks.entry(self.validated(hooks.validate(self.model)), share)
                     self._spend(begin)
                 begin = time.perf_counter()
                 if pace.checkpoint_due(self.at) and not done:
@@ -272,7 +272,8 @@ class Trainer:
             tokens_per_s=tokens_per_s,
         )
 
-    def _validated(self, measured: Measured) -> Entry:
+    def validated(self, measured: Measured) -> Entry:
+        """Return the entry of the record for a look at the validation split, taken now."""
         return Entry(
             kind="validation",
             step=self.at.steps,
