@@ -255,13 +255,6 @@ def test_a_model_that_does_no_better_than_gzip_is_called_that() -> None:
     assert "learned little" not in render(report)
 
 
-def test_a_stopped_run_says_so() -> None:
-    report = example()
-    training = replace(report.facts.training, completed=False)
-    html = render(replace(report, facts=replace(report.facts, training=training)))
-    assert "stopped before its planned end" in html
-
-
 def test_what_is_not_known_is_left_out() -> None:
     report = example()
     training = replace(report.facts.training, energy_kwh=None, peak_memory_bytes=None)

@@ -119,12 +119,6 @@ def test_too_little_training_is_named() -> None:
     assert "1.3 tokens per parameter" in model_card(replace(base, corpus=corpus))
 
 
-def test_a_stopped_run_says_so() -> None:
-    base = facts()
-    stopped = replace(base, training=replace(base.training, completed=False))
-    assert "stopped before its planned end" in model_card(stopped)
-
-
 def test_a_sample_cannot_end_its_block() -> None:
     assert "````text\n子曰：\n学而时习之```\n# x\n````" in model_card(facts())
 

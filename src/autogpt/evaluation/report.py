@@ -201,8 +201,6 @@ def _meaning(report: RunReport) -> Iterator[str]:
     if bits > 0:
         yield _against_compressors(bits, result.compressors)
     yield from _course(report.measurements)
-    if not report.facts.training.completed:
-        yield "Training was stopped before its planned end, before the learning rate had fallen."
 
 
 def _choices(perplexity: float) -> str:

@@ -125,7 +125,6 @@ class TrainingFacts:
         peak_memory_bytes: Largest resident size.
         energy_kwh: Energy, where there is a figure.
         energy_basis: How that figure was found.
-        completed: False when stopped before the planned end.
     """
 
     steps: int
@@ -138,7 +137,6 @@ class TrainingFacts:
     peak_memory_bytes: int | None = None
     energy_kwh: float | None = None
     energy_basis: str = ""
-    completed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -351,8 +349,6 @@ def _training(facts: ModelFacts) -> str:
     if training.energy_kwh is not None:
         energy = f"Energy: {training.energy_kwh:.2g} kWh. {training.energy_basis}"
         text.append(_inline(energy))
-    if not training.completed:
-        text.append("Training was stopped before its planned end.")
     return "\n\n".join(text)
 
 
