@@ -191,6 +191,7 @@ def pack_model(model: GPT) -> Callable[[Tensor], Tensor]:
     if model.head is not None:
         model.head = None
     _replace(model)
+    model.eval()
     return packed_head
 
 

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from autogpt.core.errors import ConfigError, UsageError
 from autogpt.nn.attention import AttentionForm, attend, document_mask
 from autogpt.nn.cache import KVCache
-from autogpt.nn.layers import build_network, build_norm
+from autogpt.nn.layers import build_network, build_norm, project_together
 from autogpt.nn.positions import (
     LearnedPositions,
     Llama3Scaling,
@@ -331,9 +331,8 @@ class Attention(nn.Module):
         form: AttentionForm,
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""
-        query = self._heads(self.query(hidden))  # [B, T, H, E]
-        key = self._heads(self.key(hidden))  # [B, T, K, E]
-        value = self._heads(self.value(hidden))
+        projected = project_together(hidden, (self.query, self.key, self.value))
+        query, key, value = map(self._heads, projected)  # [B, T, H, E], [B, T, K, E] twice
         if self.query_norm is not None and self.key_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)
 
@@ -348,7 +347,7 @@ class Attention(nn.Module):
         return output
 
     def _heads(self, projected: Float[Tensor, "B T _"]) -> Float[Tensor, "B T _ E"]:
-        return projected.view(*projected.shape[:-1], -1, self.head_dim)
+        return projected.reshape(*projected.shape[:-1], -1, self.head_dim)
 
 
 def _absolute_positions(config: GPTConfig) -> LearnedPositions | SinusoidalPositions | None:

@@ -7,13 +7,16 @@ Letters in shapes: B batch, T tokens, D hidden, F feed-forward (intermediate) wi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["GELUNetwork", "SwiGLUNetwork", "build_network", "build_norm"]
+__all__ = ["GELUNetwork", "SwiGLUNetwork", "build_network", "build_norm", "project_together"]
 
 
 def build_norm(kind: Literal["rms", "layer"], width: int, *, eps: float) -> nn.Module:
@@ -42,6 +45,24 @@ def build_network(
     return network(hidden_size, intermediate_size, bias=bias)
 
 
+def project_together(
+    hidden: Float[Tensor, "*B D"], layers: Sequence[nn.Linear]
+) -> tuple[Float[Tensor, "*B _"], ...]:
+    """Apply several projections to the same input, in training as one matrix product.
+
+    One wide product is faster than several narrow ones, forward and twice backward, and sums what
+    flows back in fp32. Where no gradient is wanted, joining the weights would cost more than it
+    saves.
+    """
+    if not layers[0].training:
+        return tuple(layer(hidden) for layer in layers)
+    sizes = [layer.out_features for layer in layers]
+    weight = torch.cat(tuple(layer.weight for layer in layers))
+    biases = tuple(layer.bias for layer in layers if layer.bias is not None)
+    joined = F.linear(hidden, weight, torch.cat(biases) if biases else None)
+    return torch.tensor_split(joined, list(accumulate(sizes))[:-1], dim=-1)
+
+
 class SwiGLUNetwork(nn.Module):
     """down(silu(gate(x)) * up(x)): a gated feed-forward network.
 
@@ -57,7 +78,8 @@ class SwiGLUNetwork(nn.Module):
 
     def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Transform every token on its own."""
-        gated = F.silu(self.gate(hidden)) * self.up(hidden)  # [B, T, F]
+        gate, up = project_together(hidden, (self.gate, self.up))
+        gated = F.silu(gate) * up  # [B, T, F]
         output: Tensor = self.down(gated)
         return output
 
