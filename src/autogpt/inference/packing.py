@@ -20,7 +20,7 @@ no longer be saved or trained.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from autogpt.models.gpt import GPT, Attention
 from autogpt.nn.attention import AttentionForm, attend
-from autogpt.nn.cache import KVCache
+from autogpt.nn.cache import Cache, Span
 from autogpt.nn.layers import SwiGLUNetwork
 from autogpt.nn.positions import Rotation, rotate
 
@@ -127,7 +127,7 @@ class PackedAttention(nn.Module):
         *,
         rotation: Rotation | None,
         mask: Bool[Tensor, "#B 1 T S"] | None,
-        cache: KVCache | None,
+        cache: Cache | None,
         form: AttentionForm,
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""
@@ -143,36 +143,20 @@ class PackedAttention(nn.Module):
         if cache is None:
             mixed = attend(query, key, value, mask=mask, form=form)  # [B, H, T, E]
         else:
-            used = [length + key.shape[2] for length in cache.lengths]
-            key, value = cache.append(self._index, key, value)  # [B, K, S, E]
-            if mask is None:
-                mixed = attend(query, key, value, mask=None, form=form)
-            else:
-                mixed = _attend_by_row(query, key, value, used, form=form)
+            cache.store(self._index, key, value)
+            mixed = _attend_to_spans(query, cache.spans(self._index), form=form)
         output: Tensor = self._output(mixed.transpose(1, 2).flatten(2))
         return output
 
 
-def _attend_by_row(
-    query: Float[Tensor, "B H T E"],
-    key: Float[Tensor, "B K S E"],
-    value: Float[Tensor, "B K S E"],
-    used: list[int],
-    *,
-    form: AttentionForm,
+def _attend_to_spans(
+    query: Float[Tensor, "B H T E"], spans: Iterator[Span], *, form: AttentionForm
 ) -> Float[Tensor, "B H T E"]:
-    """Attend in each row to the slots it uses, and not to its neighbors' padding."""
-    rows = [
-        attend(
-            query[row : row + 1],
-            key[row : row + 1, :, :length],
-            value[row : row + 1, :, :length],
-            mask=None,
-            form=form,
-        )
-        for row, length in enumerate(used)
+    """Attend in each row to the tokens it holds, and not to its neighbors' padding."""
+    parts = [
+        attend(query[rows], key, value, mask=mask, form=form) for rows, key, value, mask in spans
     ]
-    return torch.cat(rows)
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 @torch.no_grad()
