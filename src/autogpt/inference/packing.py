@@ -8,9 +8,10 @@ the weights once, and of starting some hundred small operations. Hence
   path (float32, 864 x 320, not in the caches, two cores of a Zen 4: 66 against 157 us);
 - queries and keys are normalized and turned together.
 
-It also makes a row's numbers independent of its neighbors, to the bit: oneDNN sums each row in
-the same order however many there are, and rows of different lengths attend one by one, because a
-sum over a padded row is rounded differently.
+It also makes a row's numbers independent of its neighbors, to the bit: from two rows on, oneDNN
+sums each row in the same order however many there are (a single row that it would sum otherwise
+is sent twice), and rows of different lengths attend one by one, because a sum over a padded row
+is rounded differently.
 
 The packing operators are those that torch.compile calls; where they are missing, plain products
 take their place, and rows then agree up to rounding. A packed model can only run: its weights can
@@ -20,7 +21,7 @@ no longer be saved or trained.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -150,13 +151,26 @@ class PackedAttention(nn.Module):
 
 
 def _attend_to_spans(
-    query: Float[Tensor, "B H T E"], spans: Iterator[Span], *, form: AttentionForm
+    query: Float[Tensor, "B H T E"], spans: Iterable[Span], *, form: AttentionForm
 ) -> Float[Tensor, "B H T E"]:
     """Attend in each row to the tokens it holds, and not to its neighbors' padding."""
     parts = [
-        attend(query[rows], key, value, mask=mask, form=form) for rows, key, value, mask in spans
+        (
+            span,
+            attend(
+                query[span.rows, :, span.tokens], span.key, span.value, mask=span.mask, form=form
+            ),
+        )
+        for span in spans
     ]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    if len(parts) == 1:
+        return parts[0][1]
+    if query.shape[2] == 1:
+        return torch.cat([part for _, part in parts])
+    mixed = torch.empty_like(query)
+    for span, part in parts:
+        mixed[span.rows, :, span.tokens] = part
+    return mixed
 
 
 @torch.no_grad()
@@ -218,7 +232,7 @@ def _packed(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor] |
     try:
         blocks = torch.ops.mkldnn._reorder_linear_weight.default(weight.contiguous(), _ROWS_HINT)
         multiply = torch.ops.mkldnn._linear_pointwise.default
-        probe = torch.linspace(-1, 1, weight.shape[1], dtype=weight.dtype)[None]
+        probe = torch.linspace(-1, 1, weight.shape[1]).to(weight.dtype)[None]
         wanted, got = F.linear(probe, weight, bias), multiply(probe, blocks, bias, "none", [], "")
     except (AttributeError, RuntimeError) as error:
         _logger.debug("weights stay as they are: %s", error)
@@ -234,4 +248,16 @@ def _packed(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor] |
         output: Tensor = multiply(x, blocks, bias, "none", [], "")
         return output
 
-    return product
+    # Where the width is large beside the height, threads share the sum of a single row.
+    chance = torch.Generator().manual_seed(0)
+    rows = torch.randn((16, weight.shape[1]), generator=chance).to(weight.dtype)
+    if torch.equal(torch.cat([product(row[None]) for row in rows]), product(rows)):
+        return product
+    width = weight.shape[1]
+
+    def paired(x: Tensor) -> Tensor:
+        if x.numel() > width:
+            return product(x)
+        return product(x.reshape(1, width).expand(2, width))[:1].view(*x.shape[:-1], -1)
+
+    return paired
