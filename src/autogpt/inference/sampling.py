@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,8 +22,19 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from autogpt.core.errors import ConfigError
+from autogpt.core.messages import TokenLogprob
+from autogpt.tokenizer.bpe import Tokenizer
 
-__all__ = ["SamplingParams", "TopLogprobs", "row_random", "sample", "top_logprobs"]
+__all__ = [
+    "Choice",
+    "RowSampler",
+    "SamplingParams",
+    "TopLogprobs",
+    "choose",
+    "row_random",
+    "sample",
+    "top_logprobs",
+]
 
 # Wide enough that top-p is nearly always settled without sorting the whole vocabulary, which
 # takes 20 times longer at 8192 entries.
@@ -136,6 +148,88 @@ def top_logprobs(
     logprobs = torch.log_softmax(logits, -1)
     top = logprobs.topk(min(count, logits.shape[-1]), dim=-1)
     return TopLogprobs(logprobs.gather(-1, chosen_ids[:, None])[:, 0], top.indices, top.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The token of one row, and the log probabilities that were asked for, best first."""
+
+    token_id: int
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
+
+    def account(self, tokenizer: Tokenizer) -> TokenLogprob | None:
+        """Return the choice with its text; None if no log probabilities were asked for."""
+        if self.logprob is None:
+            return None
+        top = tuple(_account(tokenizer, token_id, logprob) for token_id, logprob in self.top)
+        return _account(tokenizer, self.token_id, self.logprob, top)
+
+
+def _account(
+    tokenizer: Tokenizer, token_id: int, logprob: float, top: tuple[TokenLogprob, ...] = ()
+) -> TokenLogprob:
+    token_bytes = tokenizer.token_bytes(token_id)
+    text = token_bytes.decode("utf-8", "replace")
+    return TokenLogprob(token=text, token_bytes=token_bytes, logprob=logprob, top=top)
+
+
+class RowSampler:
+    """How one completion chooses: its settings, its random numbers, what it has seen.
+
+    Args:
+        params: The settings.
+        vocab_size: V.
+        prompt_ids: The prompt.
+        completion: Which completion of the prompt.
+    """
+
+    def __init__(
+        self, params: SamplingParams, vocab_size: int, prompt_ids: Sequence[int], completion: int
+    ) -> None:
+        self.params = params
+        self.looping = False
+        self.random = row_random(params.seed, completion)
+        self.seen: Tensor | None = None
+        if params.repetition_penalty != 1.0:
+            self.seen = torch.zeros(vocab_size, dtype=torch.bool)
+            self.seen[torch.tensor(prompt_ids)] = True
+
+    def push(self, token_id: int) -> None:
+        """Count a token as seen."""
+        if self.seen is not None:
+            self.seen[token_id] = True
+
+
+def choose(logits: Float[Tensor, "R V"], samplers: Sequence[RowSampler]) -> list[Choice]:
+    """Choose one token per row, each with the settings of its sampler."""
+    groups: dict[SamplingParams, list[int]] = {}
+    for row, sampler in enumerate(samplers):
+        groups.setdefault(sampler.params, []).append(row)
+    chosen: dict[int, Choice] = {}
+    for params, rows in groups.items():
+        picked = logits if len(rows) == len(samplers) else logits[rows]
+        seen = [one for row in rows if (one := samplers[row].seen) is not None]
+        draws = None
+        if params.temperature > 0.0:
+            numbers = [samplers[row].random.random() for row in rows]
+            draws = torch.tensor(numbers, dtype=torch.float64)
+        ids = sample(picked, params, seen=torch.stack(seen) if seen else None, draws=draws)
+        chosen.update(zip(rows, _choices(picked, ids, params.logprobs), strict=True))
+    return [chosen[row] for row in range(len(samplers))]
+
+
+def _choices(
+    logits: Float[Tensor, "R V"], ids: Int[Tensor, " R"], logprobs: int | None
+) -> list[Choice]:
+    if logprobs is None:
+        return [Choice(token_id) for token_id in ids.tolist()]
+    result = top_logprobs(logits, ids, logprobs)
+    columns = (result.chosen.tolist(), result.top_ids.tolist(), result.top.tolist())
+    return [
+        Choice(token_id, logprob, tuple(zip(top_ids, top, strict=True)))
+        for token_id, logprob, top_ids, top in zip(ids.tolist(), *columns, strict=True)
+    ]
 
 
 def _penalize(
