@@ -35,9 +35,15 @@ from autogpt.core.files import (
     write_manifest,
     write_text,
 )
-from autogpt.models.family import Family, WeightNames, find_family
+from autogpt.models.family import Family, find_family
 from autogpt.models.gpt import GPT, GPTConfig
-from autogpt.models.weights import WEIGHTS, StoredWeights, open_weights, write_safetensors
+from autogpt.models.weights import (
+    WEIGHTS,
+    StoredWeights,
+    WeightNames,
+    open_weights,
+    write_safetensors,
+)
 from autogpt.nn.attention import AttentionForm
 from autogpt.nn.positions import PositionTable
 

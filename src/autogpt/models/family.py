@@ -21,7 +21,6 @@ from autogpt.nn.positions import Llama3Scaling
 
 __all__ = [
     "Family",
-    "WeightNames",
     "find_family",
     "only",
     "read",
@@ -36,8 +35,8 @@ __all__ = [
 T = TypeVar("T", int, float, bool, str)
 
 
-class WeightNames(Protocol):
-    """How a file names weights."""
+class Family(Protocol):
+    """The members of a family's module."""
 
     WEIGHTS: Mapping[str, str]
     """Our names to theirs, ``{}`` being the layer. Names of ours that map to the same name of
@@ -51,10 +50,6 @@ class WeightNames(Protocol):
 
     IGNORED: tuple[str, ...]
     """Endings of tensors of theirs that are no weights, such as a stored causal mask."""
-
-
-class Family(WeightNames, Protocol):
-    """The members of a family's module."""
 
     def from_hf(self, config: Mapping[str, Any]) -> GPTConfig:
         """Return the switches for a ``config.json``."""

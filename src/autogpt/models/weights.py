@@ -27,6 +27,7 @@ __all__ = [
     "WEIGHTS",
     "StoredTensor",
     "StoredWeights",
+    "WeightNames",
     "open_weights",
     "write_safetensors",
 ]
@@ -67,6 +68,15 @@ def write_safetensors(
         for _, tensor in tensors:
             stored = tensor.detach().to("cpu", dtype).contiguous()
             file.write(stored.flatten().view(torch.uint8).numpy().data)
+
+
+class WeightNames(Protocol):
+    """How a file names weights: the part of a family (``autogpt.models.family``) that says so."""
+
+    WEIGHTS: Mapping[str, str]
+    TRANSPOSED: frozenset[str]
+    PREFIX: str
+    IGNORED: tuple[str, ...]
 
 
 class StoredTensor(Protocol):

@@ -34,7 +34,7 @@ _ROPE_FACTORS = "rope_freqs.weight"
 
 @dataclass(slots=True)
 class Names:
-    """The file's names of our weights, as ``autogpt.models.family`` wants them."""
+    """The file's names of our weights; the members are those of ``autogpt.models.family``."""
 
     WEIGHTS: Mapping[str, str]
     TRANSPOSED: frozenset[str] = frozenset()
