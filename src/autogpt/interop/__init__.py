@@ -1,0 +1,1 @@
+"""Models in other formats, given back as the objects that a Hugging Face folder gives."""
