@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -50,6 +50,7 @@ from autogpt.nn.positions import PositionTable
 __all__ = [
     "SavableTokenizer",
     "build_model",
+    "empty_model",
     "load_model",
     "read_config",
     "read_generation_config",
@@ -136,6 +137,7 @@ def load_model(
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     attention: AttentionForm = "sdpa",
     deep: bool = True,
+    keep: Callable[[str, Tensor], Tensor] | None = None,
 ) -> GPT:
     """Read a model folder, checking everything that can be checked.
 
@@ -146,6 +148,7 @@ def load_model(
         dtype: Of the model; "auto" is what the weights are stored as.
         attention: See :class:`GPT`.
         deep: Compare sha256 with the manifest, if there is one, and not only sizes.
+        keep: See :func:`build_model`.
 
     Returns:
         The model, on the CPU, in evaluation mode.
@@ -161,7 +164,9 @@ def load_model(
         _check_manifest(folder, deep=deep)
         with open_weights(folder) as stored:
             names = find_family(config.model_type)
-            return build_model(config, stored, names=names, dtype=dtype, attention=attention)
+            return build_model(
+                config, stored, names=names, dtype=dtype, attention=attention, keep=keep
+            )
     except PermissionError as error:
         raise ResourceError(
             f"No permission to read {str(error.filename or folder)!r}.",
@@ -276,6 +281,7 @@ def build_model(
     names: WeightNames,
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     attention: AttentionForm = "sdpa",
+    keep: Callable[[str, Tensor], Tensor] | None = None,
 ) -> GPT:
     """Return the model of ``config`` with the weights of ``source``, read one after the other.
 
@@ -285,6 +291,7 @@ def build_model(
         names: How the file names them.
         dtype: Of the model; "auto" is what is read.
         attention: See :class:`GPT`.
+        keep: Gets each weight by our name, and returns what the model keeps in its place.
 
     Raises:
         CheckpointError: If a weight is missing, unknown, of the wrong shape, or not a finite
@@ -295,14 +302,7 @@ def build_model(
             f"{str(source.path)!r} holds {len(source.places)} tensors, too few for the "
             f"{config.num_hidden_layers} layers of {source.settings}."
         )
-    try:
-        with torch.device("meta"):  # shapes only: no memory, no random numbers
-            model = GPT(config, attention=attention)
-        _fill_tables(model)
-    except (RuntimeError, TypeError) as error:  # torch's words for a size beyond memory, or 64 bits
-        raise CheckpointError(
-            f"The sizes in {source.settings} are beyond what this machine can hold."
-        ) from error
+    model = empty_model(config, attention=attention, settings=source.settings)
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
     expected = _stored_tensors(names, shapes)
     source = _check_names(source, [stored.name for stored in expected], names, config)
@@ -316,9 +316,29 @@ def build_model(
         parts = torch.split(tensor, [size[0] for size in sizes])
         for name, part in zip(stored.parts, parts, strict=True):
             wanted = part.dtype if dtype == "auto" else getattr(torch, dtype)
-            weights[name] = part.to(wanted).contiguous()
+            weight = part.to(wanted).contiguous()
+            weights[name] = weight if keep is None else keep(name, weight)
     model.load_state_dict(weights, assign=True)
     return model.eval()
+
+
+def empty_model(
+    config: GPTConfig, *, attention: AttentionForm = "sdpa", settings: str = CONFIG
+) -> GPT:
+    """Return a model whose weights have shapes only, on torch's device "meta".
+
+    Raises:
+        CheckpointError: If its sizes are beyond this machine; ``settings`` is what says them.
+    """
+    try:
+        with torch.device("meta"):  # no memory, no random numbers
+            model = GPT(config, attention=attention)
+        _fill_tables(model)
+    except (RuntimeError, TypeError) as error:  # torch's words for a size beyond memory, or 64 bits
+        raise CheckpointError(
+            f"The sizes in {settings} are beyond what this machine can hold."
+        ) from error
+    return model
 
 
 def _fill_tables(model: GPT) -> None:

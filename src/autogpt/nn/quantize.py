@@ -35,6 +35,7 @@ Bits = Literal[4, 8]
 GROUP = 32  # weights that share a scale
 ROWS = 16  # rows that lie side by side
 _QUAD = 4  # inputs whose bytes are multiplied and added by one instruction
+_CHUNK = 1 << 19  # weights rounded at once: 2 MB of float32, so that temporaries stay in the cache
 _HALF_MAX = 65504.0  # the largest number in half precision
 
 
@@ -65,7 +66,18 @@ class QuantizedMatrix:
     @property
     def size_bytes(self) -> int:
         """Memory that it takes."""
-        return sum(part.nbytes for part in (self.values, self.scales, self.minimums) if part is not None)
+        return sum(
+            part.nbytes for part in (self.values, self.scales, self.minimums) if part is not None
+        )
+
+    @staticmethod
+    def part_shapes(
+        rows: int, columns: int, bits: Bits
+    ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...] | None]:
+        """Return the shapes that values, scales and minimums have."""
+        grid = (-(-rows // ROWS), -(-columns // GROUP))
+        scales = (*grid, ROWS)
+        return (*grid, bits, ROWS, _QUAD), scales, None if bits == 8 else scales
 
     def dequantize(self) -> Float[Tensor, "O I"]:
         """Return the matrix in float32."""
@@ -87,23 +99,19 @@ def quantize(weight: Float[Tensor, "O I"], bits: Bits) -> QuantizedMatrix:
         CheckpointError: If a number is not finite, or beyond what a scale in half precision holds.
     """
     rows, columns = weight.shape
-    padded = F.pad(weight.float(), (0, -columns % GROUP, 0, -rows % ROWS))
-    groups = padded.view(-1, ROWS, padded.shape[1] // GROUP, GROUP)  # [R, 16, G, 32]
-    low, high = groups.aminmax(dim=-1)  # [R, 16, G]
-    limit = 15 * _HALF_MAX if bits == 4 else 127 * _HALF_MAX
-    if not bool(((high - low).max() < limit) & (low.abs().max() < _HALF_MAX)):
-        raise CheckpointError("A weight is NaN, infinite or too large to be quantized.")
-    if bits == 8:
-        scales = (torch.maximum(high, -low) / 127).half()
-        levels = _divide(groups, scales).round_().clamp_(-127, 127).add_(128)
-        return QuantizedMatrix(_lay_out(levels), _side_by_side(scales), None, rows, columns)
-    scales, minimums = ((high - low) / 15).half(), low.half()
-    levels = _divide(groups - minimums.float()[..., None], scales).round_().clamp_(0, 15)
-    quads = _lay_out(levels)  # [R, G, 8, 16, 4]
-    values = quads[:, :, :4] | quads[:, :, 4:] << 4
-    return QuantizedMatrix(
-        values, _side_by_side(scales), _side_by_side(minimums), rows, columns
-    )
+    shapes = QuantizedMatrix.part_shapes(rows, columns, bits)
+    values = torch.empty(shapes[0], dtype=torch.uint8)
+    scales = torch.empty(shapes[1], dtype=torch.float16)
+    minimums = None if shapes[2] is None else torch.empty(shapes[2], dtype=torch.float16)
+    at_once = max(1, _CHUNK // (ROWS * max(columns, 1)))  # blocks of rows
+    for begin in range(0, shapes[0][0], at_once):
+        blocks = slice(begin, begin + at_once)
+        groups = _groups(weight[begin * ROWS : (begin + at_once) * ROWS])
+        if minimums is None:
+            values[blocks], scales[blocks] = _round_to_8(groups)
+        else:
+            values[blocks], scales[blocks], minimums[blocks] = _round_to_4(groups)
+    return QuantizedMatrix(values, scales, minimums, rows, columns)
 
 
 def join(matrices: Sequence[QuantizedMatrix]) -> QuantizedMatrix:
@@ -131,17 +139,45 @@ def _combined(
     )
 
 
+def _groups(rows: Float[Tensor, "O I"]) -> Float[Tensor, "R 16 G 32"]:
+    padding = (0, -rows.shape[1] % GROUP, 0, -rows.shape[0] % ROWS)
+    padded = F.pad(rows.float(), padding)
+    return padded.view(-1, ROWS, padded.shape[1] // GROUP, GROUP)
+
+
+def _round_to_8(groups: Float[Tensor, "R 16 G 32"]) -> tuple[Tensor, Tensor]:
+    low, high = groups.aminmax(dim=-1)  # [R, 16, G]
+    largest = torch.maximum(high, -low)
+    _check_range(largest, 127)
+    scales = (largest / 127).half()
+    levels = _divide(groups, scales).round_().clamp_(-127, 127).add_(128)
+    return _lay_out(levels), scales.transpose(1, 2)
+
+
+def _round_to_4(groups: Float[Tensor, "R 16 G 32"]) -> tuple[Tensor, Tensor, Tensor]:
+    low, high = groups.aminmax(dim=-1)
+    _check_range(high - low, 15)
+    _check_range(low, 1)
+    scales, minimums = ((high - low) / 15).half(), low.half()
+    # Rounded minimum and scale are subtracted and divided by, so that their own rounding does not
+    # add to that of the weights.
+    levels = _divide(groups - minimums.float()[..., None], scales).round_().clamp_(0, 15)
+    quads = _lay_out(levels)  # [R, G, 8, 16, 4]
+    values = quads[:, :, :4] | quads[:, :, 4:] << 4
+    return values, scales.transpose(1, 2), minimums.transpose(1, 2)
+
+
+def _check_range(sizes: Tensor, levels: int) -> None:
+    if not bool(sizes.abs().max() < levels * _HALF_MAX):  # NaN is not smaller than anything
+        raise CheckpointError("A weight is NaN, infinite or too large to be quantized.")
+
+
 def _divide(groups: Float[Tensor, "R 16 G 32"], scales: Tensor) -> Tensor:
-    """Return the groups in units of their scale; where that is zero, so are they."""
-    # The rounded scale divides, so its own rounding does not add to that of the weights.
+    """Return the groups in units of their scale; zero where that is zero."""
     inverse = torch.where(scales > 0, 1.0 / scales.float(), 0.0)
     return groups * inverse[..., None]
 
 
 def _lay_out(levels: Float[Tensor, "R 16 G 32"]) -> UInt8[Tensor, "R G 8 16 4"]:
-    quads = levels.to(torch.uint8).unflatten(-1, (GROUP // _QUAD, _QUAD))  # [R, 16, G, 8, 4]
-    return quads.permute(0, 2, 3, 1, 4).contiguous()
-
-
-def _side_by_side(scales: Float16[Tensor, "R 16 G"]) -> Float16[Tensor, "R G 16"]:
-    return scales.transpose(1, 2).contiguous()
+    quads = levels.to(torch.uint8).view(*levels.shape[:3], GROUP // _QUAD, _QUAD)
+    return quads.permute(0, 2, 3, 1, 4)

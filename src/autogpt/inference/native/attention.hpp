@@ -16,10 +16,10 @@ namespace {
 constexpr int BLOCK = 16;
 constexpr int SPAN = 512;
 
-// Up to QUERIES queries that read the same keys; `last` is the last token that each may see.
+// Up to QUERIES queries that read the same keys; each sees the tokens from `first` to `last`.
 struct Queries {
     const void* query[QUERIES];  // as the cache wants it, scaled by 1 / sqrt(E)
-    long last[QUERIES];
+    long first[QUERIES], last[QUERIES];
     float* partial[QUERIES];  // [E + 2]: weighted sum of values, largest score, sum of weights
     int count;
 };
@@ -184,7 +184,7 @@ struct Int8Cache {
         const long bytes = key_bytes(pages.head_dim), groups = groups_of(pages.head_dim);
         for (int u = 0; u < U; ++u, token += BLOCK) {
             const uint8_t* keys = pages.key_block(token / BLOCK, bytes);
-            const long ahead = token + 3 * BLOCK < end ? token + 3 * BLOCK : token;
+            const long ahead = token + 8 * BLOCK < end ? token + 8 * BLOCK : token;
             const uint8_t* next = pages.key_block(ahead / BLOCK, bytes);
             auto scales = reinterpret_cast<const uint16_t*>(keys + groups * GROUP * BLOCK);
             Floats total[Q];
@@ -230,7 +230,7 @@ struct Int8Cache {
             for (int i = 0; i < Q; ++i) even[u][i] = odd[u][i] = splat(0.0f);
         for (long token = begin; token < end; token += BLOCK) {
             const uint8_t* v = pages.value_block(token / BLOCK, bytes) + e;
-            const long ahead = token + 3 * BLOCK < end ? token + 3 * BLOCK : token;
+            const long ahead = token + 6 * BLOCK < end ? token + 6 * BLOCK : token;
             const uint8_t* next = pages.value_block(ahead / BLOCK, bytes) + e;
             const float* w = weights + token - begin;
             for (int pair = 0; pair < BLOCK; pair += 2, v += 2 * row, next += 2 * row) {
@@ -252,19 +252,22 @@ struct Int8Cache {
 
 // ------------------------------------------------------------------------ the same for both
 
-// Scores to weights, not yet divided by their sum; tokens after `last` weigh exactly nothing.
-inline void weigh(float* scores, long size, long visible, float* largest, float* total) {
+// Scores to weights, not yet divided by their sum; what is not between `first` and `end` weighs
+// exactly nothing.
+inline void weigh(float* scores, long size, long first, long end, float* largest, float* total) {
+    for (long i = 0; i < first; ++i) scores[i] = -INFINITY;
     Floats most = splat(-INFINITY);
-    for (long i = 0; i < size && i < visible; i += LANES)
-        most = max(most, first_lanes(load(scores + i), int(visible - i), -INFINITY));
+    for (long i = 0; i < size && i < end; i += LANES)
+        most = max(most, first_lanes(load(scores + i), int(end - i), -INFINITY));
     *largest = max_lanes(most);
     Floats sum = splat(0.0f), shift = splat(-*largest);
     for (long i = 0; i < size; i += LANES) {
-        const int lanes = int(visible - i < 0 ? 0 : visible - i < LANES ? visible - i : LANES);
+        const int lanes = int(end - i < 0 ? 0 : end - i < LANES ? end - i : LANES);
         Floats weight = first_lanes(exp(load(scores + i) + shift), lanes, 0.0f);
         sum = sum + weight;
         store(scores + i, weight);
     }
+    for (long i = 0; i < first; ++i) scores[i] = 0.0f;
     *total = sum_lanes(sum);
 }
 
@@ -279,7 +282,8 @@ void attend_count(const Queries& q, const Pages& pages, long begin, long end) {
         Cache::template score<Q, 1>(q, pages, token, end, scores + token - begin);
     for (int i = 0; i < Q; ++i) {
         float* rest = q.partial[i] + pages.head_dim;
-        weigh(scores + i * SPAN, end - begin, q.last[i] + 1 - begin, rest, rest + 1);
+        weigh(scores + i * SPAN, end - begin, q.first[i] - begin, q.last[i] + 1 - begin, rest,
+              rest + 1);
         Cache::scale_weights(pages, begin, end, scores + i * SPAN);
     }
     for (; e + U * LANES <= pages.head_dim; e += U * LANES)

@@ -1,8 +1,8 @@
 // One step of the decoder: new tokens in, keys and values written, logits out.
 //
 // Every thread of a team runs `work` from top to bottom and does its share of each phase; between
-// phases they meet at a barrier. The file is compiled once for each instruction set (ISA is its
-// name) into one shared library; `library.cpp` chooses.
+// phases they meet at a barrier. The file is compiled into one shared library for each instruction
+// set; `build.py` chooses.
 #include "attention.hpp"
 #include "decoder.hpp"
 #include "products.hpp"
@@ -53,6 +53,7 @@ struct Part {
     long outputs = 0, first_output = 0, tiles = 0, items = 0;
     float *x, *joined, *mixed, *wide;
     Activations a;
+    float* branch = nullptr;  // what attention or network return, where that is normalized
     long query_bytes;
     uint8_t* queries;
     int32_t* row;
@@ -68,6 +69,7 @@ struct Part {
         joined = arena.take<float>(tokens * size.joined);
         mixed = arena.take<float>(tokens * size.mixed);
         wide = arena.take<float>(tokens * size.wide);
+        if (m.layer[0].attention_post_norm) branch = arena.take<float>(tokens * size.hidden);
         long widest = size.hidden > size.mixed ? size.hidden : size.mixed;
         long groups = groups_of(widest > size.wide ? widest : size.wide);
         a.quads = arena.take<int32_t>(tokens * groups * (GROUP / 4));
@@ -116,8 +118,11 @@ struct Part {
     // ------------------------------------------------------------------------ phases
 
     void embed(Share share) const {
-        for (long n = share.begin; n < share.end; ++n)
-            read_row(m.embedding, b.token_ids[begin + n], x + n * size.hidden);
+        for (long n = share.begin; n < share.end; ++n) {
+            float* values = x + n * size.hidden;
+            read_row(m.embedding, b.token_ids[begin + n], values);
+            for (long i = 0; i < size.hidden; ++i) values[i] *= m.embedding_multiplier;
+        }
     }
 
     // Quantize rows of `source`; with a norm, x / rms(x) * weight of them. The share is of groups.
@@ -161,14 +166,27 @@ struct Part {
             }
     }
 
-    void add(const Matrix& matrix, Share share) const {  // to the residual stream
+    // Multiply and add to the residual stream, normalized where the family wants it.
+    void add(const Matrix& matrix, const float* norm, Crew& crew) const {
+        const Share share = crew.share(blocks_of(m.hidden));
+        if (!norm)
+            return product(matrix, tokens, share, [&](long n, long column, Floats value) {
+                float* place = x + n * size.hidden + column;
+                store(place, load(place) + value);
+            });
         product(matrix, tokens, share, [&](long n, long column, Floats value) {
-            float* place = x + n * size.hidden + column;
-            store(place, load(place) + value);
+            store(branch + n * size.hidden + column, value);
         });
+        crew.wait();
+        const Share rows = crew.share(tokens);
+        for (long n = rows.begin; n < rows.end; ++n) {
+            const float* values = branch + n * size.hidden;
+            const float scale = inverse_rms(values);
+            for (long i = 0; i < m.hidden; ++i) x[n * size.hidden + i] += values[i] * scale * norm[i];
+        }
     }
 
-    // silu(gate) * up; blocks of gate and up alternate in the matrix.
+    // activation(gate) * up; blocks of gate and up alternate in the matrix.
     void gate_up(const Matrix& matrix, Share share) const {
         alignas(64) float gate[TILE * LANES], up[TILE * LANES];
         for (long pair = share.begin; pair < share.end; ++pair)
@@ -176,13 +194,20 @@ struct Part {
                 width = tile_width(tokens - first);
                 multiply(matrix, 2 * pair, a, first, int(width), gate);
                 multiply(matrix, 2 * pair + 1, a, first, int(width), up);
-                for (long t = 0; t < width; ++t) {
-                    Floats g = load(gate + t * LANES), one = splat(1.0f);
-                    Floats silu = g / (one + exp(g * splat(-1.0f)));
+                for (long t = 0; t < width; ++t)
                     store(wide + (first + t) * size.wide + pair * LANES,
-                          silu * load(up + t * LANES));
-                }
+                          activate(load(gate + t * LANES)) * load(up + t * LANES));
             }
+    }
+
+    // SiLU: g / (1 + e^-g). GELU in its tanh form is g / (1 + e^-2z), z = sqrt(2 / pi) (g + ...).
+    Floats activate(Floats g) const {
+        Floats exponent = g * splat(-1.0f);
+        if (m.gelu) {
+            Floats cubed = fma(g * g * g, splat(0.044715f), g);
+            exponent = cubed * splat(-2.0f * 0.79788456f);
+        }
+        return g / (splat(1.0f) + exp(exponent));
     }
 
     // Norm and turn queries and keys; scale queries; put keys and values into their blocks.
@@ -195,10 +220,10 @@ struct Part {
             if (!value) {
                 const float* norm = query ? layer.query_norm : layer.key_norm;
                 if (norm) normalize(v, norm);
-                turn(v, b.positions[begin + n]);
+                turn(v, layer, b.positions[begin + n]);
             }
             if (query) {
-                for (long e = 0; e < width; ++e) v[e] *= 1.0f / std::sqrt(float(width));
+                for (long e = 0; e < width; ++e) v[e] *= m.query_scale;
                 Cache::put_query(queries + (n * m.heads + head) * query_bytes, v, width);
                 continue;
             }
@@ -236,9 +261,9 @@ struct Part {
         for (long e = 0; e < m.head_dim; ++e) v[e] = v[e] * scale * weight[e];
     }
 
-    void turn(float* v, long position) const {  // each pair (v[e], v[e + E / 2])
+    void turn(float* v, const Layer& layer, long position) const {  // each pair (v[e], v[e + E / 2])
         const long half = m.head_dim / 2;
-        const float *cos = m.cos + position * half, *sin = m.sin + position * half;
+        const float *cos = layer.cos + position * half, *sin = layer.sin + position * half;
         for (long e = 0; e < half; ++e) {
             const float first = v[e], second = v[e + half];
             v[e] = first * cos[e] - second * sin[e];
@@ -248,6 +273,7 @@ struct Part {
 
     template <class Cache> void attend_item(const Item& it, long l) const {
         const Tile& t = tile[it.tile];
+        const long window = m.layer[l].window;
         const long start = it.span * SPAN, total = t.count * size.group;
         for (long i = 0; i < total;) {
             Queries q;
@@ -256,8 +282,10 @@ struct Part {
                 const long n = t.first + i / size.group;
                 const long head = it.kv_head * size.group + i % size.group;
                 const long last = b.positions[begin + n];
-                if (last < start) continue;
+                const long first = window && last >= window ? last - window + 1 : 0;
+                if (last < start || first >= start + SPAN) continue;
                 q.query[q.count] = queries + (n * m.heads + head) * query_bytes;
+                q.first[q.count] = first;
                 q.last[q.count] = last;
                 q.partial[q.count++] = partial(n, head) + it.span * (m.head_dim + 2);
                 end = end > last + 1 ? end : last + 1;
@@ -273,10 +301,11 @@ struct Part {
         return partials + partial_start[n] + head * spans_of(n) * (m.head_dim + 2);
     }
 
-    void join_heads(Share share) const {
+    void join_heads(Share share, long window) const {
         for (long i = share.begin; i < share.end; ++i) {
-            const long n = i / m.heads, head = i % m.heads;
-            join(partial(n, head), spans_of(n), m.head_dim,
+            const long n = i / m.heads, head = i % m.heads, last = b.positions[begin + n];
+            const long skipped = window && last >= window ? (last - window + 1) / SPAN : 0;
+            join(partial(n, head) + skipped * (m.head_dim + 2), spans_of(n) - skipped, m.head_dim,
                  mixed + n * size.mixed + head * m.head_dim);
         }
     }
@@ -304,13 +333,13 @@ struct Part {
             for (long i; (i = next->fetch_add(1)) < items;) attend_item<Cache>(item[i], l);
             crew.wait();
             if (crew.index == 0) *next = 0;
-            join_heads(crew.share(tokens * m.heads));
+            join_heads(crew.share(tokens * m.heads), layer.window);
             crew.wait();
             const long mixed_groups = groups_of(size.mixed);
             quantize(tokens, mixed_groups, crew.share(mixed_groups), nullptr,
                      [&](long n) { return mixed + n * size.mixed; });
             crew.wait();
-            add(layer.output, crew.share(blocks_of(m.hidden)));
+            add(layer.output, layer.attention_post_norm, crew);
             crew.wait();
             quantize(tokens, in, crew.share(in), layer.network_norm, stream);
             crew.wait();
@@ -319,7 +348,7 @@ struct Part {
             quantize(tokens, wide_groups, crew.share(wide_groups), nullptr,
                      [&](long n) { return wide + n * size.wide; });
             crew.wait();
-            add(layer.down, crew.share(blocks_of(m.hidden)));
+            add(layer.down, layer.network_post_norm, crew);
             crew.wait();
         }
         if (!outputs) return;
@@ -349,10 +378,22 @@ struct Part {
 
 }  // namespace
 
-#define JOIN(a, b) a##b
-#define NAME(prefix, isa) JOIN(prefix, isa)
+extern "C" {
 
-extern "C" long NAME(scratch_bytes_, ISA)(const Model* m, const Batch* b) {
+int autogpt_supported() {
+#if defined(__AVX512VNNI__)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("f16c");
+#elif defined(__AVX2__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("f16c");
+#else
+    return 1;
+#endif
+}
+
+long autogpt_scratch_bytes(const Model* m, const Batch* b) {
     long most = 0;
     for (long begin = 0; begin < b->tokens; begin += PART) {
         Arena arena{nullptr};
@@ -362,8 +403,7 @@ extern "C" long NAME(scratch_bytes_, ISA)(const Model* m, const Batch* b) {
     return most;
 }
 
-// Bytes of a block of one layer, of keys or of values.
-extern "C" long NAME(block_bytes_, ISA)(const Model* m, int of_values) {
+long autogpt_block_bytes(const Model* m, int of_values) {
     const long e = m->head_dim;
     const long bytes = m->cache_bits == 8
                            ? (of_values ? Int8Cache::value_bytes(e) : Int8Cache::key_bytes(e))
@@ -371,7 +411,7 @@ extern "C" long NAME(block_bytes_, ISA)(const Model* m, int of_values) {
     return bytes * m->kv_heads;
 }
 
-extern "C" void NAME(run_, ISA)(const Model* m, const Batch* b, const Team* team) {
+void autogpt_run(const Model* m, const Batch* b, const Team* team) {
     for (long begin = 0; begin < b->tokens; begin += PART) {
         Arena arena{b->scratch};
         Part part(*m, *b, begin, b->tokens - begin < PART ? b->tokens - begin : PART, arena);
@@ -380,4 +420,5 @@ extern "C" void NAME(run_, ISA)(const Model* m, const Batch* b, const Team* team
             else part.work<Bf16Cache>(crew);
         });
     }
+}
 }

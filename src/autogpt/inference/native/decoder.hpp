@@ -16,16 +16,19 @@ struct Matrix {
 
 struct Layer {
     Matrix query_key_value, output, gate_up, down;
-    const float *attention_norm, *network_norm;  // [D]
-    const float *query_norm, *key_norm;          // [E] or null
+    const float *attention_norm, *network_norm;            // [D]
+    const float *query_norm, *key_norm;                    // [E] or null
+    const float *attention_post_norm, *network_post_norm;  // [D] or null
+    const float *cos, *sin;                                // [positions, E / 2]
+    int64_t window;                                        // tokens that a token sees; 0 for all
 };
 
 struct Model {
     int32_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocab;
     int32_t cache_bits;  // 16 for bf16, 8
-    float eps;
-    const float *cos, *sin;  // [positions, E / 2]
-    const float* norm;       // [D]
+    int32_t gelu;        // whether gates go through GELU (tanh form) rather than SiLU
+    float eps, embedding_multiplier, query_scale;
+    const float* norm;  // [D]
     Matrix embedding, head;
     const Layer* layer;
 };
@@ -33,19 +36,19 @@ struct Model {
 // N new tokens of R rows. Tokens of a row are neighbors, in order of position.
 struct Batch {
     int32_t tokens, rows, table_width, outputs;
-    const int64_t* token_ids;   // [N]
-    const int64_t* positions;   // [N]
-    const int32_t* row_starts;  // [R + 1]
-    const int32_t* tables;      // [R, table_width] blocks of each row
+    const int64_t* token_ids;      // [N]
+    const int64_t* positions;      // [N]
+    const int32_t* row_starts;     // [R + 1]
+    const int32_t* tables;         // [R, table_width] blocks of each row
     const int32_t* output_tokens;  // [outputs] tokens whose logits are wanted, rising
     float* logits;                 // [outputs, V]
     void* const* keys;             // [layers] -> [blocks, K, ...], see attention.hpp
     void* const* values;
-    uint8_t* scratch;
+    uint8_t* scratch;  // autogpt_scratch_bytes, at a multiple of 64
 };
 
-// How threads are had: `start(call, argument, threads)` runs `call(argument)` in a team of up to
-// so many threads, each of which knows its `index` and the team's `size`.
+// How threads are had: `start(call, argument, threads, 0)` runs `call(argument)` in a team of up
+// to so many threads, each of which knows its `index` and the team's `size`. Null: by ourselves.
 struct Team {
     void (*start)(void (*call)(void*), void* argument, unsigned threads, unsigned flags);
     int (*index)();
@@ -53,4 +56,9 @@ struct Team {
     int32_t threads;
 };
 
+#define API __attribute__((visibility("default")))
+API int autogpt_supported();  // whether this processor has the instructions that were compiled
+API long autogpt_scratch_bytes(const Model*, const Batch*);
+API long autogpt_block_bytes(const Model*, int of_values);  // of one layer
+API void autogpt_run(const Model*, const Batch*, const Team*);
 }

@@ -4,7 +4,9 @@
 // cores, because idle OpenMP threads spin for a while. Else they are started for each step.
 #pragma once
 #include <atomic>
+#include <exception>
 #include <thread>
+#include <vector>
 
 #include "decoder.hpp"
 
@@ -46,16 +48,37 @@ struct Crew {
     Share share(long count) const { return {count * index / size, count * (index + 1) / size}; }
 };
 
+thread_local int own_index = 0, own_size = 1;
+
+void start_own(void (*call)(void*), void* argument, unsigned threads, unsigned) {
+    std::atomic<int> size{0};  // known when it is known how many threads could be had
+    std::vector<std::thread> others;
+    try {
+        for (int i = 1; i < int(threads); ++i)
+            others.emplace_back([&size, call, argument, i] {
+                while (!size) std::this_thread::yield();
+                own_index = i, own_size = size;
+                call(argument);
+            });
+    } catch (const std::exception&) {  // the system has no more: fewer do the work
+    }
+    own_index = 0, own_size = int(others.size()) + 1;
+    size = own_size;
+    call(argument);
+    for (std::thread& other : others) other.join();
+}
+
 template <class Work> void run_team(const Team& team, Work work) {
     struct Call {
         const Team& team;
         Work& work;
         Barrier barrier;
     } call{team, work, {}};
-    team.start(
+    (team.start ? team.start : start_own)(
         [](void* argument) {
             Call& c = *static_cast<Call*>(argument);
-            Crew crew{c.team.index(), c.team.size(), c.barrier};
+            Crew crew = c.team.start ? Crew{c.team.index(), c.team.size(), c.barrier}
+                                     : Crew{own_index, own_size, c.barrier};
             c.work(crew);
         },
         &call, unsigned(team.threads), 0);
