@@ -40,7 +40,7 @@ from autogpt.core.refs import resolve
 from autogpt.core.units import format_count
 from autogpt.inference.backends import Backend
 from autogpt.inference.engine import Engine, StepOutput, end_ids
-from autogpt.inference.native import load_backend, prepare
+from autogpt.inference.native import CacheKind, load_backend, prepare
 from autogpt.inference.packing import pack_model
 from autogpt.inference.sampling import SamplingParams
 from autogpt.models.checkpoint import load_model, read_generation_config
@@ -65,6 +65,7 @@ def load(
     *,
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     quantize: Quantization | None = None,
+    cache: CacheKind = "bfloat16",
 ) -> LLM:
     """Return the model that ``reference`` names, ready to write.
 
@@ -77,6 +78,8 @@ def load(
         quantize: "int8" or "int4" rounds the weights to so many bits, whatever ``dtype`` says: a
             fraction of the memory, and several times as fast where a C++ compiler is. Same text
             alone and in a batch. ``LLM.model`` then has no weights.
+        cache: How keys and values of a quantized model are kept where a C++ compiler is: "int8"
+            halves their memory, is faster in contexts of thousands of tokens, and rounds.
 
     Raises:
         ConfigError: If the quantization is unknown.
@@ -90,7 +93,7 @@ def load(
     if quantize is None:
         model, tokenizer, generation = _read(path, dtype=dtype)
     else:
-        model, tokenizer, generation, backend = _read_quantized(path, quantize)
+        model, tokenizer, generation, backend = _read_quantized(path, quantize, cache)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise CheckpointError(
             f"The tokenizer in {str(path)!r} has {tokenizer.vocab_size} tokens, its model only "
@@ -124,7 +127,7 @@ def _read(
 
 
 def _read_quantized(
-    path: Path, quantization: Quantization
+    path: Path, quantization: Quantization, cache: CacheKind
 ) -> tuple[GPT, Tokenizer, Mapping[str, Any], Backend | None]:
     """Return also what runs the model; None: torch does, with weights that are rounded."""
     check_quantization(quantization)
@@ -139,7 +142,7 @@ def _read_quantized(
         tokenizer, generation = file.tokenizer(), file.generation()
         with one_thread():
             quantized = quantizer.finish(file.model(dtype="auto", keep=quantizer))
-    backend = load_backend(quantized)
+    backend = load_backend(quantized, cache=cache)
     model = quantized.dequantized(torch.bfloat16) if backend is None else quantized.model
     return model, tokenizer, generation, backend
 
