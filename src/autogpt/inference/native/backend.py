@@ -14,7 +14,8 @@ import logging
 import math
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Literal, TypeVar
+from operator import is_not
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +114,8 @@ class NativeBackend:
         self._alive: list[object] = []  # what the structures point to
         self._model = self._build(quantized, cache)
         self._scratch = torch.empty(0, dtype=torch.uint8)
+        self._stores: tuple[Tensor, ...] = ()  # of the cache that was used last
+        self._addresses: tuple[ctypes.Array[Any], ctypes.Array[Any]]
 
     def new_cache(self, blocks: int) -> PagedCache:
         """Return room for the keys and values of ``blocks`` * 16 tokens, as bytes.
@@ -139,13 +142,11 @@ class NativeBackend:
         """
         ids, positions = _array(batch.token_ids, np.int64), _array(batch.positions, np.int64)
         starts, tables = _array(batch.row_starts, np.int32), _array(batch.block_tables, np.int32)
-        self._check(ids, positions, starts, tables, cache)
+        self._check(ids, positions, starts, tables, cache.blocks)
         tokens = len(ids)
         outputs = np.arange(tokens, dtype=np.int32) if all_logits else starts[1:] - np.int32(1)
         logits = torch.empty(len(outputs), self._config.vocab_size)
-        pointers = ctypes.c_void_p * self._config.num_hidden_layers
-        keys = pointers(*(layer.data_ptr() for layer in cache.keys))
-        values = pointers(*(layer.data_ptr() for layer in cache.values))
+        keys, values = self._pointers(cache)
         step = binding.Batch(
             tokens,
             len(starts) - 1,
@@ -169,7 +170,7 @@ class NativeBackend:
         positions: npt.NDArray[np.int64],
         starts: npt.NDArray[np.int32],
         tables: npt.NDArray[np.int32],
-        cache: PagedCache,
+        blocks: int,
     ) -> None:
         rows, tokens = len(starts) - 1, len(ids)
         _expect(rows > 0 and rows <= tokens <= _INT32_MAX, "a batch has one or more rows")
@@ -198,10 +199,22 @@ class NativeBackend:
         _expect(bool(last.max() < tables.shape[1]), "tables cover their rows")
         used = np.arange(tables.shape[1]) <= last[:, None]
         _expect(
-            bool(((tables >= 0) & (tables < cache.blocks))[used].all()),
+            bool(((tables >= 0) & (tables < blocks))[used].all()),
             "tables name blocks of the cache",
         )
-        self._check_cache(cache)
+
+    def _pointers(self, cache: PagedCache) -> tuple[ctypes.Array[Any], ctypes.Array[Any]]:
+        """Return the addresses of the layers' keys and values, checked when they are new."""
+        stores = (*cache.keys, *cache.values)
+        if len(stores) != len(self._stores) or any(map(is_not, stores, self._stores)):
+            self._check_cache(cache)
+            pointers = ctypes.c_void_p * self._config.num_hidden_layers
+            self._addresses = (
+                pointers(*(layer.data_ptr() for layer in cache.keys)),
+                pointers(*(layer.data_ptr() for layer in cache.values)),
+            )
+            self._stores = stores
+        return self._addresses
 
     def _check_cache(self, cache: PagedCache) -> None:
         for of_values, layers in enumerate((cache.keys, cache.values)):
