@@ -31,6 +31,7 @@ from autogpt.inference.native.build import Built, find_library
 from autogpt.inference.native.probe import is_faster
 from autogpt.models.gpt import GPTConfig
 from autogpt.models.quantized import QuantizedModel
+from autogpt.nn.positions import RotaryPositions
 from autogpt.nn.quantize import GROUP, ROWS
 
 __all__ = ["CacheKind", "NativeBackend", "load_backend", "obstacle"]
@@ -54,16 +55,19 @@ _KNOWN = frozenset(
         *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "head_dim"),
         *("num_attention_heads", "num_key_value_heads", "max_position_embeddings", "norm_eps"),
         *("rope_theta", "rope_scaling", "query_key_norm", "attention_bias", "network_bias"),
-        *("tie_word_embeddings", "attention_output_bias"),
+        *("tie_word_embeddings", "attention_output_bias", "embedding_multiplier", "post_norms"),
+        *("sliding_window", "layer_types", "rope_local_base_freq", "query_pre_attn_scalar"),
     }
 )
+_ALLOWED = {"norm": ("rms", "offset_rms"), "network": ("swiglu", "geglu"), "positions": ("rotary",)}
 
 
 def obstacle(config: GPTConfig) -> str | None:
     """Return which switch of a model the decoder does not know; None if it runs the model."""
     for field in fields(config):
         value = getattr(config, field.name)
-        if field.name not in _KNOWN and value != field.default:
+        allowed = _ALLOWED.get(field.name, (field.default,))
+        if field.name not in _KNOWN and value not in allowed:
             return f"{field.name} = {value!r}"
     if config.head_dim % ROWS:
         return f"head_dim = {config.head_dim}"
@@ -241,10 +245,12 @@ class NativeBackend:
     def _build(self, quantized: QuantizedModel, cache: CacheKind) -> binding.Model:
         config, weights = self._config, quantized.model.state_dict()
         width = -(-config.hidden_size // GROUP) * GROUP
-        cos, sin = self._tables(quantized)
+        everywhere, nearby = self._tables(quantized)
+        windows = _switch(config, "windows", (None,) * config.num_hidden_layers)
         layers = (binding.Layer * config.num_hidden_layers)()
         for index in range(config.num_hidden_layers):
             prefix = f"layers.{index}."
+            cos, sin = everywhere if windows[index] is None else nearby
             query, key, value, gate, up = (
                 f"{prefix}{name}.weight"
                 for name in (
@@ -263,14 +269,18 @@ class NativeBackend:
                     self._biases(weights, (gate, up), interleaved=True),
                 ),
                 down=self._matrix(quantized, weights, f"{prefix}network.down.weight"),
-                attention_norm=self._vector(weights, f"{prefix}attention_norm.weight", width),
-                network_norm=self._vector(weights, f"{prefix}network_norm.weight", width),
-                query_norm=self._vector(weights, f"{prefix}attention.query_norm.weight"),
-                key_norm=self._vector(weights, f"{prefix}attention.key_norm.weight"),
+                attention_norm=self._norm(weights, f"{prefix}attention_norm", width),
+                network_norm=self._norm(weights, f"{prefix}network_norm", width),
+                query_norm=self._norm(weights, f"{prefix}attention.query_norm"),
+                key_norm=self._norm(weights, f"{prefix}attention.key_norm"),
+                attention_post_norm=self._norm(weights, f"{prefix}attention_post_norm", width),
+                network_post_norm=self._norm(weights, f"{prefix}network_post_norm", width),
                 cos=cos,
                 sin=sin,
+                window=windows[index] or 0,
             )
         self._keep(layers)
+        scalar = _switch(config, "query_pre_attn_scalar", None)
         tied = "head.weight" not in quantized.matrices
         return binding.Model(
             layers=config.num_hidden_layers,
@@ -281,11 +291,11 @@ class NativeBackend:
             intermediate=config.intermediate_size,
             vocab=config.vocab_size,
             cache_bits=8 if cache == "int8" else 16,
-            gelu=0,
+            gelu=_switch(config, "network", "swiglu") == "geglu",
             eps=config.norm_eps,
-            embedding_multiplier=1.0,
-            query_scale=1.0 / math.sqrt(config.head_dim),
-            norm=self._vector(weights, "norm.weight", width),
+            embedding_multiplier=_switch(config, "embedding_multiplier", 1.0),
+            query_scale=1.0 / math.sqrt(scalar or config.head_dim),
+            norm=self._norm(weights, "norm", width),
             embedding=self._matrix(quantized, weights, "embedding.weight"),
             head=self._matrix(quantized, weights, "embedding.weight" if tied else "head.weight"),
             layer=layers,
@@ -295,10 +305,16 @@ class NativeBackend:
         self._alive.append(value)
         return value
 
-    def _tables(self, quantized: QuantizedModel) -> tuple[int, int]:
-        rotary = quantized.model.rotary
-        if rotary is None:
+    def _tables(self, quantized: QuantizedModel) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the addresses of cosines and sines of all layers, and of those with a window."""
+        model = quantized.model
+        if model.rotary is None:
             raise UsageError("The decoder runs models with rotary positions only.")
+        everywhere = self._table(model.rotary)
+        local = getattr(model, "local_rotary", None)
+        return everywhere, everywhere if local is None else self._table(local)
+
+    def _table(self, rotary: RotaryPositions) -> tuple[int, int]:
         half = self._config.head_dim // 2
         cos, sin = rotary.look_up(self._config.max_position_embeddings, None)  # [P, E]
         # The second half of the sines has the plus sign, see ``rotate``.
@@ -310,13 +326,14 @@ class NativeBackend:
     ) -> binding.Matrix:
         return binding.matrix(self._keep(quantized.matrices[name]), self._biases(weights, (name,)))
 
-    def _vector(
-        self, weights: dict[str, Tensor], name: str, width: int | None = None
-    ) -> int | None:
-        """Return the address of a vector, filled up to ``width`` with zeros; None without it."""
-        if name not in weights:
+    def _norm(self, weights: dict[str, Tensor], name: str, width: int | None = None) -> int | None:
+        """Return the address of a norm's weights, filled up with zeros; None if there is none."""
+        weight = weights.get(f"{name}.weight")
+        if weight is None:
             return None
-        vector = weights[name].float()
+        vector = weight.float()
+        if _switch(self._config, "norm", "rms") == "offset_rms":
+            vector = vector + 1.0
         vector = F.pad(vector, (0, (width or len(vector)) - len(vector)))
         return self._keep(vector.contiguous()).data_ptr()
 
@@ -334,6 +351,11 @@ class NativeBackend:
         else:
             bias = torch.cat(padded)
         return self._keep(bias.contiguous()).data_ptr()
+
+
+def _switch(config: GPTConfig, name: str, default: Any) -> Any:  # noqa: ANN401 - of any type
+    """Return a switch that only some families have."""
+    return getattr(config, name, default)
 
 
 def _array(tensor: Tensor, dtype: type[_D]) -> npt.NDArray[_D]:
