@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -14,20 +14,32 @@ from autogpt.inference.engine import Engine
 from autogpt.inference.native import CacheKind, NativeBackend, obstacle
 from autogpt.inference.native.build import Built
 from autogpt.inference.sampling import SamplingParams
-from autogpt.models.gpt import GPT
+from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.quantized import Quantization, QuantizedModel
 from autogpt.tokenizer.bpe import Tokenizer
 
 Make = Callable[..., tuple[QuantizedModel, GPT]]
 
-FAMILIES = {
+FAMILIES: dict[str, dict[str, object]] = {
     "qwen3": {"tie_word_embeddings": False},
     "llama": {"query_key_norm": False, "rope_theta": 100_000.0},
     "biases": {"query_key_norm": False, "attention_bias": True, "network_bias": True},
     "odd sizes": {"hidden_size": 40, "intermediate_size": 72, "vocab_size": 333, "head_dim": 48},
     "one head": {"num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 16},
     "wide group": {"num_attention_heads": 14, "num_key_value_heads": 1, "head_dim": 32},
+    "gemma3": {
+        "norm": "offset_rms",
+        "network": "geglu",
+        "post_norms": True,
+        "embedding_multiplier": 5.0,
+        "sliding_window": 20,
+        "layer_types": ("sliding_attention", "full_attention"),
+        "rope_local_base_freq": 10_000.0,
+        "rope_theta": 1e6,
+        "query_pre_attn_scalar": 32,
+    },
 }
+SWITCHES = {field.name for field in fields(GPTConfig)}
 
 
 def tokens(count: int, seed: int = 0) -> list[int]:
@@ -59,6 +71,8 @@ def distance(scores: Tensor, wanted: Tensor) -> float:
 def test_scores_are_those_of_torch_with_the_rounded_weights(
     built: Built, make_quantized: Make, family: str, quantization: Quantization
 ) -> None:
+    if not FAMILIES[family].keys() <= SWITCHES:
+        pytest.skip("this family is not there")
     quantized, model = make_quantized(quantization, **FAMILIES[family])
     ids = tokens(50)
     # What is left is the rounding of activations to 8 bits, and of keys and values to bf16.
