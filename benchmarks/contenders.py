@@ -143,7 +143,7 @@ class LlamaCpp:
 
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
-        params.n_ctx, params.n_parallel = 8 * 4352, 8
+        params.n_ctx, params.n_parallel, params.kv_unified = 5120, 8, True
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = THREADS
         params.verbosity = 0
         self._server = xllamacpp.Server(params)

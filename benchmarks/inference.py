@@ -9,7 +9,7 @@ and a Hugging Face folder in float32 for the others. Prints one JSON object:
 - ``decode``: tokens/s after the first of one text, from a context of 16; ``batch``: of eight;
 - ``prefill``: tokens/s of reading 512 tokens;
 - ``ms_16``, ``ms_4096``: milliseconds a token at such contexts;
-- ``kl``: divergence from the float32 weights in nats, over 48 tokens of text;
+- ``kl``: divergence from the float32 weights in nats, over 32 tokens of text;
 - ``first_token_s``: from starting the process to the first token; ``peak_rss_mb``.
 """
 
@@ -173,7 +173,7 @@ def add_divergence(
             )
 
 
-TOKENS: tuple[list[int], int] = ([], 48)
+TOKENS: tuple[list[int], int] = ([], 64)
 
 
 def rewrite_all(path: Path, work: Path) -> dict[str, str]:
