@@ -49,7 +49,7 @@ class Ours:
         self,
         path: Path,
         quantize: Literal["int8", "int4"] | None,
-        cache: Literal["bfloat16", "int8"] = "bfloat16",
+        cache: Literal["float16", "int8"] = "float16",
     ) -> None:
         import torch
 

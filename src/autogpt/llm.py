@@ -65,7 +65,7 @@ def load(
     *,
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     quantize: Quantization | None = None,
-    cache: CacheKind = "bfloat16",
+    cache: CacheKind = "float16",
 ) -> LLM:
     """Return the model that ``reference`` names, ready to write.
 

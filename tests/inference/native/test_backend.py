@@ -75,7 +75,7 @@ def test_scores_are_those_of_torch_with_the_rounded_weights(
         pytest.skip("this family is not there")
     quantized, model = make_quantized(quantization, **FAMILIES[family])
     ids = tokens(50)
-    # What is left is the rounding of activations to 8 bits, and of keys and values to bf16.
+    # What is left is the rounding of activations to 8 bits, and of keys and values to half precision.
     assert distance(read(NativeBackend(quantized, built), ids), truth(model, ids)) < 0.06
 
 
@@ -87,20 +87,20 @@ def test_contexts_of_several_spans(built: Built, make_quantized: Make) -> None:
     assert distance(scores[-10:], truth(model, ids)[-10:]) < 0.06
 
 
-def test_keys_and_values_of_8_bits_are_nearly_those_of_bf16(
+def test_keys_and_values_of_8_bits_are_nearly_those_of_half_precision(
     built: Built, make_quantized: Make
 ) -> None:
     quantized, model = make_quantized(head_dim=48)
     ids = tokens(64)
     wanted = truth(model, ids)
     wide, narrow = (
-        read(NativeBackend(quantized, built, cache=kind), ids) for kind in ("bfloat16", "int8")
+        read(NativeBackend(quantized, built, cache=kind), ids) for kind in ("float16", "int8")
     )
     assert distance(narrow, wanted) < 0.06
     assert not torch.equal(narrow, wide)
 
 
-@pytest.mark.parametrize("cache", ["bfloat16", "int8"])
+@pytest.mark.parametrize("cache", ["float16", "int8"])
 @pytest.mark.parametrize("quantization", ["int8", "int4"])
 def test_pieces_and_threads_change_no_bit(
     built: Built, make_quantized: Make, quantization: Quantization, cache: CacheKind
@@ -115,7 +115,7 @@ def test_pieces_and_threads_change_no_bit(
         assert torch.equal(read(other, ids), whole)
 
 
-@pytest.mark.parametrize("cache", ["bfloat16", "int8"])
+@pytest.mark.parametrize("cache", ["float16", "int8"])
 def test_64_rows_get_the_bits_that_each_gets_alone(
     built: Built, make_quantized: Make, cache: CacheKind
 ) -> None:
@@ -142,7 +142,7 @@ def test_what_lay_in_the_cache_before_does_not_matter(built: Built, make_quantiz
     backend = NativeBackend(quantized, built)
     batch = make_batch([tokens(20)], [0], [[1, 0]])
     scores = []
-    for byte in (0, 255):  # pairs of 255 are not a number in bf16
+    for byte in (0, 255):  # pairs of 255 are not a number in half precision
         cache = backend.new_cache(2)
         for store in (*cache.keys, *cache.values):
             store.fill_(byte)

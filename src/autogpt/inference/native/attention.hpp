@@ -1,6 +1,6 @@
 // Attention over keys and values that lie in blocks of 16 tokens, found through a row's table.
 //
-// Keys and values are kept in bf16 or in 8 bits, in an order in which a vector holds 16 tokens
+// Keys and values are kept in half precision or in 8 bits, in an order in which a vector holds 16 tokens
 // (keys) or 16 numbers (values), so that no sum ever crosses lanes.
 //
 // A context is cut into spans of 512 tokens that are computed apart and joined in order, so that
@@ -41,10 +41,10 @@ constexpr int at_once(int queries) {
     return QUERIES < 12 ? 1 : queries <= 3 ? 4 : queries <= 6 ? 2 : 1;
 }
 
-// ------------------------------------------------------------------------ cache in bf16
+// ------------------------------------------------------------------------ cache in half precision
 
-struct Bf16Cache {
-    // keys [E / 2][16 tokens][2], values [8][E][2]: pairs, which a shift and a mask take apart
+struct HalfCache {
+    // keys [E][16 tokens], values [16 tokens][E]
     static long key_bytes(long head_dim) { return 2 * BLOCK * head_dim; }
     static long value_bytes(long head_dim) { return 2 * BLOCK * head_dim; }
     static long query_bytes(long head_dim) { return head_dim * long(sizeof(float)); }
@@ -54,13 +54,13 @@ struct Bf16Cache {
     }
 
     static void put_key(uint8_t* block, long slot, const float* v, long head_dim) {
-        auto target = reinterpret_cast<uint16_t*>(block) + 2 * slot;
-        for (long e = 0; e < head_dim; ++e) target[e / 2 * 2 * BLOCK + e % 2] = to_bf16(v[e]);
+        auto target = reinterpret_cast<uint16_t*>(block) + slot;
+        for (long e = 0; e < head_dim; ++e) target[e * BLOCK] = to_half(v[e]);
     }
 
     static void put_value(uint8_t* block, long slot, const float* v, long head_dim) {
-        auto target = reinterpret_cast<uint16_t*>(block) + slot / 2 * 2 * head_dim + slot % 2;
-        for (long e = 0; e < head_dim; ++e) target[2 * e] = to_bf16(v[e]);
+        auto target = reinterpret_cast<uint16_t*>(block) + slot * head_dim;
+        for (long e = 0; e < head_dim; ++e) target[e] = to_half(v[e]);
     }
 
     template <int Q, int U>
@@ -69,7 +69,7 @@ struct Bf16Cache {
         const uint8_t *keys[U], *next[U];
         Floats even[U][Q], odd[U][Q];
         for (int u = 0; u < U; ++u) {
-            const long ahead = token + (U + u) * BLOCK;
+            const long ahead = token + (2 * U + u) * BLOCK;
             keys[u] = pages.key_block(token / BLOCK + u, bytes);
             next[u] = ahead < end ? pages.key_block(ahead / BLOCK, bytes) : keys[u];
             for (int i = 0; i < Q; ++i) even[u][i] = odd[u][i] = splat(0.0f);
@@ -77,8 +77,8 @@ struct Bf16Cache {
         for (long e = 0; e < pages.head_dim; e += 2)
             for (int u = 0; u < U; ++u) {
                 __builtin_prefetch(next[u] + e * 2 * BLOCK);
-                Floats a = low_bf16(keys[u] + e * 2 * BLOCK);
-                Floats b = high_bf16(keys[u] + e * 2 * BLOCK);
+                auto key = reinterpret_cast<const uint16_t*>(keys[u]) + e * BLOCK;
+                Floats a = halves(key), b = halves(key + BLOCK);
                 for (int i = 0; i < Q; ++i) {
                     auto query = static_cast<const float*>(q.query[i]);
                     even[u][i] = fma(a, splat(query[e]), even[u][i]);
@@ -95,19 +95,20 @@ struct Bf16Cache {
     template <int Q, int U>
     static void mix(const Queries& q, const Pages& pages, long begin, long end, long e,
                     const float* weights) {
-        const long bytes = value_bytes(pages.head_dim), row = 4 * pages.head_dim;
+        const long bytes = value_bytes(pages.head_dim), row = 4 * pages.head_dim;  // of two tokens
         Floats even[U][Q], odd[U][Q];
         for (int u = 0; u < U; ++u)
             for (int i = 0; i < Q; ++i) even[u][i] = odd[u][i] = splat(0.0f);
         for (long token = begin; token < end; token += BLOCK) {
-            const uint8_t* v = pages.value_block(token / BLOCK, bytes) + 4 * e;
-            const long ahead = token + 2 * BLOCK < end ? token + 2 * BLOCK : token;
+            const uint8_t* v = pages.value_block(token / BLOCK, bytes) + 2 * e;
+            const long ahead = token + 4 * BLOCK < end ? token + 4 * BLOCK : token;
             const uint8_t* next = pages.value_block(ahead / BLOCK, bytes) + 4 * e;
             const float* w = weights + token - begin;
             for (int pair = 0; pair < BLOCK; pair += 2, v += row, next += row)
                 for (int u = 0; u < U; ++u) {
                     __builtin_prefetch(next + u * 4 * LANES);
-                    Floats a = low_bf16(v + u * 4 * LANES), b = high_bf16(v + u * 4 * LANES);
+                    auto value = reinterpret_cast<const uint16_t*>(v) + u * LANES;
+                    Floats a = halves(value), b = halves(value + pages.head_dim);
                     for (int i = 0; i < Q; ++i) {
                         even[u][i] = fma(a, splat(w[i * SPAN + pair]), even[u][i]);
                         odd[u][i] = fma(b, splat(w[i * SPAN + pair + 1]), odd[u][i]);
@@ -122,7 +123,7 @@ struct Bf16Cache {
 
 // ------------------------------------------------------------------------ cache in 8 bits
 
-// Half the memory of bf16: a long context is read in half the time. Keys have a scale for each 32
+// Half the memory: a long context is read in half the time. Keys have a scale for each 32
 // numbers and are multiplied with queries of 8 bits; values have one for each token.
 struct Int8Cache {
     // keys [E / 4][16 tokens][4] plus 128, then scales [E / 32][16] in bf16

@@ -38,8 +38,8 @@ __all__ = ["CacheKind", "NativeBackend", "load_backend", "obstacle"]
 
 _logger = logging.getLogger(__name__)
 
-CacheKind = Literal["bfloat16", "int8"]
-"""How keys and values are kept. 8 bits take half the memory of bf16 and, in contexts of
+CacheKind = Literal["float16", "int8"]
+"""How keys and values are kept. 8 bits take half the memory of half precision and, in contexts of
 thousands of tokens, a good part of the time; they cost some accuracy (docs/log.md)."""
 
 _T = TypeVar("_T")
@@ -75,7 +75,7 @@ def obstacle(config: GPTConfig) -> str | None:
 
 
 def load_backend(
-    quantized: QuantizedModel, *, cache: CacheKind = "bfloat16"
+    quantized: QuantizedModel, *, cache: CacheKind = "float16"
 ) -> NativeBackend | None:
     """Return the fastest way to run a quantized model that this machine has beside torch.
 
@@ -109,7 +109,7 @@ class NativeBackend:
         quantized: QuantizedModel,
         built: Built,
         *,
-        cache: CacheKind = "bfloat16",
+        cache: CacheKind = "float16",
         threads: int | None = None,
     ) -> None:
         self._config = quantized.config

@@ -77,7 +77,7 @@ struct Part {
         a.corrections = arena.take<int32_t>(tokens * groups);
         a.sums = arena.take<float>(tokens * groups);
         query_bytes = m.cache_bits == 8 ? Int8Cache::query_bytes(m.head_dim)
-                                        : Bf16Cache::query_bytes(m.head_dim);
+                                        : HalfCache::query_bytes(m.head_dim);
         queries = arena.take<uint8_t>(tokens * m.heads * query_bytes);
         partial_start = arena.take<long>(tokens);
         row = arena.take<int32_t>(tokens);
@@ -407,7 +407,7 @@ long autogpt_block_bytes(const Model* m, int of_values) {
     const long e = m->head_dim;
     const long bytes = m->cache_bits == 8
                            ? (of_values ? Int8Cache::value_bytes(e) : Int8Cache::key_bytes(e))
-                           : (of_values ? Bf16Cache::value_bytes(e) : Bf16Cache::key_bytes(e));
+                           : (of_values ? HalfCache::value_bytes(e) : HalfCache::key_bytes(e));
     return bytes * m->kv_heads;
 }
 
@@ -417,7 +417,7 @@ void autogpt_run(const Model* m, const Batch* b, const Team* team) {
         Part part(*m, *b, begin, b->tokens - begin < PART ? b->tokens - begin : PART, arena);
         run_team(*team, [&](Crew& crew) {
             if (m->cache_bits == 8) part.work<Int8Cache>(crew);
-            else part.work<Bf16Cache>(crew);
+            else part.work<HalfCache>(crew);
         });
     }
 }

@@ -25,7 +25,7 @@ struct Layer {
 
 struct Model {
     int32_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocab;
-    int32_t cache_bits;  // 16 for bf16, 8
+    int32_t cache_bits;  // 16 for half precision, 8
     int32_t gelu;        // whether gates go through GELU (tanh form) rather than SiLU
     float eps, embedding_multiplier, query_scale;
     const float* norm;  // [D]

@@ -25,6 +25,35 @@ inline uint16_t to_bf16(float x) {  // to nearest, ties to even
     return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+// IEEE half precision, in which scales come; beyond its range the result is the nearest number.
+inline float from_half(uint16_t h) {
+    uint32_t sign = uint32_t(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 1023;
+    if (exponent == 0) {  // zero or subnormal: a multiple of 2^-24
+        float x = float(mantissa) * 0x1p-24f;
+        return sign ? -x : x;
+    }
+    uint32_t bits = sign | (exponent == 31 ? 0x7f800000 : (exponent + 112) << 23) | mantissa << 13;
+    float x;
+    std::memcpy(&x, &bits, 4);
+    return x;
+}
+
+inline uint16_t to_half(float x) {
+#if defined(__F16C__)
+    const float limit = x < -65504.0f ? -65504.0f : x > 65504.0f ? 65504.0f : x;
+    return _cvtss_sh(limit, 0);
+#else
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    const uint16_t sign = uint16_t(bits >> 16 & 0x8000);
+    const float size = std::fabs(x);
+    if (size >= 65504.0f) return sign | 0x7bff;
+    if (size < 0x1p-14f) return sign | uint16_t(std::nearbyint(size * 0x1p24f));
+    bits = (bits & 0x7fffffff) - (112u << 23);
+    return sign | uint16_t((bits + 0xfff + (bits >> 13 & 1)) >> 13);
+#endif
+}
+
 inline float from_bf16(uint16_t half) {
     const uint32_t bits = uint32_t(half) << 16;
     float x;
@@ -59,13 +88,6 @@ inline Floats first_lanes(Floats a, int n, float other) {  // `other` from lane 
 }
 inline Floats halves(const uint16_t* p) {  // 16 numbers of IEEE half precision
     return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
-}
-inline Floats low_bf16(const void* p) {  // the first of each pair of bf16
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))};
-}
-inline Floats high_bf16(const void* p) {  // the second; the first is below its last bit: cleared
-    return {_mm512_castsi512_ps(
-        _mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(int(0xffff0000))))};
 }
 inline Floats bf16s(const uint16_t* p) {
     __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
@@ -154,17 +176,6 @@ inline Bytes load_bytes(const void* p) {
     auto q = reinterpret_cast<const __m256i*>(p);
     return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
 }
-inline Floats low_bf16(const void* p) {
-    Bytes x = load_bytes(p);
-    return {_mm256_castsi256_ps(_mm256_slli_epi32(x.a, 16)),
-            _mm256_castsi256_ps(_mm256_slli_epi32(x.b, 16))};
-}
-inline Floats high_bf16(const void* p) {
-    Bytes x = load_bytes(p);
-    __m256i high = _mm256_set1_epi32(int(0xffff0000));
-    return {_mm256_castsi256_ps(_mm256_and_si256(x.a, high)),
-            _mm256_castsi256_ps(_mm256_and_si256(x.b, high))};
-}
 inline __m256 eight_bf16(const uint16_t* p) {
     __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
@@ -246,27 +257,8 @@ inline Floats times_two_to(Floats a, Floats n) {
 inline Floats first_lanes(Floats a, int n, float other) {
     return each([&](int i) { return i < n ? a.v[i] : other; });
 }
-inline float half(uint16_t h) {
-    uint32_t sign = uint32_t(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 1023;
-    if (exponent == 0) {  // zero or subnormal: a multiple of 2^-24
-        float x = float(mantissa) * 0x1p-24f;
-        return sign ? -x : x;
-    }
-    uint32_t bits = sign | (exponent == 31 ? 0x7f800000 : (exponent + 112) << 23) | mantissa << 13;
-    float x;
-    std::memcpy(&x, &bits, 4);
-    return x;
-}
-inline Floats halves(const uint16_t* p) { return each([=](int i) { return half(p[i]); }); }
+inline Floats halves(const uint16_t* p) { return each([=](int i) { return from_half(p[i]); }); }
 inline Floats bf16s(const uint16_t* p) { return each([=](int i) { return from_bf16(p[i]); }); }
-inline Floats low_bf16(const void* p) {
-    auto q = static_cast<const uint16_t*>(p);
-    return each([=](int i) { return from_bf16(q[2 * i]); });
-}
-inline Floats high_bf16(const void* p) {
-    auto q = static_cast<const uint16_t*>(p);
-    return each([=](int i) { return from_bf16(q[2 * i + 1]); });
-}
 inline Floats signed_bytes(const uint8_t* p) {
     return each([=](int i) { return float(int8_t(p[i])); });
 }
