@@ -4,7 +4,8 @@
 
     import autogpt
 
-    run = autogpt.train("tickets/", budget="10m", out="runs/tickets")
+    plan = autogpt.plan("tickets/", budget="10m")  # print(plan) shows the forecast
+    run = plan.train(out="runs/tickets")
     gpt = autogpt.load("runs/tickets")
     print(gpt.generate("Dear customer,", max_tokens=64, seed=0).text)
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from autogpt.core.messages import Chunk, Completion, Message, assistant, system, user
     from autogpt.inference.sampling import SamplingParams
     from autogpt.llm import LLM, load
-    from autogpt.recipe import quickstart, train
+    from autogpt.recipe import plan, quickstart, train
 
     __version__: str
 
@@ -53,6 +54,7 @@ __all__ = [
     "__version__",
     "assistant",
     "load",
+    "plan",
     "quickstart",
     "system",
     "train",
@@ -67,7 +69,7 @@ _MODULES = {
     "autogpt.core.messages": "Chunk Completion Message assistant system user",
     "autogpt.inference.sampling": "SamplingParams",
     "autogpt.llm": "LLM load",
-    "autogpt.recipe": "quickstart train",
+    "autogpt.recipe": "plan quickstart train",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 

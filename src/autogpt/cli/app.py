@@ -18,7 +18,7 @@ import typer
 
 from autogpt.cli.doctor import doctor
 from autogpt.cli.generate import generate
-from autogpt.cli.train import quickstart, train
+from autogpt.cli.train import plan, quickstart, train
 from autogpt.core.errors import AutoGPTError, UsageError
 
 __all__ = ["main"]
@@ -29,7 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _verb in (quickstart, train, generate, doctor):
+for _verb in (quickstart, plan, train, generate, doctor):
     app.command()(_verb)
 
 

@@ -22,8 +22,7 @@ from autogpt.llm import LLM, load
 from autogpt.models.card import Sample, model_card
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, GPTConfig, parameter_count
-from autogpt.models.presets import build_config
-from autogpt.recipe import folder
+from autogpt.recipe import folder, planning
 from autogpt.recipe.prepare import Prepared, prepare
 from autogpt.recipe.result import (
     TrainResult,
@@ -32,7 +31,7 @@ from autogpt.recipe.result import (
     write_run_report,
 )
 from autogpt.recipe.settings import Recipe
-from autogpt.training import checkpoints, kernels, plan, record
+from autogpt.training import calibration, checkpoints, kernels, record
 from autogpt.training.checkpoints import RunState
 from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
 
@@ -40,15 +39,6 @@ __all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
 
 _SAMPLES = 3
 _PROMPT_TOKENS = 8
-_SIZES = (  # of the model, written to the recipe: a preset may change with the version
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "head_dim",
-)
-_AFTER_S = 5.0  # saving, samples and report, measured at 1 to 10 million weights
 _VALIDATION_SHARE = 0.04  # of the budget, at most, goes into looks at the validation split
 _QUICKSTART_PROMPTS = ("KING:\n", "What is ", "My lord, ", "子曰：“", "子贡问", "曾子曰：“")
 # Half of the plays, so that the classics, a seventh of their size, get a fair share of the time.
@@ -68,6 +58,7 @@ def train(
     budget: str | None = None,
     resume: bool = False,
     prompts: Sequence[str] = (),
+    begun: float | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train a model from nothing on ``sources``, within a budget, into the run folder ``out``.
@@ -82,6 +73,7 @@ def train(
         resume: Go on where a stopped run left off, bit for bit as if it had not been stopped;
             where nothing was begun, begin.
         prompts: Begin the samples; by default beginnings of held-out text do.
+        begun: When the budget began to run, by ``time.perf_counter``; by default now.
         progress: Shows what happens; by default on standard error.
 
     Raises:
@@ -92,7 +84,7 @@ def train(
     given = merge(settings or {}, {"training": {"budget": budget}} if budget else {})
     recipe = from_mapping(Recipe, given)
     with folder.claimed(Path(out)), progress or Progress() as shown:
-        run = _Run(Path(out), names, shown)
+        run = _Run(Path(out), names, shown, begun=begun)
         kept = None
         if resume:
             kept = folder.go_on(run.out, given)
@@ -107,6 +99,7 @@ def quickstart(
     *,
     out: Path | str,
     settings: Mapping[str, object] | None = None,
+    begun: float | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train on the bundled plays and classics for about two minutes."""
@@ -116,6 +109,7 @@ def quickstart(
             out=out,
             settings=merge(QUICKSTART_SETTINGS, settings or {}),
             prompts=_QUICKSTART_PROMPTS,
+            begun=begun,
             progress=progress,
         )
 
@@ -127,11 +121,14 @@ class _Run:
         out: The run folder, claimed.
         names: The sources.
         shown: Shows what happens.
+        begun: When the budget began to run; None: now.
     """
 
-    def __init__(self, out: Path, names: Sequence[str], shown: Progress) -> None:
+    def __init__(
+        self, out: Path, names: Sequence[str], shown: Progress, *, begun: float | None
+    ) -> None:
         self.out, self._names, self._shown = out, names, shown
-        self._begin = time.perf_counter()
+        self._begin = time.perf_counter() if begun is None else begun
         self._phases: dict[str, float] = {}
         self._meter = EnergyMeter()
         self._meter.start()
@@ -146,50 +143,45 @@ class _Run:
             say=self._shown.say,
             phase=self._phases.__setitem__,
         )
+        self._batches(recipe, prepared)  # so that too little text is told before measuring
+        decided = self._decide(recipe, prepared, resume=resume)
+        recipe = decided.recipe
         torch.manual_seed(recipe.seed)
-        recipe, config = self._decide(recipe, prepared)
-        folder.save_recipe(self.out, recipe)
-        trainer, found = self._trainer(recipe, config, prepared, resume=resume)
+        trainer, found = self._trainer(recipe, decided.config, prepared, resume=resume)
+        if decided.costs is not None and trainer.warmth is not None:
+            part_s = trainer.warmth.part_s * calibration.PART_TOKENS / trainer.tokens_per_part
+            compiled = trainer.kernels.compiled
+            calibration.correct(decided.costs, decided.config, part_s=part_s, compiled=compiled)
         with record.Record.open(self.out, resume_step=found.steps if resume else None) as log:
             measured = self._loop(trainer, recipe, prepared, log)
         return self._finish(trainer, recipe, prepared, measured, prompts)
 
-    def _decide(self, recipe: Recipe, prepared: Prepared) -> tuple[Recipe, GPTConfig]:
-        """Replace every "auto" and None by what this machine, budget and corpus suggest."""
-        budget_s = recipe.training.budget_s
-        recipe = replace(recipe, model=plan.preset(recipe.model, budget_s=budget_s))
-        tokenizer = prepared.tokenizer
-        config = build_config(
-            recipe.model,
-            tokenizer.vocab_size,
-            eos_token_id=tokenizer.eos_id,
-            pad_token_id=tokenizer.pad_id,
-        )
-        chosen = kernels.choose(
-            recipe.kernels,
-            config,
-            length=recipe.model.context_length,
-            masked=len(prepared.train.starts) > 1,
-            budget_s=None if recipe.training.max_steps else budget_s - self._elapsed(),
-        )
-        recipe = replace(
-            recipe,
-            model=replace(recipe.model, **{name: getattr(config, name) for name in _SIZES}),
-            training=plan.batch_sizes(recipe.training, config),
-            kernels=chosen.settings(),
-        )
-        return recipe, config
+    def _decide(self, recipe: Recipe, prepared: Prepared, *, resume: bool) -> planning.Decided:
+        """Leave nothing open; plan, say and keep the plan, unless steps decide or it is there."""
+        mark = time.perf_counter()
+        planned = recipe.training.max_steps is None and not resume
+        corpus = planning.look_at(prepared) if planned else None
+        decided = planning.decide(recipe, prepared, corpus, before_s=self._elapsed())
+        folder.save_recipe(self.out, decided.recipe)
+        if decided.plan is not None and corpus is not None:
+            planning.save_plan(self.out, decided.plan)
+            self._shown.say(planning.page(decided.plan, corpus))
+        self._phases["plan"] = time.perf_counter() - mark
+        return decided
 
-    def _trainer(
-        self, recipe: Recipe, config: GPTConfig, prepared: Prepared, *, resume: bool
-    ) -> tuple[Trainer, RunState]:
-        """Build the model, or take it over from a checkpoint; compile; say what will happen."""
-        batches = Batches(
+    def _batches(self, recipe: Recipe, prepared: Prepared) -> Batches:
+        return Batches(
             shard=prepared.train,
             batch_size=recipe.training.micro_batch_size or 1,
             context_length=recipe.model.context_length,
             seed=recipe.seed,
         )
+
+    def _trainer(
+        self, recipe: Recipe, config: GPTConfig, prepared: Prepared, *, resume: bool
+    ) -> tuple[Trainer, RunState]:
+        """Build the model, or take it over from a checkpoint; compile; say what will happen."""
+        batches = self._batches(recipe, prepared)
         model = GPT(config)
         chosen = kernels.obeyed(recipe.kernels)
         trainer = Trainer(model, batches, recipe.training, chosen)
@@ -218,10 +210,11 @@ class _Run:
         """
         length, at = recipe.model.context_length, trainer.at
         look_s = _seconds_of_a_look(trainer, prepared)
-        budget_s = recipe.training.budget_s
-        left_s = budget_s - at.other_s - look_s - _AFTER_S
+        budget_s = planning.seconds_to_spend(recipe)
+        after_s = planning.finishing_s(parameter_count(trainer.model.config))
+        left_s = None if budget_s is None else budget_s - at.other_s - look_s - after_s
         looks = recipe.training.validations
-        if recipe.training.max_steps is None:
+        if budget_s is not None:
             looks = min(looks, int(_VALIDATION_SHARE * budget_s / look_s))
 
         def show(entry: record.Entry, share: float) -> None:
@@ -247,7 +240,8 @@ class _Run:
             checkpoint=checkpoint,
         )
         mark = time.perf_counter()
-        if not trainer.run(hooks, budget_s=max(1.0, left_s), validations=looks):
+        left_s = None if left_s is None else max(1.0, left_s)
+        if not trainer.run(hooks, budget_s=left_s, validations=looks):
             self._shown.say(
                 f"stopped after step {trainer.at.steps}; the same command with --resume goes on"
             )
@@ -303,7 +297,9 @@ class _Run:
             next_commands=_next_commands(self.out),
         )
         checkpoints.remove_all(self.out)
-        return replace(result, wall_s=at.elapsed_s + time.perf_counter() - mark)
+        finishing_s = time.perf_counter() - mark
+        planning.finishing_took(finishing_s, result.parameters)
+        return replace(result, wall_s=at.elapsed_s + finishing_s)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._begin

@@ -6,10 +6,10 @@ import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autogpt.core.config import to_mapping
+from autogpt.core.config import from_mapping, to_mapping
 from autogpt.core.errors import AutoGPTError, DataError, RunError
 from autogpt.core.files import MANIFEST, read_json, write_json
 from autogpt.data import shards, sources
@@ -19,6 +19,7 @@ from autogpt.models.card import CorpusFacts, Removal
 from autogpt.recipe.settings import Recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.bpe import train as train_tokenizer
+from autogpt.tokenizer.training import TokenizerConfig
 
 __all__ = ["Prepared", "prepare"]
 
@@ -36,14 +37,14 @@ class Prepared:
         train: To learn from.
         validation: Held out.
         corpus: What was read, removed and left.
-        tokenizer_kind: As in :class:`TokenizerConfig`, decided.
+        tokenizer_config: How the tokenizer was made, with nothing left open.
     """
 
     tokenizer: Tokenizer
     train: shards.TokenShard
     validation: shards.TokenShard
     corpus: CorpusFacts
-    tokenizer_kind: str
+    tokenizer_config: TokenizerConfig
 
 
 def prepare(
@@ -69,7 +70,7 @@ def prepare(
         DataError: If the sources cannot be used.
         RunError: If a run is resumed on other data.
     """
-    key = _key(names, recipe)
+    key = _key(names, _with_tokenizer_of(folder, recipe))
     current = shards.is_current(folder, key) and (folder / _CORPUS).exists()
     if current and (resume or "-" not in names):
         try:
@@ -94,12 +95,32 @@ def prepare(
             cleaned.train, recipe.tokenizer, corpus_bytes=cleaned.train.bytes
         )
         tokenizer.save(folder / _TOKENIZER)
+        kind = tokenizer.training.kind if tokenizer.training else "bpe"
+        decided = replace(recipe.tokenizer, kind=kind, vocab_size=tokenizer.vocab_size)
+        key = _key(names, replace(recipe, tokenizer=decided))
         for split, text in (("train", cleaned.train), ("validation", cleaned.validation)):
             shards.write(text.items(), tokenizer, folder, split, key=key)
         phase("tokenize", time.perf_counter() - mark)
-    kind = tokenizer.training.kind if tokenizer.training else "bpe"
-    write_json(folder / _CORPUS, {"tokenizer": kind, "corpus": _described(cleaned, report)})
+    described = {"tokenizer": to_mapping(decided), "corpus": _described(cleaned, report)}
+    write_json(folder / _CORPUS, described)
     return _opened(folder, names)
+
+
+def _with_tokenizer_of(folder: Path, recipe: Recipe) -> Recipe:
+    """Return the recipe with what it leaves open of the tokenizer as it was decided before."""
+    try:
+        stored = from_mapping(TokenizerConfig, read_json(folder / _CORPUS)["tokenizer"])
+    except (AutoGPTError, KeyError, TypeError):
+        return recipe  # nothing was prepared here, or by an older version
+    wanted = recipe.tokenizer
+    return replace(
+        recipe,
+        tokenizer=replace(
+            stored,
+            kind=stored.kind if wanted.kind == "auto" else wanted.kind,
+            vocab_size=wanted.vocab_size or stored.vocab_size,
+        ),
+    )
 
 
 def _key(names: Sequence[str], recipe: Recipe) -> str:
@@ -138,7 +159,7 @@ def _opened(folder: Path, names: Sequence[str]) -> Prepared:
         tokenizer=tokenizer,
         train=train,
         validation=validation,
-        tokenizer_kind=stored["tokenizer"],
+        tokenizer_config=from_mapping(TokenizerConfig, stored["tokenizer"]),
         corpus=CorpusFacts(
             **{
                 **kept,

@@ -83,7 +83,7 @@ def model_facts(
         reference=result.run,
         corpus=prepared.corpus,
         tokenizer=TokenizerFacts(
-            kind=prepared.tokenizer_kind,
+            kind=prepared.tokenizer_config.kind,
             vocab_size=tokenizer.vocab_size,
             bytes_per_token=prepared.train.total_bytes / len(prepared.train),
         ),

@@ -30,10 +30,12 @@ from autogpt.nn.attention import FORMS, AttentionForm
 from autogpt.training.objective import next_token_loss
 
 __all__ = [
+    "Compiling",
     "KernelConfig",
     "Kernels",
     "Warmth",
     "choose",
+    "compiling",
     "eager",
     "loss_of",
     "obeyed",
@@ -42,6 +44,7 @@ __all__ = [
 
 _COMPILE_S = 40.0  # a cold compilation of a block, head and loss, where none was measured yet
 _SPEEDUP = 1.4  # of compiled over eager steps, where none was measured yet
+_SLOWER = 1.5  # a busy machine compiles that much longer
 _EXPLICIT_BELOW = 384  # tokens; where the compiled forms of attention were not measured yet
 
 
@@ -112,6 +115,14 @@ class Warmth:
 
     compile_s: float
     part_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compiling:
+    """What compiling takes in ``seconds``, and how much faster steps are then."""
+
+    seconds: float
+    speedup: float
 
 
 def choose(
@@ -207,6 +218,10 @@ def warm_up(model: GPT, batch: Batch, loss: Callable[[Batch], Tensor], kernels: 
     compile_s = max(0.0, first_s - part_s) if kernels.compiled else 0.0
     if eager_s is not None:
         remember("compiling", {"seconds": compile_s, "speedup": eager_s / part_s})
+    elif known is not None and compile_s > _number(known.get("seconds"), _COMPILE_S) / 2:
+        # Less would be torch's cache at work, and tell nothing of the next shape.
+        mean_s = (_number(known.get("seconds"), _COMPILE_S) + compile_s) / 2
+        remember("compiling", {**known, "seconds": mean_s})
     return Warmth(compile_s=compile_s, part_s=part_s)
 
 
@@ -217,12 +232,19 @@ def _seconds(model: GPT, batch: Batch, loss: Callable[[Batch], Tensor]) -> float
     return time.perf_counter() - begin
 
 
-def _earned_back(budget_s: float) -> bool:
-    """Whether compiling, as measured here or by default, does more steps within the budget."""
+def compiling() -> Compiling:
+    """Return what compiling costs and gains, as measured here or as usual."""
     known = recall("compiling") or {}
-    seconds = _number(known.get("seconds"), _COMPILE_S)
-    speedup = _number(known.get("speedup"), _SPEEDUP)
-    return (budget_s - seconds) * speedup > budget_s
+    return Compiling(
+        seconds=_number(known.get("seconds"), _COMPILE_S),
+        speedup=_number(known.get("speedup"), _SPEEDUP),
+    )
+
+
+def _earned_back(budget_s: float) -> bool:
+    """Whether compiling does more steps within the budget, even if it takes half as long again."""
+    known = compiling()
+    return (budget_s - _SLOWER * known.seconds) * known.speedup > budget_s
 
 
 def _can_compile() -> bool:

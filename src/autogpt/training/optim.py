@@ -29,6 +29,7 @@ from autogpt.models.gpt import GPT, GPTConfig
 __all__ = ["Optimizer", "OptimizerConfig", "muon_cost", "orthogonalize"]
 
 _STEPS = 5
+_USUAL_DECAY = 0.01
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # quintic coefficients of Jordan et al. 2024
 
 
@@ -43,8 +44,8 @@ class OptimizerConfig:
         momentum: Muon's momentum (Nesterov's).
         beta1: AdamW's decay of the mean gradient.
         beta2: AdamW's decay of the mean square.
-        weight_decay: Decoupled, of the blocks' matrices. Embeddings, head, norms and biases are
-            not decayed.
+        weight_decay: Decoupled, of the blocks' matrices; None leaves it to the plan, or 0.01.
+            Embeddings, head, norms and biases are not decayed.
         clip: The largest norm of all gradients together.
     """
 
@@ -54,7 +55,7 @@ class OptimizerConfig:
     momentum: float = 0.95
     beta1: float = 0.9
     beta2: float = 0.95
-    weight_decay: float = 0.01
+    weight_decay: float | None = None
     clip: float = 1.0
 
     def __post_init__(self) -> None:
@@ -71,7 +72,7 @@ class OptimizerConfig:
         for name in ("momentum", "beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)} must be from 0 to below 1.")
-        if not 0 <= self.weight_decay < math.inf:
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
             raise ConfigError(f"weight_decay = {self.weight_decay} must not be negative.")
 
 
@@ -256,6 +257,7 @@ def _stacks(model: GPT, config: OptimizerConfig) -> list[_Stack]:
     groups: dict[tuple[torch.Size, bool], list[tuple[str, nn.Parameter]]] = defaultdict(list)
     for name, weight in model.named_parameters():
         groups[weight.shape, name.startswith("layers.") and weight.ndim == 2].append((name, weight))
+    decay = _USUAL_DECAY if config.weight_decay is None else config.weight_decay
     stacks = []
     for (_, is_matrix), members in groups.items():
         method = config.matrices if is_matrix else "adamw"
@@ -268,7 +270,7 @@ def _stacks(model: GPT, config: OptimizerConfig) -> list[_Stack]:
                 gradient=torch.zeros_like(master),
                 moments=tuple(torch.zeros_like(master) for _ in range(_MOMENTS[method])),
                 method=method,
-                decay=config.weight_decay if is_matrix else 0.0,
+                decay=decay if is_matrix else 0.0,
             )
         )
     return stacks

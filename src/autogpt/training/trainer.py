@@ -24,8 +24,8 @@ from types import FrameType
 import torch
 from torch import Tensor
 
+from autogpt.core.budget import parse_budget
 from autogpt.core.errors import ConfigError, RunError
-from autogpt.core.units import parse_duration
 from autogpt.data.batches import Batches, windows
 from autogpt.data.shards import TokenShard
 from autogpt.models.gpt import GPT
@@ -47,7 +47,8 @@ class TrainingConfig(OptimizerConfig):
     """How a model is trained; the optimizer's settings are here too.
 
     Attributes:
-        budget: Wall time for the whole run, as in ``10m``.
+        budget: For the whole run, as in ``10m``, ``5Mtokens``, ``0.02kWh`` or ``$1.50``.
+        price_per_hour: Of this machine, for a budget of money.
         max_steps: Replaces the budget; the schedule then follows steps.
         batch_size: Sequences a step.
         micro_batch_size: Sequences at once, a divisor of the batch size; the gradients of a
@@ -59,6 +60,7 @@ class TrainingConfig(OptimizerConfig):
     """
 
     budget: str = "10m"
+    price_per_hour: float | None = None
     max_steps: int | None = None
     batch_size: int | None = None
     micro_batch_size: int | None = None
@@ -71,12 +73,13 @@ class TrainingConfig(OptimizerConfig):
         """Check ranges.
 
         Raises:
-            UsageError: If the budget is no duration.
+            UsageError: If the budget is none.
             ConfigError: If a setting is out of its range.
         """
         OptimizerConfig.__post_init__(self)
-        if parse_duration(self.budget) <= 0:
-            raise ConfigError(f"budget = {self.budget!r} must be more than nothing.")
+        parse_budget(self.budget)
+        if self.price_per_hour is not None and not 0 < self.price_per_hour < math.inf:
+            raise ConfigError(f"price_per_hour = {self.price_per_hour} must be positive.")
         for name in ("max_steps", "batch_size", "micro_batch_size", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -91,11 +94,6 @@ class TrainingConfig(OptimizerConfig):
                 f"batch_size = {self.batch_size} must be a multiple of "
                 f"micro_batch_size = {self.micro_batch_size}."
             )
-
-    @property
-    def budget_s(self) -> float:
-        """The budget in seconds."""
-        return parse_duration(self.budget)
 
 
 @dataclass(frozen=True, slots=True)
