@@ -294,6 +294,7 @@ class _Run:
             recipe,
             self._phases,
             config=model.config,
+            outcomes=planning.outcomes(self.out, result, energy.kwh),
             next_commands=_next_commands(self.out),
         )
         checkpoints.remove_all(self.out)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,12 +16,13 @@ import psutil
 
 from autogpt.core.budget import parse_budget
 from autogpt.core.config import from_mapping, merge
-from autogpt.core.files import write_json
+from autogpt.core.files import read_json, write_json
 from autogpt.core.hardware import look, usable_cores
 from autogpt.core.memo import recall, remember
 from autogpt.core.progress import Progress
 from autogpt.core.units import format_bytes, format_count, format_duration
 from autogpt.evaluation.energy import WATTS_PER_CORE
+from autogpt.evaluation.report import Outcome
 from autogpt.models.gpt import GPTConfig
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.recipe.prepare import Prepared, prepare
@@ -30,12 +31,24 @@ from autogpt.recipe.settings import Recipe
 from autogpt.training import calibration, kernels, scaling
 from autogpt.training.plan import Forecast, Machine, Plan, Spending, batch_sizes, choose, preset
 
-__all__ = ["PLAN", "Decided", "RunPlan", "decide", "finishing_took", "page", "plan", "save_plan"]
+__all__ = [
+    "PLAN",
+    "Decided",
+    "RunPlan",
+    "decide",
+    "finishing_took",
+    "outcomes",
+    "page",
+    "plan",
+    "save_plan",
+]
 
 PLAN = "plan.json"
 
 _AFTER_S = 5.0  # saving, samples and report, where none was timed yet (docs/log.md)
 _AFTER_WEIGHT_S = 5e-8  # more for each weight: written, read again and run for the samples
+_MEMORY_OFF = 0.15  # how far the forecast of memory may be off
+_TOKENS_OFF = 0.15  # and that of tokens, which follows the speed of the machine
 _COMPILER_BYTES = 120 << 20  # what torch.compile leaves in the process (docs/log.md)
 _SIZES = (  # of the model, written to the recipe: a preset may change with the version
     "hidden_size",
@@ -244,6 +257,56 @@ def finishing_took(seconds: float, parameters: int) -> None:
 def save_plan(out: Path, chosen: Plan) -> None:
     """Write ``plan.json``."""
     write_json(out / PLAN, _plain(chosen))
+
+
+def outcomes(out: Path, result: TrainResult, energy_kwh: float) -> tuple[Outcome, ...]:
+    """Return the plan that is kept in a run folder beside what happened; nothing without a plan."""
+    if not (out / PLAN).exists():
+        return ()
+    kept = read_json(out / PLAN)
+    said = {name: value for name, value in kept["predicted"].items() if value is not None}
+    seen = from_mapping(Forecast, said)
+    memory = (
+        seen.peak_memory_bytes * (1 - _MEMORY_OFF),
+        seen.peak_memory_bytes * (1 + _MEMORY_OFF),
+    )
+    tokens, planned_tokens = result.tokens, int(kept["tokens"])
+    near = (planned_tokens * (1 - _TOKENS_OFF), planned_tokens * (1 + _TOKENS_OFF))
+    energy = (seen.energy_kwh / 3, seen.energy_kwh * 2)  # see evaluation.energy
+    bits = (seen.bits_per_byte_low, seen.bits_per_byte_high)
+    return (
+        _outcome(
+            "Wall time", format_duration, seen.wall_s, result.wall_s,
+            (seen.wall_s_low, seen.wall_s_high),
+        ),
+        _outcome("Tokens seen", format_count, planned_tokens, tokens, near),
+        _outcome(
+            "Peak memory", format_bytes, seen.peak_memory_bytes, result.peak_rss_bytes, memory
+        ),
+        _outcome(
+            "Loss", "{:.3f}".format, seen.loss, result.val_loss, (seen.loss_low, seen.loss_high)
+        ),
+        _outcome(
+            "Bits per byte", "{:.3f}".format, seen.bits_per_byte, result.val_bits_per_byte, bits
+        ),
+        _outcome("Energy", lambda kwh: f"{kwh * 1000:.2g} Wh", seen.energy_kwh, energy_kwh, energy),
+    )  # fmt: skip
+
+
+def _outcome(
+    name: str,
+    shown: Callable[[float], str],
+    planned: float,
+    happened: float,
+    within: tuple[float, float],
+) -> Outcome:
+    return Outcome(
+        name=name,
+        planned=shown(planned),
+        expected=f"{shown(within[0])} to {shown(within[1])}",
+        happened=shown(happened),
+        kept=within[0] <= happened <= within[1],
+    )
 
 
 def page(chosen: Plan, corpus: scaling.Corpus) -> str:

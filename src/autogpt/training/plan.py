@@ -105,7 +105,7 @@ class Forecast:
     bits_per_byte_low: float
     bits_per_byte_high: float
     energy_kwh: float
-    cost: float | None
+    cost: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
