@@ -164,7 +164,7 @@ class _Run:
         decided = planning.decide(recipe, prepared, corpus, before_s=self._elapsed())
         folder.save_recipe(self.out, decided.recipe)
         if decided.plan is not None and corpus is not None:
-            planning.save_plan(self.out, decided.plan)
+            planning.save_plan(self.out, decided.plan, corpus)
             self._shown.say(planning.page(decided.plan, corpus))
         self._phases["plan"] = time.perf_counter() - mark
         return decided

@@ -254,9 +254,9 @@ def finishing_took(seconds: float, parameters: int) -> None:
     remember("finishing", {"seconds": max(0.5, seconds - parameters * _AFTER_WEIGHT_S)})
 
 
-def save_plan(out: Path, chosen: Plan) -> None:
-    """Write ``plan.json``."""
-    write_json(out / PLAN, _plain(chosen))
+def save_plan(out: Path, chosen: Plan, corpus: scaling.Corpus) -> None:
+    """Write ``plan.json``: the plan, and what it knew of the text."""
+    write_json(out / PLAN, {**_plain(chosen), "corpus": asdict(corpus)})
 
 
 def outcomes(out: Path, result: TrainResult, energy_kwh: float) -> tuple[Outcome, ...]:
