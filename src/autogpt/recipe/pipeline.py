@@ -25,6 +25,7 @@ from autogpt.models.gpt import GPT, GPTConfig, parameter_count
 from autogpt.models.presets import build_config
 from autogpt.recipe import folder
 from autogpt.recipe.prepare import Prepared, prepare
+from autogpt.recipe.rescue import RunRescue
 from autogpt.recipe.result import (
     TrainResult,
     model_facts,
@@ -34,6 +35,7 @@ from autogpt.recipe.result import (
 from autogpt.recipe.settings import Recipe
 from autogpt.training import checkpoints, kernels, plan, record
 from autogpt.training.checkpoints import RunState
+from autogpt.training.saving import Saver
 from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
 
 __all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
@@ -149,9 +151,20 @@ class _Run:
         torch.manual_seed(recipe.seed)
         recipe, config = self._decide(recipe, prepared)
         folder.save_recipe(self.out, recipe)
-        trainer, found = self._trainer(recipe, config, prepared, resume=resume)
-        with record.Record.open(self.out, resume_step=found.steps if resume else None) as log:
-            measured = self._loop(trainer, recipe, prepared, log)
+        latest = checkpoints.latest(self.out, say=self._shown.say) if resume else None
+        found = checkpoints.load(latest) if latest is not None else None
+        at = found[0] if found is not None else RunState(record_bytes=0)
+        with (
+            record.Record.open(
+                self.out,
+                resume_step=at.steps if resume else None,
+                resume_bytes=at.record_bytes,
+            ) as log,
+            Saver(self.out, before=log.sync) as saver,
+        ):
+            trainer = self._trainer(recipe, config, prepared, found, saver)
+            measured = self._loop(trainer, recipe, prepared, log, saver)
+        recipe = replace(recipe, training=trainer.config)
         return self._finish(trainer, recipe, prepared, measured, prompts)
 
     def _decide(self, recipe: Recipe, prepared: Prepared) -> tuple[Recipe, GPTConfig]:
@@ -181,8 +194,13 @@ class _Run:
         return recipe, config
 
     def _trainer(
-        self, recipe: Recipe, config: GPTConfig, prepared: Prepared, *, resume: bool
-    ) -> tuple[Trainer, RunState]:
+        self,
+        recipe: Recipe,
+        config: GPTConfig,
+        prepared: Prepared,
+        found: tuple[RunState, Mapping[str, torch.Tensor]] | None,
+        saver: Saver,
+    ) -> Trainer:
         """Build the model, or take it over from a checkpoint; compile; say what will happen."""
         batches = Batches(
             shard=prepared.train,
@@ -192,10 +210,10 @@ class _Run:
         )
         model = GPT(config)
         chosen = kernels.obeyed(recipe.kernels)
-        trainer = Trainer(model, batches, recipe.training, chosen)
-        found = checkpoints.latest(self.out, say=self._shown.say) if resume else None
+        rescue = RunRescue(self.out, recipe, saver, prepared.tokenizer, self._shown)
+        trainer = Trainer(model, batches, recipe.training, chosen, rescue=rescue)
         if found is not None:
-            trainer.restore(*checkpoints.load(found))
+            trainer.restore(*found)
             self._shown.say(f"going on after step {trainer.at.steps}")
         state = trainer.at
         compiling = ", compiling first" if chosen.compiled else ""
@@ -206,10 +224,17 @@ class _Run:
         warmth = trainer.warm_up()
         self._phases["compile"] = warmth.compile_s
         trainer.at = replace(state, other_s=state.other_s + self._elapsed())
-        return trainer, state
+        if found is None:  # so that there is always something to go back to
+            saver.save(replace(trainer.at, record_bytes=0), trainer.optimizer.state())
+        return trainer
 
     def _loop(
-        self, trainer: Trainer, recipe: Recipe, prepared: Prepared, log: record.Record
+        self,
+        trainer: Trainer,
+        recipe: Recipe,
+        prepared: Prepared,
+        log: record.Record,
+        saver: Saver,
     ) -> Measured:
         """Train until the budget is spent, and measure the result.
 
@@ -237,17 +262,19 @@ class _Run:
             )
 
         def checkpoint(state: RunState, tensors: Mapping[str, torch.Tensor]) -> None:
-            log.sync()
             spent = state.energy_kwh + self._meter.stop().kwh
-            checkpoints.save(self.out, replace(state, energy_kwh=spent), tensors)
+            state = replace(state, energy_kwh=spent, record_bytes=log.size_bytes)
+            saver.save(state, tensors)
 
         hooks = Hooks(
             entry=show,
             validate=lambda model: evaluate(model, prepared.validation, context_length=length),
             checkpoint=checkpoint,
+            checkpoint_due=saver.due,
         )
         mark = time.perf_counter()
         if not trainer.run(hooks, budget_s=max(1.0, left_s), validations=looks):
+            saver.wait()
             self._shown.say(
                 f"stopped after step {trainer.at.steps}; the same command with --resume goes on"
             )

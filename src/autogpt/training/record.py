@@ -2,7 +2,8 @@
 
 ``metrics.jsonl`` holds one JSON object a line and is only ever appended to while training, each
 line flushed, so it can be followed with ``tail -f`` and survives a kill. A line torn by a crash is
-dropped on resume together with everything after the checkpoint, so no step is there twice. The
+dropped on resume together with everything after the checkpoint. Steps that training itself undid,
+by going back to a checkpoint, stay: tokens only ever rise. The
 TensorBoard events under ``tensorboard/`` say the same and are never read back.
 
 Not the recipe (what was decided) and not the checkpoint (what is needed to go on).
@@ -89,13 +90,19 @@ class Record:
 
     @classmethod
     def open(
-        cls, folder: Path, *, resume_step: int | None = None, tensorboard: bool = True
+        cls,
+        folder: Path,
+        *,
+        resume_step: int | None = None,
+        resume_bytes: int | None = None,
+        tensorboard: bool = True,
     ) -> Self:
         """Open the record of a new run, or of a run that goes on after ``resume_step``.
 
         Args:
             folder: The run folder; made if missing.
             resume_step: Entries after this step are dropped; 0 drops all. None: a new run.
+            resume_bytes: How long the record was then, where that is known: the rest is dropped.
             tensorboard: Whether to write TensorBoard events too.
 
         Raises:
@@ -112,7 +119,7 @@ class Record:
                     hint="Choose another folder, or remove this one.",
                 )
             return cls(folder, tensorboard=tensorboard)
-        _cut(path, resume_step)
+        _cut(path, resume_step, resume_bytes)
         return cls(folder, purge_step=resume_step + 1, tensorboard=tensorboard)
 
     def log(self, entry: Entry) -> None:
@@ -130,13 +137,19 @@ class Record:
                 if value is not None:
                     self._events.add_scalar(_tag(entry.kind, name), value, entry.step)
 
+    @property
+    def size_bytes(self) -> int:
+        """How long ``metrics.jsonl`` is."""
+        return os.fstat(self._file.fileno()).st_size
+
     def sync(self) -> None:
-        """Make everything logged so far durable (do this before a checkpoint claims it)."""
+        """Make what is logged durable, before a checkpoint claims it; any thread may do so.
+
+        Raises:
+            ResourceError: If the disk fails.
+        """
         with explain_os_errors(self._path):
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        if self._events is not None:
-            self._events.flush()
+            os.fsync(self._file.fileno())  # each line was flushed when it was logged
 
     def close(self) -> None:
         """Make the record durable and release the files. Closing twice is fine."""
@@ -203,8 +216,13 @@ def _parse(line: bytes) -> Entry:
     )
 
 
-def _cut(path: Path, last_step: int) -> None:
-    """Rewrite the record without a torn line and without the entries after ``last_step``."""
+def _cut(path: Path, last_step: int, size_bytes: int | None) -> None:
+    """Rewrite the record without a torn line and without what came after the checkpoint."""
+    if size_bytes is not None and path.exists() and path.stat().st_size >= size_bytes:
+        kept = path.read_bytes()[:size_bytes]
+        with open_atomic(path) as file:
+            file.write(kept)
+        return
     entries = [entry for entry in read(path.parent) if entry.step <= last_step]
     with open_atomic(path, "w", encoding="utf-8") as file:
         file.writelines(entry.to_json() + "\n" for entry in entries)
