@@ -53,11 +53,14 @@ def diagnose(
         with eager(), _first_broken_output(model) as broken:
             value = loss(batch)
             value.backward()  # type: ignore[no-untyped-call]  # torch's stub
-        where = _broken_weight(model) or next(iter(broken), None) or _broken_gradient(model)
+        where = _broken_weight(model) or next(iter(broken), None)
+        if where is None and not math.isfinite(float(value.detach())):
+            where = "the loss itself"
+        where = where or _broken_gradient(model)
         suspect = where or f"the gradient of {_largest_gradient(model)} (the largest)"
         model.zero_grad(set_to_none=True)
         found = Diagnosis(where=suspect, part=number, batch=batch, loss=float(value.detach()))
-        if where is not None or not math.isfinite(found.loss):
+        if where is not None:
             return found
         if worst is None or found.loss > worst.loss:
             worst = found
