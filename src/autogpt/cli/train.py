@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from autogpt.cli.options import Json, Quiet, Seed, Set
-from autogpt.core.config import merge, parse_settings, read_toml
+from autogpt.core.config import merge, parse_settings
 from autogpt.core.units import format_duration
 
 __all__ = ["quickstart", "train"]
@@ -49,9 +49,14 @@ def quickstart(
 
 
 def train(  # noqa: PLR0913 - each flag is spelled out for the user
-    sources: Annotated[list[str], typer.Argument(help="Files, folders, globs, - or hf:NAME.")],
     out: Annotated[Path, typer.Option(help="The run folder.")],
-    budget: Annotated[str | None, typer.Option(help="Wall time, as in 90s, 10m, 3h.")] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders, globs, - or hf:NAME; not needed to go on."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Wall time, as in 90s, 10m, 3h; +10m for so much more.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="auto, tiny, small or medium.")] = None,
     recipe_file: Annotated[Path | None, typer.Option("--recipe", help="A TOML recipe.")] = None,
     settings: Set = None,
@@ -66,6 +71,10 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
     resume: Annotated[  # noqa: FBT002 - a command line flag
         bool, typer.Option("--resume", help="Go on with the stopped run in --out.")
     ] = False,
+    from_run: Annotated[
+        Path | None,
+        typer.Option("--from", help="Begin with the weights and the data of this run."),
+    ] = None,
     seed: Seed = None,
     quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
@@ -81,17 +90,22 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
         room: {key: value for key, value in values.items() if value is not None}
         for room, values in flags.items()
     }
+    from autogpt import recipe
+    from autogpt.core.progress import Progress
+
     given = merge(
-        read_toml(recipe_file) if recipe_file else {},
+        recipe.read_recipe(recipe_file) if recipe_file else {},
         parse_settings(settings or []),
         kept,
         {} if seed is None else {"seed": seed},
     )
-    from autogpt import recipe
-    from autogpt.core.progress import Progress
-
     result = recipe.train(
-        sources, out=out, settings=given, resume=resume, progress=Progress(quiet=quiet)
+        sources or (),
+        out=out,
+        settings=given,
+        resume=resume,
+        from_run=from_run,
+        progress=Progress(quiet=quiet),
     )
     if json_:
         print(json.dumps(result.to_dict(), ensure_ascii=False))

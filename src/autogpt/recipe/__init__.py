@@ -2,6 +2,6 @@
 
 from autogpt.recipe.pipeline import QUICKSTART_SETTINGS, quickstart, train
 from autogpt.recipe.result import TrainResult
-from autogpt.recipe.settings import Recipe
+from autogpt.recipe.settings import Recipe, read_recipe
 
-__all__ = ["QUICKSTART_SETTINGS", "Recipe", "TrainResult", "quickstart", "train"]
+__all__ = ["QUICKSTART_SETTINGS", "Recipe", "TrainResult", "quickstart", "read_recipe", "train"]

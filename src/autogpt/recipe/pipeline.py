@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from autogpt.core.config import from_mapping, merge
+from autogpt.core.errors import UsageError
 from autogpt.core.files import write_text
 from autogpt.core.progress import Progress
 from autogpt.core.units import format_count, format_duration
@@ -24,6 +25,7 @@ from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, GPTConfig, parameter_count
 from autogpt.models.presets import build_config
 from autogpt.recipe import folder
+from autogpt.recipe.fork import fork
 from autogpt.recipe.prepare import Prepared, prepare
 from autogpt.recipe.rescue import RunRescue
 from autogpt.recipe.result import (
@@ -63,12 +65,13 @@ QUICKSTART_SETTINGS: dict[str, object] = {
 
 
 def train(
-    sources: str | Sequence[str],
+    sources: str | Sequence[str] = (),
     *,
     out: Path | str,
     settings: Mapping[str, object] | None = None,
     budget: str | None = None,
     resume: bool = False,
+    from_run: Path | str | None = None,
     prompts: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> TrainResult:
@@ -77,12 +80,14 @@ def train(
     Ctrl-C stops after the current step and writes a checkpoint; a second one stops at once.
 
     Args:
-        sources: Files, folders, globs, ``-``, ``hf:NAME[:split]``.
+        sources: Files, folders, globs, ``-``, ``hf:NAME[:split]``; may be left out where a run is
+            gone on with.
         out: A folder that does not hold a run yet, or one to resume.
         settings: Nested settings of :class:`Recipe`.
-        budget: Short for the setting ``training.budget``.
+        budget: Short for the setting ``training.budget``; ``+10m`` for so much more.
         resume: Go on where a stopped run left off, bit for bit as if it had not been stopped;
             where nothing was begun, begin.
+        from_run: A run whose weights, tokenizer and data the new one begins with.
         prompts: Begin the samples; by default beginnings of held-out text do.
         progress: Shows what happens; by default on standard error.
 
@@ -92,16 +97,21 @@ def train(
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     given = merge(settings or {}, {"training": {"budget": budget}} if budget else {})
+    given = folder.with_whole_budget(given, out=Path(out), resume=resume, fork=from_run is not None)
     recipe = from_mapping(Recipe, given)
+    if not (names or resume or from_run):
+        raise UsageError("There is nothing to train on.", hint="Name a file or a folder of text.")
     with folder.claimed(Path(out)), progress or Progress() as shown:
         run = _Run(Path(out), names, shown)
         kept = None
         if resume:
             kept = folder.go_on(run.out, given)
-            if kept is None:
+            if kept is None and from_run is None:
                 shown.say(f"nothing to resume in {str(out)!r}: beginning")
         else:
             folder.begin(run.out)
+        if kept is None and from_run is not None:
+            kept = fork(Path(from_run), run.out, given, names=names)
         return run.train(kept or recipe, resume=kept is not None, prompts=prompts)
 
 
@@ -207,6 +217,7 @@ class _Run:
             batch_size=recipe.training.micro_batch_size or 1,
             context_length=recipe.model.context_length,
             seed=recipe.seed,
+            first_row=recipe.origin.first_row,
         )
         model = GPT(config)
         chosen = kernels.obeyed(recipe.kernels)

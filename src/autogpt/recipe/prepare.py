@@ -20,7 +20,7 @@ from autogpt.recipe.settings import Recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.bpe import train as train_tokenizer
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "is_prepared_from", "prepare"]
 
 _CORPUS = "corpus.json"
 _TOKENIZER = "tokenizer"
@@ -58,7 +58,8 @@ def prepare(
     """Prepare ``names`` in ``folder``, or reuse what was prepared there from the same.
 
     Args:
-        names: Files, folders, globs, ``-``, ``hf:NAME[:split]``.
+        names: Files, folders, globs, ``-``, ``hf:NAME[:split]``; none, to resume with what is
+            prepared, wherever it came from.
         recipe: How to read, clean and tokenize.
         folder: For the shards.
         resume: Refuse other data than that prepared before; standard input is not read again.
@@ -69,8 +70,10 @@ def prepare(
         DataError: If the sources cannot be used.
         RunError: If a run is resumed on other data.
     """
+    if resume and not names:
+        return _opened(folder, names)
     key = _key(names, recipe)
-    current = shards.is_current(folder, key) and (folder / _CORPUS).exists()
+    current = is_prepared_from(names, recipe, folder)
     if current and (resume or "-" not in names):
         try:
             return _opened(folder, names)
@@ -98,8 +101,24 @@ def prepare(
             shards.write(text.items(), tokenizer, folder, split, key=key)
         phase("tokenize", time.perf_counter() - mark)
     kind = tokenizer.training.kind if tokenizer.training else "bpe"
-    write_json(folder / _CORPUS, {"tokenizer": kind, "corpus": _described(cleaned, report)})
+    write_json(
+        folder / _CORPUS,
+        {"tokenizer": kind, "sources": _short(names), "corpus": _described(cleaned, report)},
+    )
     return _opened(folder, names)
+
+
+def is_prepared_from(names: Sequence[str], recipe: Recipe, folder: Path) -> bool:
+    """Whether ``folder`` holds what :func:`prepare` makes of ``names`` as they are now.
+
+    Raises:
+        DataError: If a source is missing.
+    """
+    return shards.is_current(folder, _key(names, recipe)) and (folder / _CORPUS).exists()
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    return [Path(name).name or name for name in names]
 
 
 def _key(names: Sequence[str], recipe: Recipe) -> str:
@@ -144,7 +163,7 @@ def _opened(folder: Path, names: Sequence[str]) -> Prepared:
                 **kept,
                 "removals": removals,
                 "skipped_examples": tuple(kept["skipped_examples"]),
-                "sources": tuple(Path(name).name or name for name in names),
+                "sources": tuple(_short(names) or stored.get("sources", ())),
                 "train_tokens": len(train),
                 "validation_tokens": len(validation),
             }

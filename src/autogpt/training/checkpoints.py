@@ -107,8 +107,31 @@ def restore_random_state(text: str) -> None:
         raise CheckpointError("The random state of the checkpoint is not one.") from error
 
 
-def save(run: Path, at: RunState, tensors: Mapping[str, Tensor]) -> Path:
+def _write_state(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Write whole tensors into one file, and return its sha256 by its name.
+
+    Raises:
+        CheckpointError: If one holds NaN or infinity.
+    """
+    _refuse_broken(tensors)
+    digest = write_safetensors(folder / _STATE, list(tensors.items()), dtype=torch.float32)
+    return {_STATE: digest}
+
+
+def save(
+    run: Path,
+    at: RunState,
+    tensors: Mapping[str, Tensor],
+    *,
+    write: Callable[[Path, Mapping[str, Tensor]], Mapping[str, str]] = _write_state,
+) -> Path:
     """Write a checkpoint, read it back, drop those before the newest two, and return its folder.
+
+    Args:
+        run: The run folder.
+        at: Where the run is.
+        tensors: What the optimizer needs to go on, on the processor.
+        write: Writes them into a folder and returns the sha256 of each file by its name.
 
     Raises:
         CheckpointError: If a tensor holds NaN or infinity, or the disk gave back something else.
@@ -118,24 +141,22 @@ def save(run: Path, at: RunState, tensors: Mapping[str, Tensor]) -> Path:
     """
     folder = run / FOLDER / f"step-{at.steps:08d}"
     unfinished = folder.with_name(f".{folder.name}")
-    _refuse_broken(tensors)
     with explain_os_errors(folder):
         try:
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
             fsync_folder(run)
-            digest = write_safetensors(
-                unfinished / _STATE, list(tensors.items()), dtype=torch.float32
-            )
+            digests = write(unfinished, tensors)
             write_json(unfinished / _FACTS, {"format": FORMAT, **to_mapping(at)})
-            write_manifest(unfinished, [_STATE, _FACTS], known={_STATE: digest})
+            write_manifest(unfinished, [*digests, _FACTS], known=digests)
             shutil.rmtree(folder, ignore_errors=True)  # only a damaged one can be there
             unfinished.rename(folder)
             fsync_folder(folder.parent)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        forget_cached(folder / _STATE)
+        for name in digests:
+            forget_cached(folder / name)
         _verify(folder)
     _prune(run, at.steps)
     return folder
@@ -208,7 +229,7 @@ def _verify(folder: Path) -> None:
         named = verify_manifest(folder)["files"]
     except OSError as error:
         raise CheckpointError(f"{str(folder)!r} cannot be read: {error.strerror}.") from error
-    if named.keys() != {_STATE, _FACTS}:
+    if _FACTS not in named or len(named) < 2:
         raise CheckpointError(f"The manifest of {str(folder)!r} was altered.")
 
 

@@ -149,8 +149,7 @@ class Trainer:
         *,
         rescue: Rescue | None = None,
     ) -> None:
-        self.model, self.kernels, self.config = model, kernels, config
-        self.rescue = rescue
+        self.model, self.kernels, self.config, self.rescue = model, kernels, config, rescue
         self.at = RunState()
         self.warmth: Warmth | None = None
         self._batches = batches
@@ -182,14 +181,13 @@ class Trainer:
 
     def warm_up(self) -> Warmth:
         """Compile, touch the memory, and learn how long a micro-batch takes."""
-
-        def once() -> Warmth:
-            return warm_up(self.model, self._batches[0], self.loss, self.kernels)
-
-        while (warmth := attempt(once)) is None:
+        while (warmth := attempt(self._warm_up)) is None:
             self._take_less_memory()
         self.warmth = warmth
         return warmth
+
+    def _warm_up(self) -> Warmth:
+        return warm_up(self.model, self._batches[0], self.loss, self.kernels)
 
     def run(self, hooks: Hooks, *, budget_s: float | None, validations: int = 0) -> bool:
         """Train until the budget is spent.
@@ -262,8 +260,7 @@ class Trainer:
     def parts(self) -> Iterator[tuple[int, Batch]]:
         """Yield the micro-batches of the next step by their number."""
         first = self.at.tokens // self.tokens_per_part
-        for number in range(first, first + self._parts):
-            yield number, self._batches[number]
+        yield from ((n, self._batches[n]) for n in range(first, first + self._parts))
 
     def _gather(self) -> float:
         """Gather the gradients of a step and return its loss."""
