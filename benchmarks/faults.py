@@ -183,7 +183,13 @@ def cut_power(run: Path, events: list[list[Any]]) -> None:
         inode = path.stat().st_ino
         if path.is_file() and written.get(inode, -1) > synced.get(inode, -1):
             os.truncate(path, 0)
+    kept_renames: list[tuple[str, str]] = []
     for number, (name, inode, *paths) in reversed(list(enumerate(events))):
+        if name in ("rename", "replace") and synced.get(inode, -1) > number:
+            kept_renames.insert(0, (paths[0], paths[1]))
+            continue
+        for old, new in kept_renames:  # what a folder holds has moved with it
+            paths = [path.replace(old + "/", new + "/", 1) for path in paths]
         if synced.get(inode, -1) > number or not paths or not Path(paths[-1]).exists():
             continue
         if name in ("rename", "replace"):
@@ -203,7 +209,10 @@ def whole(run: Path, *steps: int) -> bool:
 
 
 def writes(folder: Path, *, faults: tuple[str, ...] = FAULTS) -> dict[str, object]:
-    """Fail at every operation of the third save of a run, in every way."""
+    """Fail at every operation of the third save of a run, in every way, and once after the last.
+
+    Older checkpoints are removed at the end: from there on the new one must be there for good.
+    """
     torch.set_num_threads(1)  # a process with threads must not be forked
     before, run, report = folder / "before", folder / "run", folder / "events.json"
     for step in (1, 2):
@@ -212,8 +221,9 @@ def writes(folder: Path, *, faults: tuple[str, ...] = FAULTS) -> dict[str, objec
     assert save_in_child(run, 3, Disk(report)) == SAVED
     done = json.loads(report.read_text())
     result: dict[str, object] = {"operations": [event[0] for event in done]}
+    pruned_from = next(n for n, event in enumerate(done) if event[0] == "unlink")
     unloadable, raw, lost = [], [], []
-    for number, _ in enumerate(done):
+    for number, (operation, *_) in enumerate([*done, ["end"]]):
         for fault in faults:
             shutil.rmtree(run)
             shutil.copytree(before, run)
@@ -221,11 +231,11 @@ def writes(folder: Path, *, faults: tuple[str, ...] = FAULTS) -> dict[str, objec
             code = save_in_child(run, 3, Disk(report, number, fault))
             if fault == "power cut":
                 cut_power(run, json.loads(report.read_text()))
-            case = f"{fault} at {number}, {done[number][0]}"
+            case = f"{fault} at {number}, {operation}"
             if code not in (SAVED, CRASHED, CLEAR):
                 raw.append(case)
             try:
-                found = whole(run, 2, 3)
+                found = whole(run, 3) if number >= pruned_from else whole(run, 2, 3)
             except AutoGPTError:
                 found = False
             if not found:
@@ -234,8 +244,13 @@ def writes(folder: Path, *, faults: tuple[str, ...] = FAULTS) -> dict[str, objec
             names = sorted(path.name for path in (run / checkpoints.FOLDER).iterdir())
             if not whole(run, 4) or names[-1] != "step-00000004" or len(names) != 2:
                 lost.append(f"{case}: then {names}")
-    tried = len(done) * len(faults)
-    return {**result, "tried": tried, "unloadable": unloadable, "raw": raw, "stuck": lost}
+    return {
+        **result,
+        "tried": (len(done) + 1) * len(faults),
+        "unloadable": unloadable,
+        "raw": raw,
+        "stuck": lost,
+    }
 
 
 # -- flips: damage to what lies on the disk --------------------------------------------------------
