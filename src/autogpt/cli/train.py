@@ -75,6 +75,10 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
         Path | None,
         typer.Option("--from", help="Begin with the weights and the data of this run."),
     ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard (always written), mlflow, trackio or wandb."),
+    ] = None,
     seed: Seed = None,
     quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
@@ -105,6 +109,7 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
         settings=given,
         resume=resume,
         from_run=from_run,
+        track=track or (),
         progress=Progress(quiet=quiet),
     )
     if json_:

@@ -22,13 +22,25 @@ from autogpt.core.config import from_mapping, merge, to_mapping
 from autogpt.core.errors import RunError, UsageError
 from autogpt.core.files import explain_os_errors, fsync_folder
 from autogpt.core.units import parse_duration
+from autogpt.models.gpt import GPTConfig
+from autogpt.models.presets import build_config
 from autogpt.recipe.settings import Recipe, read_recipe, write_recipe
+from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.training import checkpoints, record
 
-__all__ = ["begin", "check_unchanged", "claimed", "go_on", "save_recipe", "with_whole_budget"]
+__all__ = [
+    "begin",
+    "check_unchanged",
+    "claimed",
+    "go_on",
+    "model_config",
+    "save_recipe",
+    "with_whole_budget",
+]
 
 RECIPE = "recipe.toml"
 DATA = "data"
+TOKENIZER = "tokenizer"
 MODEL = "model"
 REPORT = "report.html"
 _MAY_CHANGE = frozenset(
@@ -183,6 +195,21 @@ def check_unchanged(
         room, name = path
         changes = merge(changes, {room: {name: new}})
     return changes
+
+
+def model_config(out: Path, recipe: Recipe) -> GPTConfig:
+    """Return the sizes of the model of a run that was begun.
+
+    Raises:
+        AutoGPTError: If its tokenizer is missing or damaged.
+    """
+    tokenizer = Tokenizer.load(out / DATA / TOKENIZER)
+    return build_config(
+        recipe.model,
+        tokenizer.vocab_size,
+        eos_token_id=tokenizer.eos_id,
+        pad_token_id=tokenizer.pad_id,
+    )
 
 
 def save_recipe(out: Path, recipe: Recipe) -> None:

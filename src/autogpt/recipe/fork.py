@@ -21,11 +21,9 @@ from autogpt.core.errors import CheckpointError, RunError
 from autogpt.core.files import explain_os_errors
 from autogpt.models.checkpoint import load_model
 from autogpt.models.gpt import GPT
-from autogpt.models.presets import build_config
 from autogpt.recipe import folder
 from autogpt.recipe.prepare import is_prepared_from
 from autogpt.recipe.settings import Recipe, read_recipe
-from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.training import checkpoints, record
 from autogpt.training.checkpoints import RunState
 from autogpt.training.optim import Optimizer
@@ -108,15 +106,7 @@ def _weights(source: Path, recipe: Recipe) -> tuple[GPT, int]:
             f"The run in {str(source)!r} has no weights yet.", hint="Let it train for a while."
         )
     at, tensors = checkpoints.load(found)
-    tokenizer = Tokenizer.load(source / folder.DATA / "tokenizer")
-    model = GPT(
-        build_config(
-            recipe.model,
-            tokenizer.vocab_size,
-            eos_token_id=tokenizer.eos_id,
-            pad_token_id=tokenizer.pad_id,
-        )
-    )
+    model = GPT(folder.model_config(source, recipe))
     try:
         with torch.no_grad():
             for name, weight in model.named_parameters():

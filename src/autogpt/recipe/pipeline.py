@@ -8,10 +8,9 @@ from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from autogpt.core.config import from_mapping, merge
+from autogpt.core.config import from_mapping, merge, to_mapping
 from autogpt.core.errors import UsageError
 from autogpt.core.files import write_text
 from autogpt.core.progress import Progress
@@ -19,8 +18,8 @@ from autogpt.core.units import format_count, format_duration
 from autogpt.data.batches import Batches
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.evaluation.report import Command
-from autogpt.llm import LLM, load
-from autogpt.models.card import Sample, model_card
+from autogpt.llm import load
+from autogpt.models.card import model_card
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, GPTConfig, parameter_count
 from autogpt.models.presets import build_config
@@ -34,16 +33,15 @@ from autogpt.recipe.result import (
     peak_rss_bytes,
     write_run_report,
 )
+from autogpt.recipe.samples import beginnings, sample
 from autogpt.recipe.settings import Recipe
-from autogpt.training import checkpoints, kernels, plan, record
+from autogpt.training import checkpoints, kernels, plan, record, tracking
 from autogpt.training.checkpoints import RunState
 from autogpt.training.saving import Saver
 from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
 
 __all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
 
-_SAMPLES = 3
-_PROMPT_TOKENS = 8
 _SIZES = (  # of the model, written to the recipe: a preset may change with the version
     "hidden_size",
     "intermediate_size",
@@ -64,7 +62,7 @@ QUICKSTART_SETTINGS: dict[str, object] = {
 }
 
 
-def train(
+def train(  # noqa: PLR0913 - each is spelled out for the user
     sources: str | Sequence[str] = (),
     *,
     out: Path | str,
@@ -72,6 +70,7 @@ def train(
     budget: str | None = None,
     resume: bool = False,
     from_run: Path | str | None = None,
+    track: Sequence[str] = (),
     prompts: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> TrainResult:
@@ -88,6 +87,7 @@ def train(
         resume: Go on where a stopped run left off, bit for bit as if it had not been stopped;
             where nothing was begun, begin.
         from_run: A run whose weights, tokenizer and data the new one begins with.
+        track: Experiment trackers to follow the run with, see ``training.tracking``.
         prompts: Begin the samples; by default beginnings of held-out text do.
         progress: Shows what happens; by default on standard error.
 
@@ -99,10 +99,11 @@ def train(
     given = merge(settings or {}, {"training": {"budget": budget}} if budget else {})
     given = folder.with_whole_budget(given, out=Path(out), resume=resume, fork=from_run is not None)
     recipe = from_mapping(Recipe, given)
+    tracking.check(track)
     if not (names or resume or from_run):
         raise UsageError("There is nothing to train on.", hint="Name a file or a folder of text.")
     with folder.claimed(Path(out)), progress or Progress() as shown:
-        run = _Run(Path(out), names, shown)
+        run = _Run(Path(out), names, shown, track)
         kept = None
         if resume:
             kept = folder.go_on(run.out, given)
@@ -139,10 +140,13 @@ class _Run:
         out: The run folder, claimed.
         names: The sources.
         shown: Shows what happens.
+        track: Tools that follow it.
     """
 
-    def __init__(self, out: Path, names: Sequence[str], shown: Progress) -> None:
-        self.out, self._names, self._shown = out, names, shown
+    def __init__(
+        self, out: Path, names: Sequence[str], shown: Progress, track: Sequence[str]
+    ) -> None:
+        self.out, self._names, self._shown, self._track = out, names, shown, track
         self._begin = time.perf_counter()
         self._phases: dict[str, float] = {}
         self._meter = EnergyMeter()
@@ -170,10 +174,13 @@ class _Run:
                 resume_step=at.steps if resume else None,
                 resume_bytes=at.record_bytes,
             ) as log,
+            tracking.Trackers(
+                self._track, run=self.out, settings=to_mapping(recipe), say=self._shown.say
+            ) as trackers,
             Saver(self.out, before=log.sync) as saver,
         ):
             trainer = self._trainer(recipe, config, prepared, found, saver)
-            measured = self._loop(trainer, recipe, prepared, log, saver)
+            measured = self._loop(trainer, recipe, prepared, log, saver, trackers)
         recipe = replace(recipe, training=trainer.config)
         return self._finish(trainer, recipe, prepared, measured, prompts)
 
@@ -246,6 +253,7 @@ class _Run:
         prepared: Prepared,
         log: record.Record,
         saver: Saver,
+        trackers: tracking.Trackers,
     ) -> Measured:
         """Train until the budget is spent, and measure the result.
 
@@ -262,6 +270,7 @@ class _Run:
 
         def show(entry: record.Entry, share: float) -> None:
             log.log(entry)
+            trackers.log(entry)
             self._meter.sample()
             if entry.kind == "validation":
                 self._shown.say(_validation_line(entry))
@@ -311,7 +320,7 @@ class _Run:
         model, at = trainer.model, trainer.at
         where = self.out / folder.MODEL
         save_model(model, where, tokenizer=prepared.tokenizer, dtype="float32")
-        samples = _samples(load(where), prompts or _beginnings(prepared), recipe.seed)
+        samples = sample(load(where), prompts or beginnings(prepared), seed=recipe.seed)
         result = TrainResult(
             run=str(self.out),
             model=str(where),
@@ -357,30 +366,6 @@ def _validation_line(entry: record.Entry) -> str:
     return (
         f"validation after step {entry.step} ({format_duration(entry.elapsed_s)}): "
         f"loss {entry.loss:.4f}, {entry.bits_per_byte:.4f} bits per byte"
-    )
-
-
-def _beginnings(prepared: Prepared) -> list[str]:
-    """Return how some held-out documents begin, evenly spread; or blocks, if there are too few."""
-    shard = prepared.validation
-    starts = shard.starts if len(shard.starts) >= _SAMPLES else np.arange(len(shard))
-    chosen = [int(starts[i * len(starts) // _SAMPLES]) for i in range(_SAMPLES)]
-    texts = (
-        prepared.tokenizer.decode(shard.tokens[begin : begin + _PROMPT_TOKENS], skip_special=True)
-        for begin in chosen
-    )
-    return [text.strip("\ufffd") for text in texts]
-
-
-def _samples(llm: LLM, prompts: Sequence[str], seed: int) -> tuple[Sample, ...]:
-    params = llm.sampling(max_tokens=80, temperature=0.7, seed=seed)
-    return tuple(
-        Sample(
-            prompt=prompt,
-            continuation=completions[0].text,
-            settings=f"temperature 0.7, seed {seed}",
-        )
-        for prompt, completions in zip(prompts, llm.complete(prompts, params), strict=True)
     )
 
 

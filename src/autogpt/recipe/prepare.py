@@ -16,6 +16,7 @@ from autogpt.data import shards, sources
 from autogpt.data.clean import CleanResult, clean
 from autogpt.data.readers import ReadReport, read
 from autogpt.models.card import CorpusFacts, Removal
+from autogpt.recipe.folder import TOKENIZER
 from autogpt.recipe.settings import Recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.bpe import train as train_tokenizer
@@ -23,7 +24,6 @@ from autogpt.tokenizer.bpe import train as train_tokenizer
 __all__ = ["Prepared", "is_prepared_from", "prepare"]
 
 _CORPUS = "corpus.json"
-_TOKENIZER = "tokenizer"
 _USUAL = ("utf-8", "utf_8", "ascii")
 
 
@@ -96,7 +96,7 @@ def prepare(
         tokenizer = train_tokenizer(
             cleaned.train, recipe.tokenizer, corpus_bytes=cleaned.train.bytes
         )
-        tokenizer.save(folder / _TOKENIZER)
+        tokenizer.save(folder / TOKENIZER)
         for split, text in (("train", cleaned.train), ("validation", cleaned.validation)):
             shards.write(text.items(), tokenizer, folder, split, key=key)
         phase("tokenize", time.perf_counter() - mark)
@@ -144,7 +144,7 @@ def _tell(cleaned: CleanResult, report: ReadReport, say: Callable[[str], None]) 
 
 
 def _opened(folder: Path, names: Sequence[str]) -> Prepared:
-    tokenizer = Tokenizer.load(folder / _TOKENIZER)
+    tokenizer = Tokenizer.load(folder / TOKENIZER)
     train, validation = (
         shards.load(folder, split, tokenizer=tokenizer) for split in ("train", "validation")
     )

@@ -15,16 +15,15 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Literal, Self, cast
+from typing import IO, Literal, Self, cast
 
 from autogpt.core.errors import RunError
 from autogpt.core.files import explain_os_errors, open_atomic
-
-if TYPE_CHECKING:
-    from tensorboardX import SummaryWriter
+from autogpt.training.events import EventFile
 
 __all__ = ["METRICS", "TENSORBOARD", "Entry", "Kind", "Record", "read"]
 
@@ -64,6 +63,18 @@ class Entry:
     gradient_norm: float | None = None
     tokens_per_s: float | None = None
 
+    def scalars(self) -> dict[str, float]:
+        """Return what was measured, by tag: what both kinds have is grouped, to be seen together.
+
+        Numbers that are not finite are left out.
+        """
+        values = {name: _finite(getattr(self, name)) for name in _SCALARS}
+        return {
+            f"{name}/{self.kind}" if name in ("loss", "bits_per_byte") else name: value
+            for name, value in values.items()
+            if isinstance(value, float)
+        }
+
     def to_json(self) -> str:
         """Return one line of strict JSON: a number that is not finite becomes null."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -86,7 +97,9 @@ class Record:
         self._path = folder / METRICS
         with explain_os_errors(self._path):
             self._file: IO[str] = self._path.open("a", encoding="utf-8")
-        self._events = _writer(folder / TENSORBOARD, purge_step) if tensorboard else None
+        self._events = None
+        if tensorboard:
+            self._events = EventFile(folder / TENSORBOARD, purge_step=purge_step)
 
     @classmethod
     def open(
@@ -132,10 +145,7 @@ class Record:
             self._file.write(entry.to_json() + "\n")
             self._file.flush()
         if self._events is not None:
-            for name in _SCALARS:
-                value = _finite(getattr(entry, name))
-                if value is not None:
-                    self._events.add_scalar(_tag(entry.kind, name), value, entry.step)
+            self._events.add(entry.scalars(), entry.step)
 
     @property
     def size_bytes(self) -> int:
@@ -152,15 +162,19 @@ class Record:
             os.fsync(self._file.fileno())  # each line was flushed when it was logged
 
     def close(self) -> None:
-        """Make the record durable and release the files. Closing twice is fine."""
+        """Make the record durable and release the files. Closing twice is fine.
+
+        Raises:
+            ResourceError: If the disk is full or fails.
+        """
         if self._file.closed:
             return
-        try:
-            self.sync()
-        finally:
-            self._file.close()
+        with ExitStack() as stack:
             if self._events is not None:
-                self._events.close()
+                stack.callback(self._events.close)
+            stack.enter_context(explain_os_errors(self._path))
+            stack.callback(self._file.close)  # tries again to write what a full disk refused
+            self.sync()
 
     def __enter__(self) -> Self:
         return self
@@ -226,18 +240,6 @@ def _cut(path: Path, last_step: int, size_bytes: int | None) -> None:
     entries = [entry for entry in read(path.parent) if entry.step <= last_step]
     with open_atomic(path, "w", encoding="utf-8") as file:
         file.writelines(entry.to_json() + "\n" for entry in entries)
-
-
-def _writer(folder: Path, purge_step: int | None) -> SummaryWriter:
-    from tensorboardX import SummaryWriter
-
-    with explain_os_errors(folder):
-        return SummaryWriter(str(folder), purge_step=purge_step, flush_secs=10)
-
-
-def _tag(kind: Kind, name: str) -> str:
-    """Return the TensorBoard tag: what both kinds have is grouped to be seen side by side."""
-    return f"{name}/{kind}" if name in ("loss", "bits_per_byte") else name
 
 
 def _finite(value: object) -> object:
