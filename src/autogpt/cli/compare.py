@@ -44,13 +44,12 @@ def _show(comparison: Comparison) -> None:
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run", overflow="fold")
-    for name in ("", "weights", "steps", "tokens", "time", "tokens/s", "loss", "bits/byte", "best"):
+    for name in ("weights", "steps", "tokens", "time", "tokens/s", "loss", "bits/byte", "best"):
         table.add_column(name, justify="right", no_wrap=True)
     best = min((r.val_bits_per_byte for r in comparison.runs if r.val_bits_per_byte), default=None)
     for run in comparison.runs:
         table.add_row(
-            run.run,
-            "" if run.state == "finished" else run.state,
+            run.run if run.state == "finished" else f"{run.run} (unfinished)",
             "" if run.parameters is None else format_count(run.parameters),
             str(run.steps),
             format_count(run.tokens),

@@ -20,6 +20,7 @@ import numpy as np
 from autogpt.core.files import open_atomic
 from autogpt.core.units import format_count, format_duration
 from autogpt.evaluation.curves import Measurement, smooth
+from autogpt.evaluation.fonts import is_drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,12 +72,19 @@ def draw_comparison(curves: Sequence[Curve], *, by: Axis = "tokens") -> bytes:
     known = [value for value in highest if value is not None]
     if known:
         low = min(float(np.nanmin(line.get_ydata())) for line in axes.get_lines())
-        axes.set_ylim(low - 0.05 * (max(known) - low) - 1e-3, max(known) + 1e-3)
+        room = 0.05 * (max(known) - low) + 1e-3
+        axes.set_ylim(low - room, max(known) + room)
         axes.legend(frameon=False, fontsize=10.5, labelcolor="#1b2733")
-    axes.set_title("Bits per byte", loc="left", fontsize=11.5, color="#1b2733", pad=8)
+    axes.set_title(
+        "Bits per byte: validation, and pale the training",
+        loc="left",
+        fontsize=11.5,
+        color="#1b2733",
+        pad=8,
+    )
     axes.set_xlabel("elapsed" if by == "time" else f"training {by}", color="#5c6b7a")
     shown = format_duration if by == "time" else format_count
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value).replace(".0", "")))
     axes.set_xlim(left=0)
     axes.grid(visible=True, color="#e4e9ee", linewidth=0.9)
     axes.set_axisbelow(True)
@@ -101,7 +109,7 @@ def _draw(axes: Axes, curve: Curve, by: Axis, number: int) -> float | None:
         if m.kind == "validation" and m.bits_per_byte is not None
     ]
     train = [m for m in curve.measurements if m.kind == "train"]
-    label, reach = curve.name, []
+    label, reach = curve.name if is_drawable(curve.name) else f"run {number + 1}", []
     if points:
         label += f"  {points[-1][1]:.3f}"
         reach.append(points[0][1])
