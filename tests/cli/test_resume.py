@@ -166,6 +166,7 @@ def test_a_fork_begins_with_the_weights_of_its_run(
     command = (
         *("train", "--from", str(source), "--out", str(out), "--json"),
         *("--set", "training.max_steps=4", "--set", "training.warmup=0.5"),
+        *("--set", "kernels.attention=explicit", "--set", "kernels.threads=1"),
     )
     result = autogpt.run(*command)
     assert result.returncode == 0, result.stderr

@@ -119,7 +119,9 @@ def check(names: Sequence[str]) -> None:
             raise UsageError(
                 f"--track {name!r} is unknown.", hint=f"Choose from {', '.join(TOOLS)}."
             )
-        if name in _OPENERS and find_spec(name) is None:
+        spec = find_spec(name) if name in _OPENERS else None
+        # A folder of that name, which wandb leaves behind, is found too, but has no origin.
+        if name in _OPENERS and (spec is None or spec.origin is None):
             raise MissingExtraError(name, extra=name, purpose=f"--track {name}")
 
 
@@ -184,7 +186,7 @@ class _Trackio:
     def __init__(self, label: _Label, settings: Mapping[str, object]) -> None:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         self._trackio: Any = importlib.import_module("trackio")
-        self._trackio.init(
+        self._run = self._trackio.init(
             project=_PROJECT,
             name=f"{label.name}-{label.id}",
             config=flatten(settings),
@@ -196,7 +198,7 @@ class _Trackio:
         self.place = f"to look at with: trackio show --project {_PROJECT}"
 
     def log(self, entry: Entry) -> None:
-        self._trackio.log(entry.scalars(), step=entry.step)
+        self._run.log(entry.scalars(), step=entry.step)
 
     def close(self, *, finished: bool) -> None:  # noqa: ARG002 - it has no word for it
         self._trackio.finish()
@@ -226,7 +228,8 @@ class _Wandb:
             ),
         )
         folder = Path(self._run.dir).parent
-        self.place = self._run.url or f"offline in {folder}, to send with: wandb sync {folder}"
+        offline = f"offline in {folder}, to send with: wandb sync {folder}"
+        self.place = offline if self._run.offline else str(self._run.url)
 
     def log(self, entry: Entry) -> None:
         self._run.log(entry.scalars(), step=entry.step)
