@@ -25,7 +25,6 @@ import json
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -321,7 +320,7 @@ def begun_step(out: Path) -> int:
     return max((int(path.name.split("-")[-1]) for path in names), default=0)
 
 
-def kills(folder: Path, count: int, chance: random.Random, *, steps: int = 3000) -> dict[str, Any]:
+def kills(folder: Path, count: int, chance: random.Random, *, steps: int = 1500) -> dict[str, Any]:
     """Kill runs at random moments, resuming each until it ends."""
     every = 50
     subprocess.run(
@@ -338,7 +337,7 @@ def kills(folder: Path, count: int, chance: random.Random, *, steps: int = 3000)
             stderr=subprocess.PIPE,
         )  # fmt: skip
         try:
-            wait = chance.uniform(0.3, 12.0) if killed < count else None
+            wait = chance.uniform(0.3, 9.0) if killed < count else None
             _, said = process.communicate(timeout=wait)
             killed_now = False
         except subprocess.TimeoutExpired:
@@ -388,14 +387,14 @@ def disk(folder: Path) -> dict[str, object]:
     """Let the disk of a run get full, and go on when there is room again."""
     if os.geteuid() != 0:
         return {"skipped": "mounting a small disk needs root"}
-    steps = 1500
+    steps = 600
     subprocess.run(command(folder / "whole", steps=steps), check=True, capture_output=True)
     with small_disk(folder / "small", "24m") as small:
         process = subprocess.Popen(
             command(small / "run", steps=steps), text=True, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )  # fmt: skip
-        while begun_step(small / "run") < 200 and process.poll() is None:
+        while begun_step(small / "run") < 150 and process.poll() is None:
             time.sleep(0.01)
         with contextlib.suppress(OSError), (small / "filler").open("wb") as filler:
             while True:
@@ -417,25 +416,30 @@ def disk(folder: Path) -> dict[str, object]:
         }
 
 
-def memory(folder: Path, *, limit_gb: float = 9.0) -> dict[str, object]:
-    """Train with micro-batches that do not fit."""
+LIMITED = """
+import pathlib, re, resource, sys
+from autogpt import recipe  # what is imported does not count
+from autogpt.cli.app import main
+status = pathlib.Path("/proc/self/status").read_text()
+size = int(re.search(r"VmSize:\\s+(\\d+) kB", status)[1]) * 1024 + int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+sys.exit(main())
+"""
 
-    def limited() -> None:
-        size = int(limit_gb * 1e9)
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
-    asked = ("--set", "training.batch_size=2048", "--set", "training.micro_batch_size=2048")
-    wide = ("--set", "model.context_length=512", "--set", "model.hidden_size=64")
+def memory(folder: Path, *, room_bytes: int = 1_200_000_000) -> dict[str, object]:
+    """Train with micro-batches that do not fit into the address space that is left."""
+    asked = ("training.batch_size=128", "training.micro_batch_size=128", "model.context_length=512")
+    flags = [word for setting in asked for word in ("--set", setting)]
+    line = command(folder / "run", *flags, steps=2)
     done = subprocess.run(
-        command(folder / "run", *asked, *wide, steps=2), text=True, capture_output=True,
-        preexec_fn=limited,
-    )  # fmt: skip
+        [sys.executable, "-c", LIMITED, str(room_bytes), *line[1:]], text=True, capture_output=True
+    )
     recipe = (folder / "run" / "recipe.toml").read_text()
-    said = [line for line in done.stderr.splitlines() if "emory" in line]
     kept = re.search(r"micro_batch_size = (\d+)", recipe)
     return {
         "exit": done.returncode,
-        "said": said,
+        "said": [line for line in done.stderr.splitlines() if "emory" in line],
         "micro_batch_size": kept and int(kept[1]),
         "traceback": "Traceback" in done.stderr,
     }
