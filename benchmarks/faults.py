@@ -427,9 +427,9 @@ sys.exit(main())
 """
 
 
-def memory(folder: Path, *, room_bytes: int = 1_200_000_000) -> dict[str, object]:
+def memory(folder: Path, *, room_bytes: int = 2_000_000_000) -> dict[str, object]:
     """Train with micro-batches that do not fit into the address space that is left."""
-    asked = ("training.batch_size=128", "training.micro_batch_size=128", "model.context_length=512")
+    asked = ("training.batch_size=256", "training.micro_batch_size=256", "model.context_length=512")
     flags = [word for setting in asked for word in ("--set", setting)]
     line = command(folder / "run", *flags, steps=2)
     done = subprocess.run(

@@ -22,7 +22,7 @@ from autogpt.training import checkpoints
 from autogpt.training.anomalies import StepError, Watch
 from autogpt.training.checkpoints import RunState
 from autogpt.training.diagnosis import Diagnosis, diagnose
-from autogpt.training.memory import attempt, smaller_part
+from autogpt.training.memory import attempt, explained, smaller_part
 from autogpt.training.objective import next_token_loss
 from autogpt.training.saving import Saver
 from autogpt.training.trainer import Hooks, Trainer, TrainingConfig
@@ -199,6 +199,13 @@ def test_only_missing_memory_is_taken_for_it():
     assert attempt(lambda: torch.empty(1 << 60)) is None
     with pytest.raises(RuntimeError, match="size"):
         attempt(lambda: torch.ones(2) + torch.ones(3))
+
+
+def test_missing_memory_is_one_sentence():
+    with pytest.raises(ResourceError, match="not enough memory for this run"), explained():
+        torch.empty(1 << 60)
+    with pytest.raises(RuntimeError, match="size"), explained():
+        torch.ones(2) + torch.ones(3)
 
 
 def test_micro_batches_shrink_to_divisors():

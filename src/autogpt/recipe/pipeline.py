@@ -35,7 +35,7 @@ from autogpt.recipe.result import (
 )
 from autogpt.recipe.samples import beginnings, sample
 from autogpt.recipe.settings import Recipe
-from autogpt.training import checkpoints, kernels, plan, record, tracking
+from autogpt.training import checkpoints, kernels, memory, plan, record, tracking
 from autogpt.training.checkpoints import RunState
 from autogpt.training.saving import Saver
 from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
@@ -102,7 +102,7 @@ def train(  # noqa: PLR0913 - each is spelled out for the user
     tracking.check(track)
     if not (names or resume or from_run):
         raise UsageError("There is nothing to train on.", hint="Name a file or a folder of text.")
-    with folder.claimed(Path(out)), progress or Progress() as shown:
+    with folder.claimed(Path(out)), progress or Progress() as shown, memory.explained():
         run = _Run(Path(out), names, shown, track)
         kept = None
         if resume:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
 from autogpt.core.errors import ResourceError
 
-__all__ = ["attempt", "is_out_of_memory", "smaller_part"]
+__all__ = ["attempt", "explained", "is_out_of_memory", "smaller_part"]
 
 T = TypeVar("T")
 
@@ -30,6 +31,25 @@ def attempt(work: Callable[[], T]) -> T | None:
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             return None
+        raise
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn missing memory, where nothing smaller can be tried, into one clear sentence.
+
+    Raises:
+        ResourceError: In its place.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise ResourceError(
+                "There is not enough memory for this run.",
+                hint="Close other programs and add --resume, or train a smaller model; a smaller "
+                "training.micro_batch_size takes less too.",
+            ) from error
         raise
 
 
