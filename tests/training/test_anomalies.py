@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -243,27 +244,74 @@ def test_a_diagnosis_names_what_broke_first(value: float, expected: str):
     st.floats(allow_nan=True, allow_infinity=True),
 )
 @settings(max_examples=60, deadline=None)
-def test_what_is_judged_is_judged_alike_after_a_round_trip(past: list[float], loss: float):
+def test_what_is_known_survives_being_written(past: list[float], loss: float):
     watch = Watch()
     for value in past:
         watch = watch.after_good(value)
-    written = json.loads(json.dumps(watch.losses))
-    assert tuple(written) == watch.losses
-    assert len(watch.losses) <= 64
+    written = json.loads(json.dumps([watch.losses, watch.leaps]))
+    again = replace(watch, losses=tuple(written[0]), leaps=tuple(written[1]))
+    assert again == watch
+    assert len(watch.losses) <= 16
     try:
-        watch.check_loss(loss)
+        again.check_loss(loss)
     except StepError:
-        assert not math.isfinite(loss) or loss > 1.0 + sorted(past[-64:])[0]
+        assert not math.isfinite(loss) or loss > 1.0 + min(past[-16:])
     else:
         assert math.isfinite(loss)
 
 
+def judged(losses: Sequence[float]) -> tuple[Watch, list[int]]:
+    """Return what a watch knows in the end, and which of the losses it objected to."""
+    watch, refused = Watch(), []
+    for number, loss in enumerate(losses):
+        try:
+            watch.check_loss(loss)
+        except StepError:
+            watch = watch.after_skip(loss)
+            refused.append(number)
+            if watch.too_much:
+                break
+        else:
+            watch = watch.after_good(loss)
+    return watch, refused
+
+
+def noise(count: int, spread: float) -> list[float]:
+    generator = np.random.default_rng(0)
+    return [float(value) for value in generator.normal(3.0, spread, count)]
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.2, 0.6])
+def test_noise_is_no_spike(spread: float):
+    falling = [6 * math.exp(-step / 40) for step in range(3000)]
+    losses = [a + b for a, b in zip(falling, noise(3000, spread), strict=True)]
+    assert judged(losses)[1] == []
+
+
+def test_one_high_loss_is_a_spike_and_lasting_ones_are_too_much():
+    losses = noise(600, 0.05)
+    losses[500] = 5.0
+    assert judged(losses)[1] == [500]
+    watch, refused = judged([*losses[:400], *(value + 3 for value in losses[400:])])
+    assert refused == [400, 401, 402]
+    assert watch.too_much
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_batches_of_another_kind_are_learned_from(share: float):
+    odd = np.random.default_rng(1).random(3000) < share
+    losses = [loss + 3 * bool(o) for loss, o in zip(noise(3000, 0.1), odd, strict=True)]
+    watch, refused = judged(losses)
+    assert len(refused) <= 2
+    assert watch.rate_scale == 1.0
+
+
 def test_three_in_a_row_are_too_much_and_scattered_ones_are_not():
-    watch = Watch().after_skip().after_skip()
+    watch = Watch().after_skip(1.0).after_skip(1.0)
     assert not watch.too_much
-    assert watch.after_skip().too_much
+    assert watch.after_skip(1.0).too_much
     for _ in range(100):
-        watch = watch.after_skip()
+        watch = watch.after_skip(1.0)
         for _ in range(16):
             watch = watch.after_good(1.0)
     assert not watch.too_much

@@ -204,8 +204,8 @@ def load(folder: Path) -> tuple[RunState, dict[str, Tensor]]:
                 hint="Update it: pip install -U autogpt-transformer",
             )
         watch = dict(facts.pop("watch", {}))
-        losses = tuple(float(loss) for loss in watch.pop("losses", ()))
-        health = dataclasses.replace(from_mapping(Watch, watch), losses=losses)
+        losses, leaps = (tuple(map(float, watch.pop(n, ()))) for n in ("losses", "leaps"))
+        health = dataclasses.replace(from_mapping(Watch, watch), losses=losses, leaps=leaps)
         at = dataclasses.replace(from_mapping(RunState, facts), watch=health)
         return at, load_file(folder / _STATE)
     except CheckpointError:

@@ -51,7 +51,7 @@ def recover(trainer: Trainer, anomaly: StepError) -> None:
     """
     rescue, at = trainer.rescue, trainer.at
     step = at.steps + 1
-    watch = at.watch.after_skip()
+    watch = at.watch.after_skip(anomaly.loss)
     if watch.hopeless or (watch.too_much and rescue is None):
         raise _given_up(trainer, anomaly)
     trainer.at = now = replace(at, tokens=at.tokens + trainer.tokens_per_step, watch=watch)

@@ -251,7 +251,7 @@ class Trainer:
         try:
             watch.check_loss(loss)
             norm = self.optimizer.step(scale=rate * watch.rate_scale, parts=self._parts)
-            watch.check_norm(norm)
+            watch.check_norm(norm, loss=loss)
         finally:
             self.optimizer.forget()
         self.at = replace(self.at, watch=watch.after_good(loss))
