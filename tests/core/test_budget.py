@@ -47,3 +47,13 @@ def test_energy_and_money_become_time():
 def test_money_needs_a_price():
     with pytest.raises(UsageError, match="what an hour of this machine costs"):
         Budget(1.0, "money").seconds(watts=24, price_per_hour=None)
+
+
+@pytest.mark.parametrize("text", ["90s", "5Mtokens", "0.02kWh", "$1.50"])
+def test_budgets_of_one_kind_add_up(text: str):
+    budget = parse_budget(text)
+    assert parse_budget(str(budget)) == budget
+    assert budget.plus(budget).amount == pytest.approx(2 * budget.amount)
+    other = parse_budget("1s" if budget.unit != "s" else "1kWh")
+    with pytest.raises(UsageError, match="cannot be added"):
+        budget.plus(other)

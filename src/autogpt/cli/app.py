@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
 from autogpt.cli.generate import generate
 from autogpt.cli.train import plan, quickstart, train
@@ -29,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _verb in (quickstart, plan, train, generate, doctor):
+for _verb in (quickstart, plan, train, compare, generate, doctor):
     app.command()(_verb)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from autogpt.cli.options import Json, Quiet, Seed, Set, process_start
-from autogpt.core.config import merge, parse_settings, read_toml
+from autogpt.core.config import merge, parse_settings
 from autogpt.core.units import format_duration
 
 __all__ = ["plan", "quickstart", "train"]
@@ -85,9 +85,12 @@ def plan(  # noqa: PLR0913 - each flag is spelled out for the user
 
 
 def train(  # noqa: PLR0913 - each flag is spelled out for the user
-    sources: Annotated[list[str], typer.Argument(help="Files, folders, globs, - or hf:NAME.")],
     out: Annotated[Path, typer.Option(help="The run folder.")],
-    budget: Annotated[str | None, typer.Option(help=BUDGET)] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders, globs, - or hf:NAME; not needed to go on."),
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help=f"{BUDGET} +10m: so much more.")] = None,
     price_per_hour: Annotated[float | None, typer.Option(help=PRICE)] = None,
     preset: Annotated[str | None, typer.Option(help="auto, tiny, small or medium.")] = None,
     recipe_file: Annotated[Path | None, typer.Option("--recipe", help="A TOML recipe.")] = None,
@@ -103,6 +106,14 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
     resume: Annotated[  # noqa: FBT002 - a command line flag
         bool, typer.Option("--resume", help="Go on with the stopped run in --out.")
     ] = False,
+    from_run: Annotated[
+        Path | None,
+        typer.Option("--from", help="Begin with the weights and the data of this run."),
+    ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard (always written), mlflow, trackio or wandb."),
+    ] = None,
     seed: Seed = None,
     quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
@@ -121,10 +132,12 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
     from autogpt.core.progress import Progress
 
     result = recipe.train(
-        sources,
+        sources or (),
         out=out,
         settings=given,
         resume=resume,
+        from_run=from_run,
+        track=track or (),
         begun=process_start(),
         progress=Progress(quiet=quiet),
     )
@@ -144,12 +157,14 @@ def _given(
     **rooms: Mapping[str, object],
 ) -> dict[str, object]:
     """Return what the user has said: recipe file, then --set, then flags."""
+    from autogpt.recipe import read_recipe
+
     kept = {
         room: {key: value for key, value in values.items() if value is not None}
         for room, values in rooms.items()
     }
     return merge(
-        read_toml(recipe_file) if recipe_file else {},
+        read_recipe(recipe_file) if recipe_file else {},
         parse_settings(settings or []),
         kept,
         {} if seed is None else {"seed": seed},

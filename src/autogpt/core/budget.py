@@ -24,6 +24,7 @@ _MONEY = re.compile(
 _FACTORS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}
 _HOW = "Write it like 90s, 10m, 3h, 5Mtokens, 0.02kWh or $1.50."
 _WS_PER_KWH = 3.6e6
+_UNITS = {"s": "s", "tokens": "tokens", "kWh": "kWh", "money": "$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,23 @@ class Budget:
 
     amount: float
     unit: Literal["s", "tokens", "kWh", "money"]
+
+    def __str__(self) -> str:
+        """Return text that :func:`parse_budget` reads as the same."""
+        return f"{self.amount:.12g}{_UNITS[self.unit]}"
+
+    def plus(self, more: Budget) -> Budget:
+        """Return both together.
+
+        Raises:
+            UsageError: If one is time and the other money, say.
+        """
+        if self.unit != more.unit:
+            raise UsageError(
+                f"A budget of {self} and one of {more} cannot be added.",
+                hint="Give the whole budget, without a plus sign.",
+            )
+        return Budget(self.amount + more.amount, self.unit)
 
     def seconds(self, *, watts: float, price_per_hour: float | None) -> float | None:
         """Return the wall time it allows; None for tokens, which take what they take.

@@ -16,7 +16,15 @@ from typing import Any, TypeVar, get_type_hints
 
 from autogpt.core.errors import ConfigError
 
-__all__ = ["dump_toml", "from_mapping", "merge", "parse_settings", "read_toml", "to_mapping"]
+__all__ = [
+    "dump_toml",
+    "flatten",
+    "from_mapping",
+    "merge",
+    "parse_settings",
+    "read_toml",
+    "to_mapping",
+]
 
 T = TypeVar("T")
 
@@ -97,6 +105,17 @@ def merge(*layers: Mapping[str, object]) -> dict[str, object]:
             both = isinstance(old, Mapping) and isinstance(value, Mapping)
             result[key] = merge(old, value) if both else value  # type: ignore[arg-type]  # both
     return result
+
+
+def flatten(settings: Mapping[str, object], *, prefix: str = "") -> dict[str, object]:
+    """Return nested settings by their dotted names, as in ``training.lr``."""
+    flat: dict[str, object] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, prefix=f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
 
 
 def read_toml(path: Path) -> dict[str, object]:

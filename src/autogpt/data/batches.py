@@ -40,12 +40,14 @@ class Batches:
         batch_size: B.
         context_length: T.
         seed: Of the order.
+        first_row: Where in the order batch 0 begins, in rows.
     """
 
     shard: TokenShard
     batch_size: int
     context_length: int
     seed: int
+    first_row: int = 0
 
     def __post_init__(self) -> None:
         """Check that there is a window at all.
@@ -67,7 +69,8 @@ class Batches:
 
     def __getitem__(self, index: int) -> Batch:
         """Return batch ``index``, counted from 0."""
-        places = [self._start(index * self.batch_size + row) for row in range(self.batch_size)]
+        first = self.first_row + index * self.batch_size
+        places = [self._start(first + row) for row in range(self.batch_size)]
         return _gather(self.shard, np.array(places, dtype=np.int64), self.context_length)
 
     def _start(self, number: int) -> int:

@@ -205,8 +205,6 @@ def _check_manifest(folder: Path, *, deep: bool) -> None:
         raise CheckpointError(
             error.message, hint=f"If you changed it on purpose, delete {MANIFEST!r}."
         ) from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{str(folder / MANIFEST)!r} is not a manifest.") from error
 
 
 def _family_of(config: GPTConfig) -> Family:

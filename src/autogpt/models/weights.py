@@ -9,6 +9,7 @@ Source: safetensors format (Hugging Face 2022), https://github.com/huggingface/s
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ _DTYPE_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F1
 
 def write_safetensors(
     path: Path, tensors: Sequence[tuple[str, Tensor]], *, dtype: torch.dtype
-) -> None:
-    """Write tensors one after another, atomically.
+) -> str:
+    """Write tensors one after another, atomically, and return the sha256 of what was meant.
 
     The library's own writer holds all of them in memory once more, and tells of a full disk by an
     error of its own; the format is 8 bytes of length, a JSON header, and the raw data.
@@ -55,11 +56,16 @@ def write_safetensors(
         offset = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the data begins aligned
+    opening = len(text).to_bytes(8, "little") + text
+    digest = hashlib.sha256(opening)
     with open_atomic(path) as file:
-        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(opening)
         for _, tensor in tensors:
             stored = tensor.detach().to("cpu", dtype).contiguous()
-            file.write(stored.flatten().view(torch.uint8).numpy().data)
+            raw = stored.flatten().view(torch.uint8).numpy().data
+            digest.update(raw)
+            file.write(raw)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

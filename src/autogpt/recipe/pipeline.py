@@ -8,37 +8,39 @@ from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from autogpt.core.config import from_mapping, merge
+from autogpt.core.config import from_mapping, merge, to_mapping
+from autogpt.core.errors import UsageError
 from autogpt.core.files import write_text
 from autogpt.core.progress import Progress
 from autogpt.core.units import format_count, format_duration
 from autogpt.data.batches import Batches
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.evaluation.report import Command
-from autogpt.llm import LLM, load
-from autogpt.models.card import Sample, model_card
+from autogpt.llm import load
+from autogpt.models.card import model_card
 from autogpt.models.checkpoint import save_model
-from autogpt.models.gpt import GPT, GPTConfig, parameter_count
+from autogpt.models.gpt import GPT, parameter_count
 from autogpt.recipe import folder, planning
+from autogpt.recipe.fork import fork
 from autogpt.recipe.prepare import Prepared, prepare
+from autogpt.recipe.rescue import RunRescue
 from autogpt.recipe.result import (
     TrainResult,
     model_facts,
     peak_rss_bytes,
     write_run_report,
 )
+from autogpt.recipe.samples import beginnings, sample
 from autogpt.recipe.settings import Recipe
-from autogpt.training import calibration, checkpoints, kernels, record
+from autogpt.training import calibration, checkpoints, kernels, memory, record, tracking
 from autogpt.training.checkpoints import RunState
+from autogpt.training.saving import Saver
 from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
 
 __all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
 
-_SAMPLES = 3
-_PROMPT_TOKENS = 8
 _VALIDATION_SHARE = 0.04  # of the budget, at most, goes into looks at the validation split
 _QUICKSTART_PROMPTS = ("KING:\n", "What is ", "My lord, ", "子曰：“", "子贡问", "曾子曰：“")
 # Half of the plays, so that the classics, a seventh of their size, get a fair share of the time.
@@ -50,13 +52,15 @@ QUICKSTART_SETTINGS: dict[str, object] = {
 }
 
 
-def train(
-    sources: str | Sequence[str],
+def train(  # noqa: PLR0913 - each is spelled out for the user
+    sources: str | Sequence[str] = (),
     *,
     out: Path | str,
     settings: Mapping[str, object] | None = None,
     budget: str | None = None,
     resume: bool = False,
+    from_run: Path | str | None = None,
+    track: Sequence[str] = (),
     prompts: Sequence[str] = (),
     begun: float | None = None,
     progress: Progress | None = None,
@@ -66,12 +70,15 @@ def train(
     Ctrl-C stops after the current step and writes a checkpoint; a second one stops at once.
 
     Args:
-        sources: Files, folders, globs, ``-``, ``hf:NAME[:split]``.
+        sources: Files, folders, globs, ``-``, ``hf:NAME[:split]``; may be left out where a run is
+            gone on with.
         out: A folder that does not hold a run yet, or one to resume.
         settings: Nested settings of :class:`Recipe`.
-        budget: Short for the setting ``training.budget``.
+        budget: Short for the setting ``training.budget``; ``+10m`` for so much more.
         resume: Go on where a stopped run left off, bit for bit as if it had not been stopped;
             where nothing was begun, begin.
+        from_run: A run whose weights, tokenizer and data the new one begins with.
+        track: Experiment trackers to follow the run with, see ``training.tracking``.
         prompts: Begin the samples; by default beginnings of held-out text do.
         begun: When the budget began to run, by ``time.perf_counter``; by default now.
         progress: Shows what happens; by default on standard error.
@@ -82,16 +89,22 @@ def train(
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     given = merge(settings or {}, {"training": {"budget": budget}} if budget else {})
+    given = folder.with_whole_budget(given, out=Path(out), resume=resume, fork=from_run is not None)
     recipe = from_mapping(Recipe, given)
-    with folder.claimed(Path(out)), progress or Progress() as shown:
-        run = _Run(Path(out), names, shown, begun=begun)
+    tracking.check(track)
+    if not (names or resume or from_run):
+        raise UsageError("There is nothing to train on.", hint="Name a file or a folder of text.")
+    with folder.claimed(Path(out)), progress or Progress() as shown, memory.explained():
+        run = _Run(Path(out), names, shown, track, begun=begun)
         kept = None
         if resume:
             kept = folder.go_on(run.out, given)
-            if kept is None:
+            if kept is None and from_run is None:
                 shown.say(f"nothing to resume in {str(out)!r}: beginning")
         else:
             folder.begin(run.out)
+        if kept is None and from_run is not None:
+            kept = fork(Path(from_run), run.out, given, names=names)
         return run.train(kept or recipe, resume=kept is not None, prompts=prompts)
 
 
@@ -121,13 +134,20 @@ class _Run:
         out: The run folder, claimed.
         names: The sources.
         shown: Shows what happens.
+        track: Tools that follow it.
         begun: When the budget began to run; None: now.
     """
 
     def __init__(
-        self, out: Path, names: Sequence[str], shown: Progress, *, begun: float | None
+        self,
+        out: Path,
+        names: Sequence[str],
+        shown: Progress,
+        track: Sequence[str],
+        *,
+        begun: float | None,
     ) -> None:
-        self.out, self._names, self._shown = out, names, shown
+        self.out, self._names, self._shown, self._track = out, names, shown, track
         self._begin = time.perf_counter() if begun is None else begun
         self._phases: dict[str, float] = {}
         self._meter = EnergyMeter()
@@ -147,13 +167,23 @@ class _Run:
         decided = self._decide(recipe, prepared, resume=resume)
         recipe = decided.recipe
         torch.manual_seed(recipe.seed)
-        trainer, found = self._trainer(recipe, decided.config, prepared, resume=resume)
-        if decided.costs is not None and trainer.warmth is not None:
-            part_s = trainer.warmth.part_s * calibration.PART_TOKENS / trainer.tokens_per_part
-            compiled = trainer.kernels.compiled
-            calibration.correct(decided.costs, decided.config, part_s=part_s, compiled=compiled)
-        with record.Record.open(self.out, resume_step=found.steps if resume else None) as log:
-            measured = self._loop(trainer, recipe, prepared, log)
+        latest = checkpoints.latest(self.out, say=self._shown.say) if resume else None
+        found = checkpoints.load(latest) if latest is not None else None
+        at = found[0] if found is not None else RunState(record_bytes=0)
+        with (
+            record.Record.open(
+                self.out,
+                resume_step=at.steps if resume else None,
+                resume_bytes=at.record_bytes,
+            ) as log,
+            tracking.Trackers(
+                self._track, run=self.out, settings=to_mapping(recipe), say=self._shown.say
+            ) as trackers,
+            Saver(self.out, before=log.sync) as saver,
+        ):
+            trainer = self._trainer(decided, prepared, found, saver)
+            measured = self._loop(trainer, recipe, prepared, log, saver, trackers)
+        recipe = replace(recipe, training=trainer.config)
         return self._finish(trainer, recipe, prepared, measured, prompts)
 
     def _decide(self, recipe: Recipe, prepared: Prepared, *, resume: bool) -> planning.Decided:
@@ -175,19 +205,25 @@ class _Run:
             batch_size=recipe.training.micro_batch_size or 1,
             context_length=recipe.model.context_length,
             seed=recipe.seed,
+            first_row=recipe.origin.first_row,
         )
 
     def _trainer(
-        self, recipe: Recipe, config: GPTConfig, prepared: Prepared, *, resume: bool
-    ) -> tuple[Trainer, RunState]:
+        self,
+        decided: planning.Decided,
+        prepared: Prepared,
+        found: tuple[RunState, Mapping[str, torch.Tensor]] | None,
+        saver: Saver,
+    ) -> Trainer:
         """Build the model, or take it over from a checkpoint; compile; say what will happen."""
+        recipe, config = decided.recipe, decided.config
         batches = self._batches(recipe, prepared)
         model = GPT(config)
         chosen = kernels.obeyed(recipe.kernels)
-        trainer = Trainer(model, batches, recipe.training, chosen)
-        found = checkpoints.latest(self.out, say=self._shown.say) if resume else None
+        rescue = RunRescue(self.out, recipe, saver, prepared.tokenizer, self._shown)
+        trainer = Trainer(model, batches, recipe.training, chosen, rescue=rescue)
         if found is not None:
-            trainer.restore(*checkpoints.load(found))
+            trainer.restore(*found)
             self._shown.say(f"going on after step {trainer.at.steps}")
         state = trainer.at
         compiling = ", compiling first" if chosen.compiled else ""
@@ -197,11 +233,22 @@ class _Run:
         )
         warmth = trainer.warm_up()
         self._phases["compile"] = warmth.compile_s
+        if decided.costs is not None:
+            part_s = warmth.part_s * calibration.PART_TOKENS / trainer.tokens_per_part
+            calibration.correct(decided.costs, config, part_s=part_s, compiled=chosen.compiled)
         trainer.at = replace(state, other_s=state.other_s + self._elapsed())
-        return trainer, state
+        if found is None:  # so that there is always something to go back to
+            saver.save(replace(trainer.at, record_bytes=0), trainer.optimizer.state())
+        return trainer
 
     def _loop(
-        self, trainer: Trainer, recipe: Recipe, prepared: Prepared, log: record.Record
+        self,
+        trainer: Trainer,
+        recipe: Recipe,
+        prepared: Prepared,
+        log: record.Record,
+        saver: Saver,
+        trackers: tracking.Trackers,
     ) -> Measured:
         """Train until the budget is spent, and measure the result.
 
@@ -219,6 +266,7 @@ class _Run:
 
         def show(entry: record.Entry, share: float) -> None:
             log.log(entry)
+            trackers.log(entry)
             self._meter.sample()
             if entry.kind == "validation":
                 self._shown.say(_validation_line(entry))
@@ -230,18 +278,20 @@ class _Run:
             )
 
         def checkpoint(state: RunState, tensors: Mapping[str, torch.Tensor]) -> None:
-            log.sync()
             spent = state.energy_kwh + self._meter.stop().kwh
-            checkpoints.save(self.out, replace(state, energy_kwh=spent), tensors)
+            state = replace(state, energy_kwh=spent, record_bytes=log.size_bytes)
+            saver.save(state, tensors)
 
         hooks = Hooks(
             entry=show,
             validate=lambda model: evaluate(model, prepared.validation, context_length=length),
             checkpoint=checkpoint,
+            checkpoint_due=saver.due,
         )
         mark = time.perf_counter()
         left_s = None if left_s is None else max(1.0, left_s)
         if not trainer.run(hooks, budget_s=left_s, validations=looks):
+            saver.wait()
             self._shown.say(
                 f"stopped after step {trainer.at.steps}; the same command with --resume goes on"
             )
@@ -267,7 +317,7 @@ class _Run:
         model, at = trainer.model, trainer.at
         where = self.out / folder.MODEL
         save_model(model, where, tokenizer=prepared.tokenizer, dtype="float32")
-        samples = _samples(load(where), prompts or _beginnings(prepared), recipe.seed)
+        samples = sample(load(where), prompts or beginnings(prepared), seed=recipe.seed)
         result = TrainResult(
             run=str(self.out),
             model=str(where),
@@ -316,30 +366,6 @@ def _validation_line(entry: record.Entry) -> str:
     return (
         f"validation after step {entry.step} ({format_duration(entry.elapsed_s)}): "
         f"loss {entry.loss:.4f}, {entry.bits_per_byte:.4f} bits per byte"
-    )
-
-
-def _beginnings(prepared: Prepared) -> list[str]:
-    """Return how some held-out documents begin, evenly spread; or blocks, if there are too few."""
-    shard = prepared.validation
-    starts = shard.starts if len(shard.starts) >= _SAMPLES else np.arange(len(shard))
-    chosen = [int(starts[i * len(starts) // _SAMPLES]) for i in range(_SAMPLES)]
-    texts = (
-        prepared.tokenizer.decode(shard.tokens[begin : begin + _PROMPT_TOKENS], skip_special=True)
-        for begin in chosen
-    )
-    return [text.strip("\ufffd") for text in texts]
-
-
-def _samples(llm: LLM, prompts: Sequence[str], seed: int) -> tuple[Sample, ...]:
-    params = llm.sampling(max_tokens=80, temperature=0.7, seed=seed)
-    return tuple(
-        Sample(
-            prompt=prompt,
-            continuation=completions[0].text,
-            settings=f"temperature 0.7, seed {seed}",
-        )
-        for prompt, completions in zip(prompts, llm.complete(prompts, params), strict=True)
     )
 
 

@@ -11,9 +11,10 @@ wins where it is not; compiling takes half a minute the first time and 3 s from 
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -200,6 +201,8 @@ def loss_of(model: GPT, kernels: Kernels) -> Callable[[Batch], Tensor]:
 
 def eager() -> AbstractContextManager[None]:
     """Return a context in which nothing is compiled, as for measuring a model in training."""
+    if "torch._dynamo" not in sys.modules:  # nothing is, and importing it takes seconds
+        return nullcontext()
     return cast(AbstractContextManager[None], torch.compiler.set_stance("force_eager"))
 
 

@@ -164,10 +164,13 @@ class Optimizer:
             parts: How often gradients were gathered; the mean is applied.
 
         Returns:
-            The norm of the mean gradient before it was clipped.
+            The norm of the mean gradient before it was clipped. Where it is no finite number,
+            nothing was applied.
         """
         gradients = [stack.gradient for stack in self._stacks]
         norm = float(torch.nn.utils.get_total_norm(gradients)) / parts
+        if not math.isfinite(norm):
+            return norm
         factor = min(1.0, self._config.clip / norm if norm > 0 else 1.0) / parts
         if factor != 1.0:
             torch._foreach_mul_(gradients, factor)
@@ -180,6 +183,10 @@ class Optimizer:
             torch._foreach_copy_(list(stack.weights), list(stack.master))
         self._empty = True
         return norm
+
+    def forget(self) -> None:
+        """Drop what was gathered."""
+        self._empty = True
 
     def state(self) -> dict[str, Tensor]:
         """Return everything a resumed run needs, by name; the tensors are views, not copies."""
