@@ -38,7 +38,7 @@ MACHINE = Machine(
     watts=24.0,
     price_per_hour=0.5,
 )
-LAW = Law((0.4, 0.08, 0.34, 0.45, 0.2, 1.5), 0.03)
+LAW = Law((0.4, 0.08, 0.34, 0.45, 0.2, 1.5, 0.0), 0.03)
 
 
 def choose(

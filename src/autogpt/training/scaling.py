@@ -3,10 +3,12 @@
 The loss is predicted relative to what counting alone gives (``data.ngrams``), which takes most of
 the difference between corpora away::
 
-    loss / H  =  E  +  A n^-a  +  B (1 + c g) d^-b
+    loss / H  =  (E  +  A n^-a  +  B (1 + c g) d^-b) exp(o (n / u)^0.5 max(0, D / U - 2))
     H  the best n-gram loss;  g = ln(bigram loss / H): what longer histories are worth
-    n  weights without embeddings, d effective training tokens, both in millions
+    n  weights without embeddings, d effective and u different training tokens, in millions
 
+The last factor is what learning by heart costs: a model of many weights that sees little text often
+gets worse again (2M weights, 0.36M tokens: worse after 8 passes than after 3; docs/log.md).
 Repeated tokens count less: with U tokens seen D times in all, d = U + 15.4 U (1 - e^-(D/U-1)/15.4)
 (Muennighoff et al. 2023, "Scaling Data-Constrained Language Models", equation 5 and its R*). The
 form in n and d is that of Hoffmann et al. 2022, "Training Compute-Optimal Large Language Models".
@@ -20,7 +22,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -34,14 +36,15 @@ from autogpt.data.ngrams import ngram_losses
 __all__ = ["Corpus", "Law", "effective_tokens", "fit", "law", "look_at"]
 
 _REPEATS = 15.4  # R*_D of Muennighoff et al. 2023
+_FRESH_PASSES = 2  # over a text, before learning by heart begins to cost
 _COUNTED = 1 << 21  # training tokens that are counted, at most
 _PREDICTED = 1 << 17  # held-out tokens that are predicted, at most
 _FEWEST_RUNS = 8
 
-# E, A, a, B, b, c: where the fit begins and how far it may go. a and b are those of Hoffmann et
+# E, A, a, B, b, c, o: where the fit begins and how far it may go. a and b are those of Hoffmann et
 # al. 2022; the others are what our first runs suggested.
-_START = (0.55, 0.10, 0.34, 0.33, 0.28, 0.5)
-_SPREAD = (0.15, 0.05, 0.10, 0.15, 0.10, 0.5)
+_START = (0.45, 0.10, 0.34, 0.40, 0.28, 1.0, 0.01)
+_SPREAD = (0.15, 0.05, 0.10, 0.15, 0.10, 1.0, 0.01)
 _NOISE = 0.02  # of the logarithm of a loss, from run to run and corpus to corpus
 _WITHIN = 1.645  # standard deviations on either side that hold 90% of a normal distribution
 
@@ -81,7 +84,7 @@ class Law:
     """A fitted law.
 
     Attributes:
-        values: E, A, a, B, b, c.
+        values: E, A, a, B, b, c, o.
         noise: Standard deviation of the logarithm of a loss on a corpus it was not fitted to.
     """
 
@@ -96,8 +99,13 @@ class Law:
             weights: Of the model, without embeddings and head.
             tokens: Seen in training, repetitions included.
         """
-        seen = effective_tokens(tokens, corpus.train_tokens)
-        return corpus.ngram_loss * _relative(self.values, weights / 1e6, seen / 1e6, corpus.gain)
+        row = _Row(
+            weights=weights / 1e6,
+            tokens=tokens / 1e6,
+            unique=corpus.train_tokens / 1e6,
+            gain=corpus.gain,
+        )
+        return corpus.ngram_loss * _relative(self.values, row)
 
     def interval(self, loss: float) -> tuple[float, float]:
         """Return the range that holds the loss nine times in ten."""
@@ -151,60 +159,72 @@ def fit(runs: Sequence[Mapping[str, object]]) -> Law:
     if len(runs) < _FEWEST_RUNS:
         raise ConfigError(f"{len(runs)} runs are too few to fit a law, at least {_FEWEST_RUNS}.")
     names = [str(run["corpus"]) for run in runs]
-    table = np.array([_row(run) for run in runs])
-    values = _solve(table)
-    errors = []
-    for left_out in _distinct(names) if len(set(names)) > 1 else ():
-        chosen = np.array([name == left_out for name in names])
-        others = _solve(table[~chosen])
-        errors.extend(_errors(others, table[chosen]))
+    rows = [_row(run) for run in runs]
+    errors: list[float] = []
+    for left_out in sorted(set(names)) if len(set(names)) > 1 else ():
+        pairs = list(zip(names, rows, strict=True))
+        others = _solve([row for name, row in pairs if name != left_out])
+        errors.extend(_errors(others, [row for name, row in pairs if name == left_out]))
     noise = math.sqrt(float(np.mean(np.square(errors)))) if errors else _NOISE
-    return Law(tuple(float(value) for value in values), max(noise, _NOISE))
+    return Law(_solve(rows), max(noise, _NOISE))
 
 
-def _distinct(names: Collection[str]) -> list[str]:
-    return sorted(set(names))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    """A run: weights and tokens in millions, gain, and loss / H."""
+
+    weights: float
+    tokens: float
+    unique: float
+    gain: float
+    relative: float = 1.0
 
 
-def _row(run: Mapping[str, object]) -> tuple[float, float, float, float]:
-    """Return weights and effective tokens in millions, gain, and loss / H."""
-
+def _row(run: Mapping[str, object]) -> _Row:
     def number(name: str) -> float:
         value = run[name]
         if not isinstance(value, int | float):
             raise ConfigError(f"A run has {name} = {value!r}, expected a number.")
         return float(value)
 
-    best, gain = number("ngram_loss"), math.log(number("bigram_loss") / number("ngram_loss"))
-    seen = effective_tokens(number("tokens"), number("unique_tokens"))
-    return number("block_weights") / 1e6, seen / 1e6, gain, number("loss") / best
+    return _Row(
+        weights=number("block_weights") / 1e6,
+        tokens=number("tokens") / 1e6,
+        unique=number("unique_tokens") / 1e6,
+        gain=math.log(number("bigram_loss") / number("ngram_loss")),
+        relative=number("loss") / number("ngram_loss"),
+    )
 
 
-def _relative(values: Sequence[float], n: float, d: float, gain: float) -> float:
-    floor, a_size, a_power, b_size, b_power, c_gain = values
-    size = a_size * n ** -max(a_power, 0.01)
-    return float(floor + size + b_size * (1 + c_gain * gain) * d ** -max(b_power, 0.01))
+def _relative(values: Sequence[float], row: _Row) -> float:
+    floor, a_size, a_power, b_size, b_power, c_gain, by_heart = values
+    seen = effective_tokens(row.tokens, row.unique)
+    size = a_size * row.weights ** -max(a_power, 0.01)
+    text = b_size * (1 + c_gain * row.gain) * seen ** -max(b_power, 0.01)
+    passes = max(0.0, row.tokens / row.unique - _FRESH_PASSES)
+    crammed = max(by_heart, 0.0) * math.sqrt(row.weights / row.unique) * passes
+    return float((floor + size + text) * math.exp(min(crammed, 5.0)))
 
 
-def _errors(values: npt.NDArray[np.float64], table: npt.NDArray[np.float64]) -> list[float]:
-    """Return ln(predicted / seen) of each row."""
-    rows, law_values = table.tolist(), values.tolist()
-    return [math.log(max(_relative(law_values, n, d, g), 1e-3) / seen) for n, d, g, seen in rows]
+def _errors(values: Sequence[float], rows: Sequence[_Row]) -> list[float]:
+    """Return ln(predicted / seen) of each run."""
+    return [math.log(max(_relative(values, row), 1e-3) / row.relative) for row in rows]
 
 
-def _solve(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _solve(rows: Sequence[_Row]) -> tuple[float, ...]:
     """Fit by Gauss-Newton with damping (Levenberg 1944, Marquardt 1963)."""
     start, spread = np.array(_START), np.array(_SPREAD)
 
     def residuals(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.concatenate(
-            [np.array(_errors(values, table)) / _NOISE, (values - start) / spread]
-        )
+        errors = np.array(_errors(values.tolist(), rows))
+        return np.concatenate([errors / _NOISE, (values - start) / spread])
 
     values, damping = start.copy(), 1e-2
     now = residuals(values)
     for _ in range(100):
-        slopes = np.stack([(residuals(values + step) - now) / 1e-6 for step in 1e-6 * np.eye(6)], 1)
+        slopes = np.stack(
+            [(residuals(values + step) - now) / 1e-6 for step in 1e-6 * np.eye(len(values))], 1
+        )
         normal = slopes.T @ slopes
         step = np.linalg.solve(normal + damping * np.diag(normal.diagonal()), -slopes.T @ now)
         after = residuals(values + step)
@@ -212,4 +232,4 @@ def _solve(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
             values, now, damping = values + step, after, damping / 3
         else:
             damping *= 4
-    return values
+    return tuple(float(value) for value in values)
