@@ -51,7 +51,7 @@ def test_a_law_is_found_again_from_runs_that_follow_it():
     for weights in (200_000, 1_000_000):
         expected = truth.loss(CORPUS, weights=weights, tokens=3e6)
         assert found.loss(CORPUS, weights=weights, tokens=3e6) == pytest.approx(expected, rel=0.01)
-    assert 0.02 <= found.noise < 0.06
+    assert 0.02 <= found.noise < 0.1
 
 
 def test_repeated_tokens_are_worth_less():
