@@ -105,6 +105,7 @@ def train(  # noqa: PLR0913 - each is spelled out for the user
             folder.begin(run.out)
         if kept is None and from_run is not None:
             kept = fork(Path(from_run), run.out, given, names=names)
+            shown.say(f"beginning with the weights and the data of {str(from_run)!r}")
         return run.train(kept or recipe, resume=kept is not None, prompts=prompts)
 
 
