@@ -469,19 +469,25 @@ def cost(folder: Path, *, seconds: float = 100.0) -> dict[str, object]:
             checkpoint=saver.save,
             checkpoint_due=saver.due,
         )
+        saver.save(trainer.at, trainer.optimizer.state())  # as a run begins, before its loop
+        saver.wait()
+        first = (saver.count, saver.loop_s, saver.thread_s)
         begin = time.perf_counter()
         trainer.run(hooks, budget_s=seconds)
         took = time.perf_counter() - begin
-    size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    count = saver.count - first[0]
+    loop_s, thread_s = saver.loop_s - first[1], saver.thread_s - first[2]
+    sizes = [path.stat().st_size for path in folder.rglob("*.safetensors")]
     return {
         "parameters": parameter_count(config),
         "seconds": took,
-        "checkpoints": saver.count,
-        "megabytes_each": size / 1e6 / max(1, len(list(folder.rglob("*.safetensors")))),
-        "loop_s_each": saver.loop_s / max(1, saver.count),
-        "thread_s_each": saver.thread_s / max(1, saver.count),
-        "loop_share": saver.loop_s / took,
-        "share_with_thread": (saver.loop_s + saver.thread_s / torch.get_num_threads()) / took,
+        "checkpoints": count,
+        "megabytes_each": sum(sizes) / 1e6 / max(1, len(sizes)),
+        "loop_s_each": loop_s / max(1, count),
+        "thread_s_each": thread_s / max(1, count),
+        "first_s": first[1],
+        "loop_share": loop_s / took,
+        "share_with_thread": (loop_s + thread_s / torch.get_num_threads()) / took,
     }
 
 

@@ -199,3 +199,19 @@ def test_a_fork_of_other_things_is_refused(autogpt: Warm, whole: Path, tmp_path:
         assert words in result.stderr
         assert "Traceback" not in result.stderr
         assert not (tmp_path / "new").exists()
+
+
+def test_runs_are_compared(autogpt: Warm, whole: Path, tmp_path: Path):
+    plot = str(tmp_path / "c.png")
+    shown = autogpt.run("compare", str(whole), str(whole), "--plot", plot, "--by", "time")
+    assert shown.returncode == 0, shown.stderr
+    assert "bits/byte" in shown.stdout
+    result = autogpt.run("compare", str(whole), "--plot", plot, "--json")
+    (compared,) = json.loads(result.stdout)["runs"]
+    assert compared["state"] == "finished"
+    assert compared["steps"] == STEPS
+    assert compared["parameters"] > 50_000
+    assert Path(plot).read_bytes().startswith(b"\x89PNG")
+    wrong = autogpt.run("compare", str(tmp_path))
+    assert wrong.returncode == 1
+    assert "not a run folder" in wrong.stderr

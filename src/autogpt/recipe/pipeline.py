@@ -105,6 +105,7 @@ def train(  # noqa: PLR0913 - each is spelled out for the user
             folder.begin(run.out)
         if kept is None and from_run is not None:
             kept = fork(Path(from_run), run.out, given, names=names)
+            shown.say(f"beginning with the weights and the data of {str(from_run)!r}")
         return run.train(kept or recipe, resume=kept is not None, prompts=prompts)
 
 
@@ -236,9 +237,10 @@ class _Run:
         if decided.costs is not None:
             part_s = warmth.part_s * calibration.PART_TOKENS / trainer.tokens_per_part
             calibration.correct(decided.costs, config, part_s=part_s, compiled=chosen.compiled)
-        trainer.at = replace(state, other_s=state.other_s + self._elapsed())
         if found is None:  # so that there is always something to go back to
-            saver.save(replace(trainer.at, record_bytes=0), trainer.optimizer.state())
+            begun = replace(state, other_s=self._elapsed(), record_bytes=0)
+            saver.save(begun, trainer.optimizer.state())
+        trainer.at = replace(state, other_s=state.other_s + self._elapsed())
         return trainer
 
     def _loop(

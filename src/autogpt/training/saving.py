@@ -25,7 +25,7 @@ from autogpt.training.checkpoints import RunState
 __all__ = ["Saver"]
 
 _EVERY_S = 30.0  # half of the minute that may be lost at most: the newest may not be on disk yet
-_SHARE = 0.01  # of the time, at most, goes into checkpoints
+_SHARE = 0.015  # of the time, at most, goes into checkpoints
 
 
 class Saver:
@@ -48,6 +48,7 @@ class Saver:
         self._pending: Future[float] | None = None
         self._copies: dict[str, Tensor] = {}
         self._begun = time.perf_counter()
+        self._copy_s = self._write_s = 0.0  # of the last one
         self.count, self.loop_s, self.thread_s = 0, 0.0, 0.0
 
     def save(self, at: RunState, tensors: Mapping[str, Tensor]) -> None:
@@ -58,11 +59,15 @@ class Saver:
         """
         begin = self._begun = time.perf_counter()
         self.wait()
+        for name in tensors.keys() - self._copies.keys():
+            # Touched, because the system may take its time to find new memory, once.
+            shape, dtype = tensors[name].shape, tensors[name].dtype
+            self._copies[name] = torch.empty(shape, dtype=dtype).zero_()
+        mark = time.perf_counter()
         with torch.no_grad():
             for name, tensor in tensors.items():
-                if name not in self._copies:
-                    self._copies[name] = torch.empty(tensor.shape, dtype=tensor.dtype)
                 self._copies[name].copy_(tensor)
+        self._copy_s = time.perf_counter() - mark
         at = replace(at, random=checkpoints.random_state())
         self._pending = self._thread.submit(self._write, at, {n: self._copies[n] for n in tensors})
         self.loop_s += time.perf_counter() - begin
@@ -77,7 +82,8 @@ class Saver:
         if self._pending is not None and not self._pending.done():
             return False
         self.wait()
-        return time.perf_counter() - self._begun >= max(_EVERY_S, self._cost_s() / _SHARE)
+        cost_s = self._copy_s + self._write_s / usable_cores()
+        return time.perf_counter() - self._begun >= max(_EVERY_S, cost_s / _SHARE)
 
     def last(self) -> tuple[RunState, dict[str, Tensor]]:
         """Return the newest checkpoint, which may have to be finished first.
@@ -103,11 +109,8 @@ class Saver:
         """
         pending, self._pending = self._pending, None
         if pending is not None:
-            self.thread_s += pending.result()
-
-    def _cost_s(self) -> float:
-        """Return the seconds that one checkpoint takes from the training, on average."""
-        return (self.loop_s + self.thread_s / usable_cores()) / max(self.count, 1)
+            self._write_s = pending.result()
+            self.thread_s += self._write_s
 
     def _write(self, at: RunState, tensors: Mapping[str, Tensor]) -> float:
         """Write a checkpoint; return the seconds of processor time it took."""
