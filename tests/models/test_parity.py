@@ -92,7 +92,15 @@ CONFIGS = {
     "llama-linear-rope": dataclasses.replace(LLAMA, rope_scaling=LinearScaling(factor=3.0)),
     "llama-yarn-with-every-field": dataclasses.replace(
         LLAMA,
-        rope_scaling=dataclasses.replace(YARN, beta_fast=4.0, beta_slow=0.5, truncate=False),
+        rope_theta=100.0,
+        rope_scaling=YarnScaling(
+            factor=4.0,
+            original_max_position_embeddings=200,
+            attention_factor=1.2,
+            beta_fast=4.0,
+            beta_slow=0.5,
+            truncate=False,  # a ramp from 1.8 to 3.6 of four pairs, rather than from 1 to 4
+        ),
     ),
     "qwen2": QWEN2,
     "qwen2-untied": dataclasses.replace(QWEN2, tie_word_embeddings=False),

@@ -7,6 +7,9 @@
     block:  x = x + attention(norm(x))      tokens look at earlier tokens
             x = x + network(norm(x))        each token is transformed on its own
 
+What the two add is normalized as well in families with ``post_norms``; layers with a sliding
+window have a mask of their own, and in some families rotary positions of their own.
+
 Read it top to bottom: the model (:class:`GPT`) and how its weights begin, its block, its attention;
 then what a token costs. The switches are in ``autogpt.models.config``; the formula of attention
 itself, rotary positions, norms and the feed-forward network are in ``autogpt.nn``. A family
@@ -169,11 +172,10 @@ class GPT(nn.Module):
             return everything
         keys = length if cache is None else length + cache.longest
         if keys > window:
-            # Without a cache, places in the row: packed documents lie in it side by side, so that
-            # their tokens are as far apart as in each document.
-            places = torch.arange(length, device=self.embedding.weight.device)[None]
-            if cache is not None:
-                places = cache.positions(length)
+            # Without a cache, the place in the row: packed documents lie in it side by side, so
+            # that tokens are as far apart as in their document.
+            row = torch.arange(length, device=self.embedding.weight.device)[None]
+            places = row if cache is None else cache.positions(length)
             near = window_mask(places, keys, window=window)
             mask = near if mask is None else near & mask
         rotary = self.local_rotary
