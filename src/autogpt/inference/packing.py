@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from autogpt.models.gpt import GPT, Attention
 from autogpt.nn.attention import AttentionForm, attend
 from autogpt.nn.cache import KVCache
-from autogpt.nn.layers import SwiGLUNetwork
+from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
 
 __all__ = ["PackedLinear", "pack_model"]
@@ -70,7 +70,8 @@ class PackedNorm(nn.Module):
     """Root-mean-square normalization in half the operations of torch's.
 
     Args:
-        weight: ``[D]``, or ``[heads, E]`` for a norm of each head.
+        weight: ``[D]``, or ``[heads, E]`` for a norm of each head; in fp32 it multiplies before
+            the result is rounded.
         eps: Added to the mean square.
     """
 
@@ -84,21 +85,25 @@ class PackedNorm(nn.Module):
         """Return x / rms(x) * weight; the statistics are float32."""
         length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
         scale = torch.addcmul(self._eps, length, length, value=self._per_value).rsqrt_()
-        return (x * scale).to(x.dtype).mul_(self._weight)
+        scaled = x * scale
+        if self._weight.dtype == scaled.dtype:
+            return scaled.mul_(self._weight).to(x.dtype)
+        return scaled.to(x.dtype).mul_(self._weight)
 
 
-class PackedSwiGLU(nn.Module):
-    """``SwiGLUNetwork`` with gate and up in one product."""
+class PackedGated(nn.Module):
+    """``GatedNetwork`` with gate and up in one product."""
 
-    def __init__(self, network: SwiGLUNetwork) -> None:
+    def __init__(self, network: GatedNetwork) -> None:
         super().__init__()
+        self._activation = network.activation
         self._gate_up = PackedLinear(network.gate, network.up)
         self._down = PackedLinear(network.down)
 
     def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Transform every token on its own."""
         gate, up = self._gate_up(hidden).chunk(2, dim=-1)
-        output: Tensor = self._down(F.silu(gate).mul_(up))
+        output: Tensor = self._down(self._activation(gate).mul_(up))
         return output
 
 
@@ -109,6 +114,7 @@ class PackedAttention(nn.Module):
         super().__init__()
         self._index = attention.index
         self._head_dim = attention.head_dim
+        self._window, self._scale = attention.window, attention.scale
         self._queries = attention.query.out_features // attention.head_dim  # H
         self._shared = attention.key.out_features // attention.head_dim  # K
         self._project = PackedLinear(attention.query, attention.key, attention.value)
@@ -116,10 +122,11 @@ class PackedAttention(nn.Module):
         self._norm = self._joint_norm(attention.query_norm, attention.key_norm)
 
     def _joint_norm(self, query: nn.Module | None, key: nn.Module | None) -> PackedNorm | None:
-        if not (isinstance(query, nn.RMSNorm) and isinstance(key, nn.RMSNorm)):
+        if query is None or key is None:
             return None
-        rows = [query.weight] * self._queries + [key.weight] * self._shared
-        return PackedNorm(torch.stack(tuple(rows)), float(query.eps or 0.0))  # [H + K, E]
+        (query_gain, eps), (key_gain, _) = _gain(query), _gain(key)
+        rows = [query_gain] * self._queries + [key_gain] * self._shared
+        return PackedNorm(torch.stack(tuple(rows)), eps)  # [H + K, E]
 
     def forward(
         self,
@@ -140,39 +147,47 @@ class PackedAttention(nn.Module):
             turned = rotate(turned, rotation)
         query, key = torch.split(turned, [self._queries, self._shared], dim=1)
 
-        if cache is None:
-            mixed = attend(query, key, value, mask=mask, form=form)  # [B, H, T, E]
-        else:
+        used: list[int] = []
+        if cache is not None:
             used = [length + key.shape[2] for length in cache.lengths]
             key, value = cache.append(self._index, key, value)  # [B, K, S, E]
-            if mask is None:
-                mixed = attend(query, key, value, mask=None, form=form)
-            else:
-                mixed = _attend_by_row(query, key, value, used, form=form)
+        if len(set(used)) > 1:
+            mixed = self._attend_by_row(query, key, value, used, mask=mask, form=form)
+        else:
+            mixed = attend(query, key, value, mask=mask, form=form, scale=self._scale)
         output: Tensor = self._output(mixed.transpose(1, 2).flatten(2))
         return output
 
+    def _attend_by_row(
+        self,
+        query: Float[Tensor, "B H T E"],
+        key: Float[Tensor, "B K S E"],
+        value: Float[Tensor, "B K S E"],
+        used: list[int],
+        *,
+        mask: Bool[Tensor, "B 1 T S"] | None,
+        form: AttentionForm,
+    ) -> Float[Tensor, "B H T E"]:
+        """Attend in each row to the slots it uses, and not to its neighbors' padding.
 
-def _attend_by_row(
-    query: Float[Tensor, "B H T E"],
-    key: Float[Tensor, "B K S E"],
-    value: Float[Tensor, "B K S E"],
-    used: list[int],
-    *,
-    form: AttentionForm,
-) -> Float[Tensor, "B H T E"]:
-    """Attend in each row to the slots it uses, and not to its neighbors' padding."""
-    rows = [
-        attend(
-            query[row : row + 1],
-            key[row : row + 1, :, :length],
-            value[row : row + 1, :, :length],
-            mask=None,
-            form=form,
-        )
-        for row, length in enumerate(used)
-    ]
-    return torch.cat(rows)
+        A row gets the mask that it would get alone: none as long as its window covers it.
+        """
+        rows = []
+        for row, length in enumerate(used):
+            row_mask = None
+            if mask is not None and self._window is not None and length > self._window:
+                row_mask = mask[row : row + 1, ..., :length]
+            rows.append(
+                attend(
+                    query[row : row + 1],
+                    key[row : row + 1, :, :length],
+                    value[row : row + 1, :, :length],
+                    mask=row_mask,
+                    form=form,
+                    scale=self._scale,
+                )
+            )
+        return torch.cat(rows)
 
 
 @torch.no_grad()
@@ -208,13 +223,22 @@ def _pack_layer(layer: nn.Module) -> nn.Module | None:
     """Return the packed layer, or None for a layer to look into or to leave."""
     if isinstance(layer, Attention) and not isinstance(layer.query_norm, nn.LayerNorm):
         return PackedAttention(layer)
-    if isinstance(layer, SwiGLUNetwork):
-        return PackedSwiGLU(layer)
+    if isinstance(layer, GatedNetwork):
+        return PackedGated(layer)
     if isinstance(layer, nn.Linear):
         return PackedLinear(layer)
-    if isinstance(layer, nn.RMSNorm):
-        return PackedNorm(layer.weight, float(layer.eps or 0.0))
+    if isinstance(layer, nn.RMSNorm | OffsetRMSNorm):
+        return PackedNorm(*_gain(layer))
     return None
+
+
+def _gain(norm: nn.Module) -> tuple[Tensor, float]:
+    """Return what a root-mean-square norm multiplies with, and its epsilon."""
+    if isinstance(norm, OffsetRMSNorm):
+        return 1.0 + norm.weight.float(), norm.eps
+    if isinstance(norm, nn.RMSNorm):
+        return norm.weight, float(norm.eps or 0.0)
+    raise TypeError(f"no root-mean-square norm: {norm}")
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

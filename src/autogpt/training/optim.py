@@ -99,7 +99,7 @@ def muon_cost(config: GPTConfig, tokens_per_step: int) -> float:
     """
     hidden, width = config.hidden_size, config.head_dim
     inner, shared = config.num_attention_heads * width, config.num_key_value_heads * width
-    networks = 3 if config.network == "swiglu" else 2
+    networks = 2 if config.network == "gelu" else 3
     shapes = [(hidden, inner)] * 2 + [(hidden, shared)] * 2
     shapes += [(hidden, config.intermediate_size)] * networks
     layers = config.num_hidden_layers
