@@ -17,7 +17,14 @@ from autogpt.inference import constraint
 from autogpt.inference.constraint import Constraint
 from autogpt.inference.params import SamplingParams
 
-__all__ = ["DRY_BREAKERS", "ManySettings", "Settings", "changed_params", "constraint_of"]
+__all__ = [
+    "DRY_BREAKERS",
+    "ManySettings",
+    "Settings",
+    "changed_params",
+    "check_settings",
+    "constraint_of",
+]
 
 DRY_BREAKERS = ("\n", ":", '"', "*")
 """Where repetitions end by default, as in the original of DRY: lines, speakers, quotes, lists."""
@@ -143,6 +150,16 @@ def changed_params(settings: ManySettings | Settings, defaults: SamplingParams) 
     if "logit_bias" in given:
         given["logit_bias"] = _pairs(given["logit_bias"])
     return replace(defaults, **given)
+
+
+def check_settings(settings: ManySettings | Settings) -> None:
+    """Raise what is wrong with the settings, whichever the model.
+
+    Raises:
+        ConfigError: As from the two functions above.
+    """
+    changed_params(settings, SamplingParams())
+    constraint_of(settings)
 
 
 def _check_names(given: Mapping[str, object]) -> None:
