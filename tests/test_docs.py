@@ -207,6 +207,20 @@ def _wrong_call(node: ast.Call, known: dict[str, object]) -> Iterator[str]:
         inspect.signature(function).bind(*values, **{word.arg: None for word in node.keywords})  # type: ignore[misc] # a name each
     except TypeError as error:
         yield f"{ast.unparse(node.func)}: {error}"
+    else:
+        known_names = {*inspect.signature(function).parameters, *_unpacked(function)}
+        for word in node.keywords if _unpacked(function) else ():
+            if word.arg not in known_names:
+                yield f"{ast.unparse(node.func)}: there is no setting {word.arg!r}"
+
+
+def _unpacked(function: Callable[..., object]) -> set[str]:
+    """Return the names of ``**settings: Unpack[Settings]``, which no signature lists."""
+    hints = typing.get_type_hints(function).values()
+    unpacked = [
+        typing.get_args(hint)[0] for hint in hints if typing.get_origin(hint) is typing.Unpack
+    ]
+    return {name for kind in unpacked for name in typing.get_type_hints(kind)}
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -185,6 +186,82 @@ def test_longer_than_the_context(gpt: LLM, caplog: pytest.LogCaptureFixture) -> 
 def test_settings_are_checked_before_anything_runs(gpt: LLM, settings: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         gpt.stream("x", **settings)  # type: ignore[arg-type] - wrong on purpose
+
+
+PERSON = {
+    "type": "object",
+    "properties": {"名字": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["名字", "age"],
+    "additionalProperties": False,
+}
+
+
+def test_texts_that_must_match(gpt: LLM) -> None:
+    for seed in range(5):
+        for max_tokens in (21, 30, 60):
+            text = gpt.generate("Thou", json_schema=PERSON, max_tokens=max_tokens, seed=seed).text
+            person = json.loads(text)
+            assert list(person) == ["名字", "age"]
+            assert type(person["age"]) is int
+    assert gpt.generate("是", choices=["是", "不是"], seed=0).text in ("是", "不是")
+    assert gpt.generate("x", choices=["yes"], seed=0).finish_reason == "stop"
+    assert re.fullmatch("[ab]{3}", gpt.generate("x", regex="[ab]{3}", seed=1).text)
+    bracketed = gpt.generate("x", grammar='start: "(" start ")" | "x"', max_tokens=9, seed=1)
+    assert re.fullmatch(r"\(*x\)*", bracketed.text)
+    assert bracketed.text.count("(") == bracketed.text.count(")")
+
+
+def test_a_batch_of_texts_that_must_match(gpt: LLM) -> None:
+    params = gpt.sampling(json_schema=PERSON, max_tokens=24, seed=4, n=3)
+    together = gpt.complete(["Thou", "學而", "day"], params)
+    alone = gpt.complete(["學而"], params)[0]
+    assert [completion.text for completion in together[1]] == [other.text for other in alone]
+    for completion in (completion for row in together for completion in row):
+        assert list(json.loads(completion.text)) == ["名字", "age"]
+
+
+def test_too_few_tokens_for_any_text_is_told_before_writing(gpt: LLM) -> None:
+    with pytest.raises(ConfigError, match=r"max_tokens is 5, but the shortest text .* takes \d+"):
+        gpt.stream("x", json_schema=PERSON, max_tokens=5)
+    with pytest.raises(ConfigError, match="stop would cut"):
+        gpt.stream("x", json_schema=PERSON, stop="}")
+
+
+def test_beams(gpt: LLM) -> None:
+    params = gpt.sampling(beams=3, n=2, max_tokens=12)
+    first, second = gpt.complete(["Shall I"], params)[0]
+    assert first.text != second.text
+    alone = gpt.generate("Shall I", beams=3, max_tokens=12)
+    assert alone.text == first.text
+    assert alone.usage.prompt_tokens == len(gpt.tokenizer.encode("Shall I"))
+    assert json.loads(gpt.generate("x", json_schema=PERSON, beams=2, max_tokens=30).text)
+
+
+def test_bias_and_penalties_reach_the_text(gpt: LLM) -> None:
+    plain = gpt.generate("Thou", max_tokens=40, temperature=0, logprobs=0)
+    token_id = gpt.tokenizer.encode("day")[0]
+    forced = gpt.generate("Thou", max_tokens=6, temperature=0, logit_bias={token_id: 100})
+    assert forced.text == gpt.tokenizer.decode([token_id] * 6)
+    other = gpt.generate(
+        "Thou", max_tokens=6, temperature=0, logit_bias={token_id: 50}, frequency_penalty=2,
+        dry_multiplier=50, dry_allowed_length=1, dry_breakers=["學"],
+    )  # fmt: skip
+    assert other.text != forced.text
+    assert plain.logprobs is not None
+    with pytest.raises(ConfigError, match="names token 99999"):
+        gpt.stream("x", logit_bias={99999: 1})
+
+
+def test_loops_end_a_text(gpt: LLM) -> None:
+    token_id = gpt.tokenizer.encode("day")[0]
+    looping = gpt.generate("x", max_tokens=100, logit_bias={token_id: 100}, stop_loops=3)
+    assert looping.finish_reason == "stop"
+    assert looping.usage.completion_tokens == 32
+
+
+def test_an_unknown_setting_is_no_silence(gpt: LLM) -> None:
+    with pytest.raises(ConfigError, match=r"no setting 'sede'. Did you mean seed\?"):
+        gpt.generate("x", sede=1)  # type: ignore[call-arg] - wrong on purpose
 
 
 def test_the_models_own_settings_are_defaults(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@
     print(gpt.generate("Dear customer,", max_tokens=64, seed=0).text)
     for chunk in gpt.stream("Dear customer,"):
         print(chunk.text, end="")
+    gpt.generate("Is it late?", choices=["yes", "no"])
 
 A prompt is text, which the model continues as it stands: nothing is put before it, and special
 tokens written in it stay text. An empty prompt begins a new document. A list of messages is
@@ -20,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from torch import Tensor
 
@@ -36,9 +37,18 @@ from autogpt.core.messages import (
 )
 from autogpt.core.refs import resolve
 from autogpt.core.units import format_count
+from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, StepOutput, end_ids
+from autogpt.inference.grammar import GrammarCompiler
 from autogpt.inference.packing import pack_model
-from autogpt.inference.sampling import SamplingParams
+from autogpt.inference.params import SamplingParams
+from autogpt.inference.settings import (
+    DRY_BREAKERS,
+    ManySettings,
+    Settings,
+    changed_params,
+    constraint_of,
+)
 from autogpt.models.checkpoint import load_model, read_generation_config
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.tokenizer.bpe import Tokenizer
@@ -132,7 +142,12 @@ class LLM:
         self.model = model
         self.tokenizer = tokenizer
         self.defaults = defaults or SamplingParams()
+        if ends is None:
+            ends = end_ids(tokenizer, model.config.eos_token_id)
         self._engine = Engine(model, tokenizer, ends=ends, head=head)
+        self._search = BeamSearch(model, tokenizer, ends=ends, head=head)
+        vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
+        self._grammars = GrammarCompiler(tokenizer, ends, vocab_size)
         self._load_s = load_s
 
     def __repr__(self) -> str:
@@ -142,104 +157,35 @@ class LLM:
             f"context {config.max_position_embeddings})"
         )
 
-    def generate(  # noqa: PLR0913 - each setting is spelled out for the user
-        self,
-        prompt: Prompt,
-        *,
-        max_tokens: int = 256,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        stop: str | Sequence[str] = (),
-        logprobs: int | None = None,
-    ) -> Completion:
+    def generate(self, prompt: Prompt, **settings: Unpack[Settings]) -> Completion:
         """Write what follows ``prompt``.
 
         Args:
             prompt: Text to continue, or messages to answer.
-            max_tokens: Most tokens to write, 1 or more; may exceed the model's context, then the
-                oldest tokens are forgotten on the way.
-            temperature: 0 is greedy. None, here and below: as the model's files say, else 0.8
-                and no filters.
-            top_k: Choose among this many most likely tokens.
-            top_p: Choose among the fewest tokens that hold this probability, above 0, up to 1.
-            min_p: Drop tokens less likely than this fraction of the most likely one, 0 to 1.
-            repetition_penalty: Above 1 makes tokens that occurred less likely.
-            seed: Same seed, same text, on one machine.
-            stop: The text ends before this string, or the first of these.
-            logprobs: Report log probabilities of each token and this many alternatives.
+            settings: Explained in :class:`Settings`.
 
         Raises:
-            ConfigError: If a setting is out of its range.
+            ConfigError: If a setting is unknown or out of its range.
             UsageError: If the prompt is messages and the model has no chat template.
         """
-        params = self.sampling(
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=stop,
-            logprobs=logprobs,
-        )
-        return self.complete([prompt], params)[0][0]
+        return self.complete([prompt], self.sampling(**settings))[0][0]
 
-    def stream(  # noqa: PLR0913 - each setting is spelled out for the user
-        self,
-        prompt: Prompt,
-        *,
-        max_tokens: int = 256,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        n: int = 1,
-        stop: str | Sequence[str] = (),
-        logprobs: int | None = None,
-    ) -> Iterator[Chunk]:
+    def stream(self, prompt: Prompt, **settings: Unpack[ManySettings]) -> Iterator[Chunk]:
         """Write what follows ``prompt``, piece by piece.
 
         The pieces of one ``index`` joined are the text of :meth:`generate`. The last piece of
         each carries ``finish_reason``, ``usage`` and ``timing``. Settings are checked before the
-        first piece is asked for.
+        first piece is asked for. With beams, all pieces come at the end of the search.
 
         Args:
             prompt: Text to continue, or messages to answer.
-            max_tokens: As in :meth:`generate`, like all below.
-            temperature: 0 is greedy.
-            top_k: Most likely tokens to choose among.
-            top_p: Probability that the tokens to choose among hold.
-            min_p: Least probability, relative to the most likely token.
-            repetition_penalty: Above 1 avoids repetition.
-            seed: Same seed, same text.
-            n: How many completions, told apart by ``index``.
-            stop: Where the text ends.
-            logprobs: Alternatives to report for each token.
+            settings: Explained in :class:`Settings`; and ``n``, how many completions.
 
         Raises:
-            ConfigError: If a setting is out of its range.
+            ConfigError: If a setting is unknown or out of its range.
             UsageError: If the prompt is messages and the model has no chat template.
         """
-        params = self.sampling(
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            n=n,
-            stop=stop,
-            logprobs=logprobs,
-        )
-        return self.run([prompt], params)
+        return self.run([prompt], self.sampling(**settings))
 
     def complete(
         self, prompts: Sequence[Prompt], params: SamplingParams | None = None
@@ -264,43 +210,28 @@ class LLM:
             completions[start : start + params.n] for start in range(0, len(completions), params.n)
         ]
 
-    def sampling(  # noqa: PLR0913 - each setting is spelled out for the user
-        self,
-        *,
-        max_tokens: int = 256,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        n: int = 1,
-        stop: str | Sequence[str] = (),
-        logprobs: int | None = None,
-    ) -> SamplingParams:
+    def sampling(self, **settings: Unpack[ManySettings]) -> SamplingParams:
         """Return the model's own settings, changed by those that are given.
 
-        The settings are those of :meth:`generate` and ``n``, the number of completions.
+        Args:
+            settings: Explained in :class:`Settings`; and ``n``, how many completions.
 
         Raises:
-            ConfigError: If a setting is out of its range.
+            ConfigError: If a setting is unknown or out of its range.
         """
-        changed: dict[str, Any] = {
-            "temperature": temperature,
-            "top_k": top_k,
-            "top_p": top_p,
-            "min_p": min_p,
-            "repetition_penalty": repetition_penalty,
-        }
-        return replace(
-            self.defaults,
-            max_tokens=max_tokens,
-            seed=seed,
-            n=n,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-            logprobs=logprobs,
-            **{name: value for name, value in changed.items() if value is not None},
-        )
+        params = changed_params(settings, self.defaults)
+        rule = constraint_of(settings)
+        if rule is not None:
+            params = replace(params, constraint=self._grammars.compile(rule))
+        if params.dry_multiplier:
+            breakers = settings.get("dry_breakers")
+            params = replace(
+                params,
+                dry_breaker_ids=self.tokenizer.ids_with(
+                    DRY_BREAKERS if breakers is None else tuple(breakers)
+                ),
+            )
+        return params
 
     def run(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Chunk]:
         """Encode and check now; write when the chunks are asked for."""
@@ -309,7 +240,8 @@ class LLM:
             self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens)
             for prompt in prompts
         ]
-        steps = self._engine.generate(token_ids, params)
+        writer = self._engine if params.beams == 1 else self._search
+        steps = writer.generate(token_ids, params)
         counts = [len(ids) for ids in token_ids for _ in range(params.n)]
         return self._chunks(steps, counts, begin)
 

@@ -15,7 +15,8 @@ import transformers
 from autogpt.core.errors import UsageError
 from autogpt.inference.engine import Engine, StepOutput, end_ids
 from autogpt.inference.packing import pack_model
-from autogpt.inference.sampling import SamplingParams, row_random, sample
+from autogpt.inference.params import SamplingParams
+from autogpt.inference.sampling import RowSampler, choose
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT
 from autogpt.tokenizer.bpe import Tokenizer
@@ -49,18 +50,15 @@ def ids_of(engine: Engine, prompts: Sequence[list[int]], params: SamplingParams)
 def uncached(model: GPT, prompt: list[int], params: SamplingParams) -> list[int]:
     """Return what the model writes when it reads everything anew for each token."""
     context = model.config.max_position_embeddings
-    chance, ids, begin = row_random(params.seed, 0), list(prompt), 0
+    sampler = RowSampler(params, model.config.vocab_size, prompt, 0)
+    ids, begin = list(prompt), 0
     for _ in range(params.max_tokens):
         if len(ids) - begin > context:
             begin = len(ids) - context // 2
         with torch.inference_mode():
             logits = model.logits(model(torch.tensor([ids[begin:]]))[:, -1])
-        draws = None
-        if params.temperature > 0:
-            draws = torch.tensor([chance.random()], dtype=torch.float64)
-        seen = torch.zeros_like(logits, dtype=torch.bool)
-        seen[0, ids] = True
-        ids.append(int(sample(logits, params, seen=seen, draws=draws)))
+        ids.append(choose(logits, [sampler])[0].token_id)
+        sampler.push(ids[-1])
     return ids[len(prompt) :]
 
 

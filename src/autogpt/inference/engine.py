@@ -20,7 +20,6 @@ Not here: choosing a token (``sampling``), stop strings (``stopping``), joining 
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,7 +29,8 @@ from torch import Tensor
 
 from autogpt.core.errors import UsageError
 from autogpt.core.messages import FinishReason, TokenLogprob
-from autogpt.inference.sampling import SamplingParams, row_random, sample, top_logprobs
+from autogpt.inference.params import SamplingParams
+from autogpt.inference.sampling import Choice, RowSampler, choose
 from autogpt.inference.stopping import TextStream
 from autogpt.models.gpt import GPT
 from autogpt.nn.cache import KVCache
@@ -72,9 +72,8 @@ class _Row:
     index: int
     token_ids: list[int]
     prompt_length: int
-    random: random.Random
+    sampler: RowSampler
     text: TextStream
-    seen: Tensor | None  # [V], for the repetition penalty
 
     @property
     def completion_tokens(self) -> int:
@@ -184,17 +183,12 @@ class Engine:
         return self._run_all(rows, params)
 
     def _row(self, index: int, completion: int, prompt: list[int], params: SamplingParams) -> _Row:
-        seen = None
-        if params.repetition_penalty != 1.0:
-            seen = torch.zeros(self._vocab_size, dtype=torch.bool)
-            seen[torch.tensor(prompt)] = True
         return _Row(
             index=index,
             token_ids=list(prompt),
             prompt_length=len(prompt),
-            random=row_random(params.seed, completion),
+            sampler=RowSampler(params, self._vocab_size, prompt, completion),
             text=TextStream(self._tokenizer, params.stop),
-            seen=seen,
         )
 
     def _run_all(self, rows: Sequence[_Row], params: SamplingParams) -> Iterator[StepOutput]:
@@ -204,12 +198,10 @@ class Engine:
     def _run(self, rows: list[_Row], params: SamplingParams) -> Iterator[StepOutput]:
         batch, logits = self._prefill(rows, params)
         while True:
-            chosen = self._choose(batch.rows, logits, params)
+            chosen = self._choose(batch.rows, logits)
             going = []
-            for place, (row, (token_id, logprob)) in enumerate(
-                zip(batch.rows, chosen, strict=True)
-            ):
-                output = self._push(row, token_id, logprob, params)
+            for place, (row, choice) in enumerate(zip(batch.rows, chosen, strict=True)):
+                output = self._push(row, choice, params)
                 if output.finish_reason is None:
                     going.append(place)
                 yield output
@@ -218,21 +210,19 @@ class Engine:
             batch.select(going)
             logits = self._decode(batch)
 
-    def _push(
-        self, row: _Row, token_id: int, logprob: TokenLogprob | None, params: SamplingParams
-    ) -> StepOutput:
+    def _push(self, row: _Row, choice: Choice, params: SamplingParams) -> StepOutput:
         """Add a token to a row, and see whether the row ends."""
+        token_id = choice.token_id
         row.token_ids.append(token_id)
-        if row.seen is not None:
-            row.seen[token_id] = True
+        row.sampler.push(token_id)
         finish: FinishReason | None = None
         text, logprobs = "", _NO_LOGPROBS
         if token_id in self._ends:
             finish = "stop"
         else:
-            released = row.text.push(token_id, logprob)
+            released = row.text.push(token_id, choice.account(self._tokenizer))
             text, logprobs = released.text, released.logprobs
-            if released.stopped:
+            if released.stopped or row.sampler.looping:
                 finish = "stop"
             elif row.completion_tokens >= params.max_tokens:
                 finish = "length"
@@ -246,43 +236,8 @@ class Engine:
     # No method below yields: inference mode would leak into the caller's code.
 
     @torch.inference_mode()
-    def _choose(
-        self, rows: Sequence[_Row], logits: Float[Tensor, "B V"], params: SamplingParams
-    ) -> list[tuple[int, TokenLogprob | None]]:
-        seen = [row.seen for row in rows if row.seen is not None]
-        draws = None
-        if params.temperature > 0.0:
-            draws = torch.tensor([row.random.random() for row in rows], dtype=torch.float64)
-        ids = sample(logits, params, seen=torch.stack(seen) if seen else None, draws=draws)
-        token_ids: list[int] = ids.tolist()
-        if params.logprobs is None:
-            return [(token_id, None) for token_id in token_ids]
-        result = top_logprobs(logits, ids, params.logprobs)
-        accounts = zip(
-            token_ids,
-            result.chosen.tolist(),
-            result.top_ids.tolist(),
-            result.top.tolist(),
-            strict=True,
-        )
-        return [
-            (
-                token_id,
-                self._account(
-                    token_id,
-                    chosen,
-                    tuple(self._account(*pair) for pair in zip(top_ids, top, strict=True)),
-                ),
-            )
-            for token_id, chosen, top_ids, top in accounts
-        ]
-
-    def _account(
-        self, token_id: int, logprob: float, top: tuple[TokenLogprob, ...] = ()
-    ) -> TokenLogprob:
-        token_bytes = self._tokenizer.token_bytes(token_id)
-        text = token_bytes.decode("utf-8", "replace")
-        return TokenLogprob(token=text, token_bytes=token_bytes, logprob=logprob, top=top)
+    def _choose(self, rows: Sequence[_Row], logits: Float[Tensor, "B V"]) -> list[Choice]:
+        return choose(logits, [row.sampler for row in rows])
 
     @torch.inference_mode()
     def _prefill(
