@@ -283,7 +283,7 @@ def test_a_model_that_says_greedy_is_greedy(tmp_path: Path) -> None:
 
 def test_broken_settings_of_a_model(tmp_path: Path) -> None:
     folder = make_run(tmp_path, generation={"temperature": -1.0})
-    with pytest.raises(CheckpointError, match=r"generation_config\.json .*temperature is -1"):
+    with pytest.raises(CheckpointError, match=r"generation settings of .*temperature is -1"):
         load(folder)
 
 

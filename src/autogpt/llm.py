@@ -8,9 +8,10 @@
         print(chunk.text, end="")
     gpt.generate("Is it late?", choices=["yes", "no"])
 
-A prompt is text, which the model continues as it stands: nothing is put before it, and special
-tokens written in it stay text. An empty prompt begins a new document. A list of messages is
-written out with the model's chat template and answered.
+A prompt is text, which the model continues as it stands: nothing is put before it but the token
+that some models expect before every text, and special tokens written in it stay text. An empty
+prompt begins a new document. A list of messages is written out with the model's chat template and
+answered.
 
 Not here: the decode loop (``inference.engine``), names of models (``core.refs``).
 """
@@ -65,10 +66,11 @@ def load(
     """Return the model that ``reference`` names, ready to write.
 
     Args:
-        reference: A model folder in Hugging Face layout, or a run folder.
+        reference: A model folder in Hugging Face layout, a run folder, or a ``.gguf`` file.
         dtype: To compute in. float32 gives the same text alone and in a batch, to the bit; on a
             CPU with bfloat16 instructions, bfloat16 takes half the memory and is up to 1.3 times
-            as fast, but rounds. "auto" is what the weights are stored as.
+            as fast, but rounds. "auto" is what the weights are stored as, float32 for quantized
+            ones.
 
     Raises:
         UsageError: If there is no such model; names the nearest ones.
@@ -76,28 +78,40 @@ def load(
         ResourceError: If a file may not be read.
     """
     begin = time.perf_counter()
-    folder = resolve(reference)
-    model = load_model(folder, dtype=dtype)
-    tokenizer = Tokenizer.load(folder)
+    path = resolve(reference)
+    model, tokenizer, generation = _read(path, dtype=dtype)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise CheckpointError(
-            f"The tokenizer in {str(folder)!r} has {tokenizer.vocab_size} tokens, its model only "
+            f"The tokenizer in {str(path)!r} has {tokenizer.vocab_size} tokens, its model only "
             f"{model.config.vocab_size}."
         )
-    generation = read_generation_config(folder)
     ends = end_ids(tokenizer, model.config.eos_token_id, generation.get("eos_token_id"))
     head = pack_model(model)
     return LLM(
         model,
         tokenizer,
         ends=ends,
-        defaults=_read_defaults(generation, folder),
+        defaults=_read_defaults(generation, path),
         head=head,
         load_s=time.perf_counter() - begin,
     )
 
 
-def _read_defaults(generation: Mapping[str, Any], folder: Path) -> SamplingParams:
+def _read(
+    path: Path, *, dtype: Literal["auto", "float32", "bfloat16"]
+) -> tuple[GPT, Tokenizer, Mapping[str, Any]]:
+    """Return the model, the tokenizer and the generation settings of a folder or a GGUF file."""
+    if path.is_dir():
+        model = load_model(path, dtype=dtype)
+        return model, Tokenizer.load(path), read_generation_config(path)
+    from autogpt.interop.gguf import open_gguf  # only those who have such a file wait for it
+
+    file = open_gguf(path)
+    tokenizer = file.tokenizer()
+    return file.model(dtype=dtype), tokenizer, file.generation()
+
+
+def _read_defaults(generation: Mapping[str, Any], path: Path) -> SamplingParams:
     """Return the sampling settings that a model's ``generation_config.json`` asks for."""
     given = {name: generation.get(name) for name in ("repetition_penalty", *_SAMPLED)}
     if not generation.get("do_sample", True):
@@ -108,7 +122,7 @@ def _read_defaults(generation: Mapping[str, Any], folder: Path) -> SamplingParam
         return SamplingParams(**{name: value for name, value in given.items() if value is not None})
     except ConfigError as error:
         raise CheckpointError(
-            f"The generation_config.json in {str(folder)!r} is not valid: {error.message}"
+            f"The generation settings of {str(path)!r} are not valid: {error.message}"
         ) from error
 
 
@@ -247,14 +261,17 @@ class LLM:
 
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
-            return self.tokenizer.encode(prompt) or [self.tokenizer.pad_id]
-        template = self.tokenizer.roles.chat_template
+            tokenizer = self.tokenizer
+            return [*tokenizer.bos_ids, *tokenizer.encode(prompt)] or [tokenizer.pad_id]
+        roles = self.tokenizer.roles
+        template = roles.chat_template
         if template is None:
             raise UsageError(
                 "This model has no chat template, so it cannot answer messages.",
                 hint="Give it text to continue instead.",
             )
-        return encode_chat(prompt, self.tokenizer, template=template)
+        tokens = {"eos_token": roles.eos, "pad_token": roles.pad, "bos_token": roles.bos or ""}
+        return encode_chat(prompt, self.tokenizer, template=template, tokens=tokens)
 
     def _chunks(
         self, steps: Iterator[StepOutput], prompt_tokens: Sequence[int], begin: float

@@ -79,10 +79,18 @@ def test_a_file_of_a_model_names_its_folder(tmp_path: Path) -> None:
     assert str(folder) in caught.value.hint
 
 
+def test_a_gguf_file_is_itself(tmp_path: Path) -> None:
+    for name in ("x.gguf", "X.GGUF"):
+        (tmp_path / name).touch()
+        assert resolve(tmp_path / name) == tmp_path / name
+    with pytest.raises(UsageError, match="There is no model"):
+        resolve(tmp_path / "y.gguf")
+
+
 def test_a_lone_file_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / "x.gguf").touch()
+    (tmp_path / "x.bin").touch()
     with pytest.raises(UsageError, match="is a file"):
-        resolve(tmp_path / "x.gguf")
+        resolve(tmp_path / "x.bin")
 
 
 def test_a_plain_folder_is_no_model(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Model references: from what the user typed to a model folder in Hugging Face layout.
+"""Model references: from what the user typed to a model folder in Hugging Face layout, or a file.
 
-A reference is a model folder, or a run folder that holds a finished ``model/``. Only names and
-the presence of files are looked at; whether the weights are intact is for the loader to say.
+A reference is a model folder, a run folder that holds a finished ``model/``, or a ``.gguf`` file.
+Only names and the presence of files are looked at; whether the weights are intact is for the
+loader to say.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ __all__ = ["resolve"]
 
 CONFIG = "config.json"
 MODEL = "model"
+GGUF = ".gguf"
 
 # Any of these marks a folder that training has written to.
 _RUN_FILES = ("recipe.toml", "metrics.jsonl", "checkpoints")
@@ -23,10 +25,11 @@ _MAX_SUGGESTIONS = 3
 
 
 def resolve(reference: str | Path) -> Path:
-    """Return the model folder that ``reference`` names.
+    """Return the model folder, or the ``.gguf`` file, that ``reference`` names.
 
     Args:
-        reference: A folder in Hugging Face layout, or a run folder; ``~`` is the home folder.
+        reference: A folder in Hugging Face layout, a run folder, or a file; ``~`` is the home
+            folder.
 
     Raises:
         UsageError: If there is no such folder, or no finished model in it.
@@ -41,6 +44,8 @@ def resolve(reference: str | Path) -> Path:
     try:
         if path.is_dir():
             return _inside(path)
+        if path.suffix.lower() == GGUF and path.is_file():
+            return path
         if path.exists():
             raise _not_a_folder(path)
         raise _missing(path, text)
@@ -84,8 +89,8 @@ def _not_a_folder(path: Path) -> UsageError:
             hint=f"Name the folder: {str(path.parent)!r}.",
         )
     return UsageError(
-        f"{str(path)!r} is a file, but a model is a folder in Hugging Face layout.",
-        hint="Name a model folder or a run folder.",
+        f"{str(path)!r} is a file, but a model is a folder in Hugging Face layout or a .gguf file.",
+        hint="Name a model folder, a run folder or a .gguf file.",
     )
 
 

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,7 +23,15 @@ from torch import Tensor
 from autogpt.core.errors import CheckpointError
 from autogpt.core.files import open_atomic, read_json
 
-__all__ = ["INDEX", "WEIGHTS", "StoredWeights", "open_weights", "write_safetensors"]
+__all__ = [
+    "INDEX",
+    "WEIGHTS",
+    "StoredTensor",
+    "StoredWeights",
+    "WeightNames",
+    "open_weights",
+    "write_safetensors",
+]
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -68,31 +76,53 @@ def write_safetensors(
     return digest.hexdigest()
 
 
+class WeightNames(Protocol):
+    """How a file names weights: the part of a family (``autogpt.models.family``) that says so."""
+
+    WEIGHTS: Mapping[str, str]
+    TRANSPOSED: frozenset[str]
+    PREFIX: str
+    IGNORED: tuple[str, ...]
+
+
+class StoredTensor(Protocol):
+    """A tensor in a file, not yet read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        ...
+
+    def read(self) -> Tensor:
+        """Return it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoredWeights:
-    """The tensors of one folder, memory-mapped and not yet read.
+    """The tensors of one model, not yet read.
 
     Attributes:
         path: The file, or the index of several; for messages.
-        places: The open file and the name inside it, by tensor name.
+        places: The tensors by name.
+        settings: What says how large they must be; for messages.
     """
 
     path: Path
-    places: Mapping[str, tuple[Any, str]]  # the type of an open safetensors file is not public
+    places: Mapping[str, StoredTensor]
+    settings: str = "config.json"
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor without reading it."""
-        file, stored_name = self.places[name]
-        return tuple(file.get_slice(stored_name).get_shape())
+        return self.places[name].shape
 
     def tensor(self, name: str) -> Tensor:
-        """Return a tensor, memory-mapped, in its stored dtype.
+        """Return a tensor.
 
         Raises:
             CheckpointError: If it is not made of floating point numbers, all of them finite.
         """
-        file, stored_name = self.places[name]
-        tensor: Tensor = file.get_tensor(stored_name)
+        tensor = self.places[name].read()
         if tensor.dtype not in _DTYPE_NAMES:
             raise CheckpointError(
                 f"{str(self.path)!r} stores {name!r} as {tensor.dtype}, expected float32, "
@@ -101,6 +131,22 @@ class StoredWeights:
         low, high = tensor.aminmax()  # one pass and no copy; a NaN becomes both
         if not (low.isfinite() & high.isfinite()):
             raise CheckpointError(f"{str(self.path)!r} holds NaN or infinity in {name!r}.")
+        return tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _SafetensorsEntry:
+    """A tensor of an open safetensors file, which stays memory-mapped."""
+
+    file: Any  # the type of an open safetensors file is not public
+    name: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.file.get_slice(self.name).get_shape())
+
+    def read(self) -> Tensor:
+        tensor: Tensor = self.file.get_tensor(self.name)
         return tensor
 
 
@@ -119,10 +165,11 @@ def open_weights(folder: Path) -> Iterator[StoredWeights]:
     else:
         raise _no_weights(folder)
     with contextlib.ExitStack() as stack:
-        places: dict[str, tuple[Any, str]] = {}
+        places: dict[str, StoredTensor] = {}
         for file_path in paths:
             file = stack.enter_context(_open(file_path))
-            places.update({name: (file, name) for name in file.keys()})  # noqa: SIM118 - no mapping
+            names = file.keys()  # no mapping
+            places.update({name: _SafetensorsEntry(file, name) for name in names})
         yield StoredWeights(path, places)
 
 

@@ -1,8 +1,10 @@
-"""The tokenizer: text to token ids and back, byte-level BPE whose form is ``tokenizer.json``.
+"""The tokenizer: text to token ids and back, by BPE whose form is ``tokenizer.json``.
 
-Any text is a sequence of tokens, any bytes come back exactly, and the ids are those of Hugging
-Face ``tokenizers`` reading the same file (Sennrich et al., 2016; Radford et al., 2019). Learning
-merges is in ``training.py``, encoding on all cores in ``encoder.py``, the file in ``pipeline.py``.
+Any text is a sequence of tokens, and the ids are those of Hugging Face ``tokenizers`` reading the
+same file (Sennrich et al., 2016; Radford et al., 2019). Ours are byte-level: any bytes come back
+exactly. SentencePiece ones with byte fallback are read too; they take ``▁`` for a space. Learning
+merges is in ``training.py``, encoding on all cores in ``encoder.py``, the file in ``pipeline.py``,
+how tokens spell bytes in ``spelling.py``.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from autogpt.core.files import read_json, write_json, write_text
 from autogpt.tokenizer import pipeline
 from autogpt.tokenizer.chat import CHAT_TEMPLATE
 from autogpt.tokenizer.encoder import Encoded, Encoder, TokenIds
+from autogpt.tokenizer.spelling import spelling_of
 from autogpt.tokenizer.training import (
     TokenizerConfig,
     TrainingReport,
@@ -58,13 +61,15 @@ class TokenizerRoles:
     Attributes:
         eos: The token that ends a message, and text generation.
         pad: The token that separates documents and fills batches.
-        bos: The token that begins every text; ours have none.
+        bos: The token that begins a text; ours have none.
+        add_bos: Whether the model expects ``bos`` before a text; ``encode`` does not add it.
         chat_template: The jinja template of conversations.
     """
 
     eos: str = pipeline.MESSAGE_END
     pad: str = pipeline.END_OF_TEXT
     bos: str | None = None
+    add_bos: bool = False
     chat_template: str | None = CHAT_TEMPLATE
 
 
@@ -72,7 +77,7 @@ class Tokenizer:
     """Text to ids and back. Made by ``train`` or ``load``; safe to share between threads.
 
     Args:
-        tokenizer: A byte-level tokenizer.
+        tokenizer: A tokenizer that has a token for every byte, or nearly every one.
         roles: Its special tokens and chat template.
         training: How it was made, if it was made here.
 
@@ -82,6 +87,7 @@ class Tokenizer:
         vocab_size: Number of ids: one more than the largest.
         eos_id: ``<|im_end|>``, or what ends generation in a loaded model.
         pad_id: ``<|endoftext|>``, or what separates documents in a loaded model.
+        bos_ids: What the model expects before a text: the id of one token, or nothing.
         im_start_id: ``<|im_start|>``; None in models that have no such token.
     """
 
@@ -95,17 +101,17 @@ class Tokenizer:
         self.roles = roles or TokenizerRoles()
         self.training = training
         vocab = tokenizer.get_vocab(with_added_tokens=True)
-        missing = [name for name in pipeline.BYTE_NAMES if name not in vocab]
-        if missing:
-            raise CheckpointError(
-                f"The tokenizer lacks {len(missing)} of the 256 bytes; a byte-level one is needed."
-            )
-        for role, content in (("eos_token", self.roles.eos), ("pad_token", self.roles.pad)):
-            if content not in vocab:
+        self._spelling = spelling_of(tokenizer, vocab)
+        bos = self.roles.bos if self.roles.add_bos else None
+        for role, content in (
+            ("eos_token", self.roles.eos), ("pad_token", self.roles.pad), ("bos_token", bos)
+        ):  # fmt: skip
+            if content is not None and content not in vocab:
                 raise CheckpointError(f"The {role} {content!r} is not in the vocabulary.")
         self.vocab_size: int = max(vocab.values()) + 1
         self.eos_id: int = vocab[self.roles.eos]
         self.pad_id: int = vocab[self.roles.pad]
+        self.bos_ids: tuple[int, ...] = () if bos is None else (vocab[bos],)
         self.im_start_id: int | None = vocab.get(pipeline.MESSAGE_START)
         self._vocab = vocab
         self._tokenizer = tokenizer
@@ -121,10 +127,16 @@ class Tokenizer:
         return {token.content: token_id for token_id, token in added.items()}
 
     @cached_property
+    def silent_ids(self) -> frozenset[int]:
+        """The added tokens that stand for no text; others, such as runs of spaces, do."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return frozenset(token_id for token_id, token in added.items() if token.special)
+
+    @cached_property
     def token_byte_counts(self) -> npt.NDArray[np.int32]:
         """How many bytes of text each id stands for; 0 for special tokens."""
         counts = np.array([len(token) for token in self._tokens], dtype=np.int32)
-        counts[list(self.special_ids.values())] = 0
+        counts[list(self.silent_ids)] = 0
         return counts
 
     def encode(self, text: str, *, allow_special: bool = False) -> list[int]:
@@ -169,8 +181,9 @@ class Tokenizer:
         Raises:
             UsageError: If an id is not in the vocabulary.
         """
-        skipped = frozenset(self.special_ids.values()) if skip_special else frozenset()
-        return b"".join(self.token_bytes(token_id) for token_id in ids if token_id not in skipped)
+        skipped = self.silent_ids if skip_special else frozenset()
+        data = b"".join(self.token_bytes(token_id) for token_id in ids if token_id not in skipped)
+        return data.removeprefix(b" ") if self._spelling.space_first else data
 
     def token_bytes(self, token_id: int) -> bytes:
         """Return the bytes of one token, which need not be whole characters.
@@ -209,7 +222,7 @@ class Tokenizer:
         """Read the tokenizer of a model folder.
 
         Raises:
-            CheckpointError: If a file is missing or damaged, or the tokenizer is not byte-level.
+            CheckpointError: If a file is missing or damaged, or the tokenizer lacks bytes.
         """
         folder = Path(folder)
         path = folder / TOKENIZER_FILE
@@ -222,7 +235,7 @@ class Tokenizer:
             raise CheckpointError(f"{str(path)!r} is not a tokenizer: {error}.") from error
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        return cls(tokenizer, roles=_read_roles(folder))
+        return cls(tokenizer, roles=_read_roles(folder, document))
 
     @cached_property
     def _json(self) -> str:
@@ -233,10 +246,9 @@ class Tokenizer:
         """The bytes of each id."""
         special = set(self.special_ids)
         tokens = [b""] * self.vocab_size
-        names = pipeline.NAME_BYTES
+        spelled = self._spelling.token_bytes
         for name, token_id in self._vocab.items():
-            is_text = name in special or not names.keys() >= set(name)
-            tokens[token_id] = name.encode() if is_text else bytes(names[c] for c in name)
+            tokens[token_id] = name.encode() if name in special else spelled(name)
         return tokens
 
     def _encode(self, text: str, *, allow_special: bool = False) -> TokenIds:
@@ -252,8 +264,9 @@ class Tokenizer:
 
     def _encode_surrogate(self, character: str) -> TokenIds:
         if "\udc80" <= character <= "\udcff":
-            name = pipeline.BYTE_NAMES[ord(character) - 0xDC00]
-            return np.array([self._vocab[name]], dtype=np.int32)
+            token_id = self._vocab.get(self._spelling.byte_name(ord(character) - 0xDC00))
+            if token_id is not None:
+                return np.array([token_id], dtype=np.int32)
         return self._encoder.encode("\ufffd")
 
     def _config(self) -> dict[str, object]:
@@ -274,6 +287,7 @@ class Tokenizer:
             "added_tokens_decoder": {
                 str(token_id): _describe(token) for token_id, token in added.items()
             },
+            **({"add_bos_token": True} if roles.add_bos else {}),
             "add_prefix_space": False,
             "clean_up_tokenization_spaces": False,
             "errors": "replace",
@@ -284,9 +298,9 @@ class Tokenizer:
 class StreamDecoder:
     """Turn ids into text as they come, whole characters only.
 
-    The text of all pushes and the flush, joined, is that of ``Tokenizer.decode``: a character that
-    is split over tokens waits for its last byte, and bytes that can no longer become one are
-    U+FFFD.
+    The text of all pushes and the flush, joined, is that of ``Tokenizer.decode`` (and the space
+    that some tokenizers begin a text with: here a text goes on): a character that is split over
+    tokens waits for its last byte, and bytes that can no longer become one are U+FFFD.
 
     Args:
         tokenizer: Knows the bytes of each id.
@@ -295,7 +309,7 @@ class StreamDecoder:
 
     def __init__(self, tokenizer: Tokenizer, *, skip_special: bool = False) -> None:
         self._tokenizer = tokenizer
-        self._skipped = frozenset(tokenizer.special_ids.values()) if skip_special else frozenset()
+        self._skipped = tokenizer.silent_ids if skip_special else frozenset()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def push(self, token_id: int) -> str:
@@ -345,8 +359,13 @@ def train(
     return tokenizer
 
 
-def _read_roles(folder: Path) -> TokenizerRoles:
-    """Return what ``tokenizer_config.json`` says; ours where there is no such file."""
+def _read_roles(folder: Path, document: object) -> TokenizerRoles:
+    """Return what ``tokenizer_config.json`` says; ours where there is no such file.
+
+    Args:
+        folder: The model folder.
+        document: Its ``tokenizer.json``.
+    """
     path = folder / CONFIG_FILE
     if not path.is_file():
         return TokenizerRoles()
@@ -360,12 +379,25 @@ def _read_roles(folder: Path) -> TokenizerRoles:
     separate = folder / TEMPLATE_FILE
     if template is None and separate.is_file():
         template = separate.read_text(encoding="utf-8")
+    bos = _content(config.get("bos_token"))
+    add_bos = config.get("add_bos_token")
+    if not isinstance(add_bos, bool):
+        add_bos = _begins_with(document, bos)
     return TokenizerRoles(
         eos=eos,
         pad=_content(config.get("pad_token")) or eos,
-        bos=_content(config.get("bos_token")),
+        bos=bos,
+        add_bos=add_bos and bos is not None,
         chat_template=template if isinstance(template, str) else None,
     )
+
+
+def _begins_with(document: object, bos: str | None) -> bool:
+    """Whether the ``post_processor`` of a ``tokenizer.json`` puts ``bos`` before a text."""
+    step = document.get("post_processor") if isinstance(document, dict) else None
+    steps = step.get("processors", [step]) if isinstance(step, dict) else []
+    firsts = [step["single"][:1] for step in steps if step.get("type") == "TemplateProcessing"]
+    return any(first and first[0].get("SpecialToken", {}).get("id") == bos for first in firsts)
 
 
 def _content(token: object) -> str | None:

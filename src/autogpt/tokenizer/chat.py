@@ -7,7 +7,7 @@ from doing harm is in ``sandbox.py``. What to say in a conversation is up to the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from autogpt.core.messages import Message, TemplateMessage
@@ -42,6 +42,7 @@ def render(
     *,
     template: str = CHAT_TEMPLATE,
     add_generation_prompt: bool = True,
+    tokens: Mapping[str, str] | None = None,
 ) -> str:
     """Return a conversation as the text that a model was trained on.
 
@@ -49,6 +50,7 @@ def render(
         messages: The turns, oldest first.
         template: A jinja chat template.
         add_generation_prompt: End with the beginning of the assistant's answer.
+        tokens: What the template knows as ``bos_token`` and the like.
 
     Raises:
         CheckpointError: If the template is broken, or breaks the sandbox or its limits.
@@ -56,7 +58,8 @@ def render(
     """
     turns = [{"role": turn["role"], "content": turn["content"]} for turn in map(_turn, messages)]
     return render_template(
-        template, {"messages": turns, "add_generation_prompt": add_generation_prompt}
+        template,
+        {**(tokens or {}), "messages": turns, "add_generation_prompt": add_generation_prompt},
     )
 
 
@@ -66,6 +69,7 @@ def encode_chat(
     *,
     template: str = CHAT_TEMPLATE,
     add_generation_prompt: bool = True,
+    tokens: Mapping[str, str] | None = None,
 ) -> list[int]:
     """Return a conversation as token ids, in which only the template places special tokens.
 
@@ -86,7 +90,9 @@ def encode_chat(
         }
         for turn in turns
     ]
-    text = render(hidden, template=template, add_generation_prompt=add_generation_prompt)
+    text = render(
+        hidden, template=template, add_generation_prompt=add_generation_prompt, tokens=tokens
+    )
     ids: list[int] = []
     for part in filter(None, special.split(text)):
         if part in tokenizer.special_ids:
