@@ -35,10 +35,12 @@ from autogpt.core.messages import (
     Usage,
 )
 from autogpt.core.refs import resolve
+from autogpt.core.store import holds
 from autogpt.core.units import format_count
 from autogpt.inference.engine import Engine, StepOutput, end_ids
 from autogpt.inference.packing import pack_model
 from autogpt.inference.sampling import SamplingParams
+from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.models.checkpoint import load_model, read_generation_config
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.tokenizer.bpe import Tokenizer
@@ -51,11 +53,12 @@ _SAMPLED = ("temperature", "top_k", "top_p", "min_p")
 
 def load(
     reference: str | Path, *, dtype: Literal["auto", "float32", "bfloat16"] = "float32"
-) -> LLM:
-    """Return the model that ``reference`` names, ready to write.
+) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
+    """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
     Args:
-        reference: A model folder in Hugging Face layout, or a run folder.
+        reference: A model folder in Hugging Face layout, a run folder, a short name or
+            ``hf:organization/name``, see ``core.refs``.
         dtype: To compute in. float32 gives the same text alone and in a batch, to the bit; on a
             CPU with bfloat16 instructions, bfloat16 takes half the memory and is up to 1.3 times
             as fast, but rounds. "auto" is what the weights are stored as.
@@ -67,7 +70,10 @@ def load(
     """
     begin = time.perf_counter()
     folder = resolve(reference)
-    model = load_model(folder, dtype=dtype)
+    if is_encoder(folder):
+        return load_encoder(folder, dtype=dtype)
+    # A stored model's sha256 were compared when it came, its sizes just now.
+    model = load_model(folder, dtype=dtype, deep=not holds(folder))
     tokenizer = Tokenizer.load(folder)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise CheckpointError(

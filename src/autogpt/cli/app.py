@@ -17,6 +17,7 @@ import typer
 
 from autogpt.cli.doctor import doctor
 from autogpt.cli.generate import generate
+from autogpt.cli.models import models
 from autogpt.cli.train import quickstart, train
 from autogpt.core.errors import AutoGPTError, UsageError
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 for _verb in (quickstart, train, generate, doctor):
     app.command()(_verb)
+app.add_typer(models)
 
 
 @app.callback(invoke_without_command=True)
@@ -52,7 +54,7 @@ def main() -> int:
         code = app(standalone_mode=False)
     except AutoGPTError as error:
         return _fail(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # also at a question
         return 130
     except BrokenPipeError:
         sys.stderr.close()

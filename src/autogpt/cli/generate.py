@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autogpt.cli.offer import offer
 from autogpt.cli.options import Json, Seed
 from autogpt.core.errors import ResourceError, UsageError
 from autogpt.core.files import explain_os_errors
@@ -30,7 +31,9 @@ _Prompt = tuple[str, str]
 
 
 def generate(  # noqa: PLR0913 - each flag is spelled out for the user
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run folder or a model folder.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a name.")
+    ],
     prompt: Annotated[
         str | None,
         typer.Argument(
@@ -154,6 +157,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
         prompts = list(_read_prompts(input_, text_field, on_error or "fail"))
     else:
         prompts = [("", _read_input() if prompt == "-" else prompt or "")]
+    offer(model)
     llm = load(model)
     params = llm.sampling(**settings)
     with _standard_output():

@@ -24,6 +24,7 @@ __all__ = [
     "ModelFile",
     "Recommendation",
     "Wheel",
+    "is_short_name",
     "read_catalog",
     "safe_name",
 ]
@@ -45,11 +46,13 @@ class License:
     """Under which terms a model may be used.
 
     Attributes:
+        name: Its short name, as models give it.
         title: What it is called.
         url: Where to read it.
         must_accept: Whether the user has to agree before the model is fetched.
     """
 
+    name: str
     title: str
     url: str
     must_accept: bool = False
@@ -145,7 +148,7 @@ class Model:
     wheels: tuple[Wheel, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(_SHORT_NAME.fullmatch(self.name), "name", self.name, "lower case, digits, . _ -")
+        _check(is_short_name(self.name), "name", self.name, "lower case, digits, . _ -")
         _check(self.files, "files", [], "one or more")
         known = {file.name for file in self.files}
         carried = {name for wheel in self.wheels for name in wheel.files}
@@ -158,6 +161,18 @@ class Model:
     def size_bytes(self) -> int:
         """Length of all its files."""
         return sum(file.size_bytes for file in self.files)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what a user wants to know of it, as plain values."""
+        return {
+            "name": self.name,
+            "about": self.about,
+            "license": self.license,
+            "languages": list(self.languages),
+            "uses": list(self.uses),
+            "parameters": self.parameters,
+            "size_bytes": self.size_bytes,
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,6 +200,18 @@ class Recommendation:
         """Memory to run it in bf16: 2 bytes a weight and a fifth more, and 0.5 GB for torch."""
         return _BASE_BYTES + round(self.parameters_m * 10**6 * _BYTES_A_WEIGHT)
 
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain values."""
+        return {
+            "reference": self.reference,
+            "about": self.about,
+            "license": self.license,
+            "languages": list(self.languages),
+            "uses": list(self.uses),
+            "parameters_m": self.parameters_m,
+            "memory_bytes": self.memory_bytes,
+        }
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalog:
@@ -205,7 +232,7 @@ class Catalog:
     def license_of(self, name: str) -> License:
         """Return what is known of a license; an unknown one has no address to read it at."""
         known = {key.lower(): value for key, value in self.licenses.items()}
-        return known.get(name.lower(), License(title=name or "not stated", url=""))
+        return known.get(name.lower(), License(name=name, title=name or "not stated", url=""))
 
 
 def read_catalog(own: Path | None = None) -> Catalog:
@@ -241,6 +268,11 @@ def _shipped() -> Catalog:
     return _parse(read_toml(Path(__file__).with_name("catalog.toml")))
 
 
+def is_short_name(text: str) -> bool:
+    """Whether ``text`` may be the short name of a model."""
+    return bool(_SHORT_NAME.fullmatch(text))
+
+
 def safe_name(name: str) -> bool:
     """Whether ``name`` stays inside the folder it is put into, on every system."""
     parts = PurePosixPath(name).parts
@@ -249,16 +281,11 @@ def safe_name(name: str) -> bool:
 
 
 def _parse(table: Mapping[str, Any], *, licenses: Mapping[str, License] | None = None) -> Catalog:
-    models = table.get("models", {})
-    if isinstance(models, Mapping):
-        models = {
-            name: {"name": name, **value} if isinstance(value, Mapping) else value
-            for name, value in models.items()
-        }
-    catalog = from_mapping(Catalog, {**table, "models": models})
-    named = {model.license for model in catalog.models.values()}
-    named |= {each.license for each in catalog.recommended}
-    unknown = sorted(named - set(catalog.licenses) - set(licenses or {}))
+    named = {key: _with_names(table[key]) for key in ("licenses", "models") if key in table}
+    catalog = from_mapping(Catalog, {**table, **named})
+    needed = {model.license for model in catalog.models.values()}
+    needed |= {each.license for each in catalog.recommended}
+    unknown = sorted(needed - set(catalog.licenses) - set(licenses or {}))
     if unknown:
         raise ConfigError(
             f"A catalog names the license {unknown[0]!r}, but its licenses do not have it."
@@ -266,6 +293,16 @@ def _parse(table: Mapping[str, Any], *, licenses: Mapping[str, License] | None =
     if catalog.default and catalog.default not in catalog.models:
         raise ConfigError(f"The catalog's default {catalog.default!r} is none of its models.")
     return catalog
+
+
+def _with_names(tables: object) -> object:
+    """Return tables that say their own names."""
+    if not isinstance(tables, Mapping):
+        return tables
+    return {
+        name: {"name": name, **table} if isinstance(table, Mapping) else table
+        for name, table in tables.items()
+    }
 
 
 def _check(holds: object, name: str, value: object, expected: str) -> None:

@@ -31,17 +31,12 @@ from autogpt.core.hub import HubReference
 from autogpt.core.progress import Progress
 from autogpt.core.store import Stored
 
-__all__ = ["Accept", "is_known", "pull"]
+__all__ = ["Accept", "pull"]
 
 Accept = Callable[[str, License], bool]
 """Asks the user whether the terms of a model, named first, are accepted."""
 
 _GENERATIVE = ("ForCausalLM", "LMHeadModel")
-
-
-def is_known(reference: str, *, catalog: Catalog | None = None) -> bool:
-    """Whether :func:`pull` can be asked for ``reference``: a name of the catalog or of the hub."""
-    return reference.startswith("hf:") or reference in (catalog or read_catalog()).models
 
 
 def pull(
@@ -138,15 +133,15 @@ def _agree(
         return
     path = store.models_folder() / "accepted.json"
     accepted: dict[str, Any] = read_json(path) if path.is_file() else {}
-    if accepted.get(license_name.lower(), {}).get("url") == terms.url:
+    if accepted.get(terms.name, {}).get("url") == terms.url:
         return
     if accept is None or not accept(name, terms):
         raise LicenseError(
             f"{name!r} may only be used under the {terms.title}, which were not accepted.",
-            hint=f"Read {terms.url}; to accept, add --accept-license {license_name.lower()}.",
+            hint=f"Read {terms.url}; to accept, add --accept-license {terms.name}.",
         )
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(path, {**accepted, license_name.lower(): {"url": terms.url, "at": now}})
+    write_json(path, {**accepted, terms.name: {"url": terms.url, "at": now}})
 
 
 # -- sources ---------------------------------------------------------------------------------------

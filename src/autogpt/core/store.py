@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from autogpt.core.catalog import is_short_name
 from autogpt.core.errors import CheckpointError, ResourceError, UsageError
 from autogpt.core.files import (
     MANIFEST,
@@ -31,12 +32,14 @@ from autogpt.core.files import (
     verify_manifest,
     write_json,
 )
+from autogpt.core.hub import HubReference
 from autogpt.core.memo import cache_folder
 from autogpt.core.units import format_bytes
 
 __all__ = [
     "CONFIG",
     "Stored",
+    "check",
     "copy_out",
     "find",
     "holds",
@@ -44,11 +47,12 @@ __all__ = [
     "install",
     "model_path",
     "models_folder",
+    "read",
     "remove",
     "require_space",
+    "size_bytes",
     "stored",
     "unfinished",
-    "verify",
 ]
 
 CONFIG = "config.json"
@@ -93,10 +97,16 @@ def _folder(name: str) -> Path:
 
 
 def _folder_name(name: str) -> str:
-    """Return a name that every file system takes: ``hf:a/b@c`` is ``hf--a--b@c``."""
-    repo, mark, revision = name.partition("@")
+    """Return a name that every file system takes: ``hf:a/b@c`` is ``hf--a--b@c``.
+
+    Raises:
+        UsageError: If it is no name; so nothing outside of the models' folder is ever meant.
+    """
+    if is_short_name(name):
+        return name
+    repo, mark, revision = str(HubReference.parse(name)).partition("@")
     plain = repo.replace("hf:", "hf--").replace("/", "--")
-    return quote(plain, safe="") + mark + quote(revision, safe="")
+    return plain + mark + quote(revision, safe="")
 
 
 def incoming(name: str) -> Path:
@@ -113,42 +123,34 @@ def find(name: str) -> Stored | None:
     folder = _folder(name)
     if not (folder / MANIFEST).is_file():
         return None
-    _verify(folder, name, deep=False)
-    return _read(folder)
+    check(folder, name, deep=False)
+    return read(folder)
 
 
-def verify(name: str) -> Stored:
-    """Return the model of this name, every sha256 compared with its manifest.
+def check(folder: Path, name: str, *, deep: bool) -> None:
+    """Compare a model folder with its manifest: sizes, and if ``deep`` every sha256.
 
     Raises:
-        CheckpointError: If there is none, or a file of it is missing or altered.
+        CheckpointError: If a file is missing, truncated or altered.
     """
-    folder = _folder(name)
-    _verify(folder, name, deep=True)
-    return _read(folder)
-
-
-def _verify(folder: Path, name: str, *, deep: bool) -> None:
+    hint = f"Fetch it again with: autogpt models pull {name}" if holds(folder) else ""
     try:
         verify_manifest(folder, deep=deep)
     except CheckpointError as error:
-        raise CheckpointError(
-            error.message, hint=f"Fetch it again with: autogpt models pull {name}"
-        ) from error
+        raise CheckpointError(error.message, hint=hint) from error
     except (AttributeError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{str(folder / MANIFEST)!r} is not a manifest.",
-            hint=f"Fetch it again with: autogpt models pull {name}",
+            f"{str(folder / MANIFEST)!r} is not a manifest.", hint=hint
         ) from error
 
 
-def _read(folder: Path) -> Stored:
+def read(folder: Path) -> Stored:
+    """Return what the manifest of a stored model says it is."""
     manifest = read_json(folder / MANIFEST)
-    files = manifest["files"]
     return Stored(
         name=str(manifest.get("name", folder.name)),
         path=model_path(folder),
-        size_bytes=sum(facts["bytes"] for facts in files.values()),
+        size_bytes=sum(facts["bytes"] for facts in manifest["files"].values()),
         license=str(manifest.get("license", "")),
         about=str(manifest.get("about", "")),
         uses=tuple(map(str, manifest.get("uses", ()))),
@@ -167,18 +169,20 @@ def stored() -> list[Stored]:
     found = []
     for manifest in sorted(models_folder().glob(f"*/{MANIFEST}")):
         with contextlib.suppress(CheckpointError, AttributeError, KeyError, TypeError):
-            found.append(_read(manifest.parent))
+            found.append(read(manifest.parent))
     return found
 
 
 def unfinished() -> dict[str, int]:
     """Return the downloads that were interrupted: the bytes on disk by folder name."""
     folders = sorted(path for path in (models_folder() / _INCOMING).glob("*") if path.is_dir())
-    return {path.name: _size(path) for path in folders if _size(path)}
+    return {path.name: size_bytes(path) for path in folders if size_bytes(path)}
 
 
-def _size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+def size_bytes(path: Path) -> int:
+    """Return the length of a file, or of all files below a folder."""
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def holds(path: Path) -> bool:
@@ -212,7 +216,7 @@ def install(
         _discard(target)
         folder.rename(target)
         fsync_folder(target.parent)
-    return _read(target)
+    return read(target)
 
 
 def _fsync(path: Path) -> None:
@@ -236,7 +240,7 @@ def remove(name: str) -> int:
     """Delete a model, and what an interrupted download of it left; return the bytes freed.
 
     Raises:
-        UsageError: If there is neither.
+        UsageError: If there is neither, or it is no name.
         ResourceError: If it may not be deleted.
     """
     folders = [folder for folder in (_folder(name), incoming(name)) if folder.is_dir()]
@@ -244,7 +248,7 @@ def remove(name: str) -> int:
         raise UsageError(
             f"There is no stored model {name!r}.", hint="See what there is: autogpt models list"
         )
-    freed = sum(map(_size, folders))
+    freed = sum(map(size_bytes, folders))
     for folder in folders:
         with explain_os_errors(folder):
             _discard(folder)
