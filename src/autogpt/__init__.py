@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         CheckpointError,
         ConfigError,
         DataError,
+        DownloadError,
+        LicenseError,
         MissingExtraError,
         RefusedError,
         ResourceError,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from autogpt.core.messages import Chunk, Completion, Message, assistant, system, user
+    from autogpt.core.pull import pull
     from autogpt.inference.sampling import SamplingParams
     from autogpt.llm import LLM, load
     from autogpt.recipe import quickstart, train
@@ -43,6 +46,8 @@ __all__ = [
     "Completion",
     "ConfigError",
     "DataError",
+    "DownloadError",
+    "LicenseError",
     "Message",
     "MissingExtraError",
     "RefusedError",
@@ -53,6 +58,7 @@ __all__ = [
     "__version__",
     "assistant",
     "load",
+    "pull",
     "quickstart",
     "system",
     "train",
@@ -61,10 +67,11 @@ __all__ = [
 
 _MODULES = {
     "autogpt.core.errors": (
-        "AutoGPTError CheckpointError ConfigError DataError MissingExtraError RefusedError "
-        "ResourceError RunError UsageError"
+        "AutoGPTError CheckpointError ConfigError DataError DownloadError LicenseError "
+        "MissingExtraError RefusedError ResourceError RunError UsageError"
     ),
     "autogpt.core.messages": "Chunk Completion Message assistant system user",
+    "autogpt.core.pull": "pull",
     "autogpt.inference.sampling": "SamplingParams",
     "autogpt.llm": "LLM load",
     "autogpt.recipe": "quickstart train",

@@ -151,10 +151,18 @@ def pull(
     autogpt models pull smollm2-135m-instruct
     autogpt models pull hf:Qwen/Qwen3-0.6B
     """  # noqa: D301 - \b keeps typer from joining the lines
+    from autogpt.core.catalog import nearest, read_catalog
     from autogpt.core.progress import Progress
     from autogpt.core.pull import pull as fetch
 
     given = {license_.lower() for license_ in accept_license or ()}
+    known = [license_.lower() for license_ in read_catalog(catalog).licenses]
+    for unknown in sorted(given - set(known)):
+        near = nearest(unknown, known, most=1)
+        raise UsageError(
+            f"--accept-license is {unknown!r}, a license that no model here has.",
+            hint=f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}.",
+        )
 
     def accepted(model: str, terms: License) -> bool:
         return terms.name.lower() in given or accept(model, terms)
@@ -182,6 +190,8 @@ def show(
         return
     for key, value in facts.items():
         shown = " ".join(map(str, value)) if isinstance(value, list) else value
+        if isinstance(value, bool):
+            shown = "yes" if value else f"no; autogpt models pull {model}"
         print(f"{key.replace('_', ' '):11}  {shown}")
 
 

@@ -6,8 +6,9 @@ Not here: which of them are on this machine (``store``), how they get there (``p
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,7 @@ __all__ = [
     "Recommendation",
     "Wheel",
     "is_short_name",
+    "nearest",
     "read_catalog",
     "safe_name",
 ]
@@ -271,6 +273,12 @@ def _shipped() -> Catalog:
 def is_short_name(text: str) -> bool:
     """Whether ``text`` may be the short name of a model."""
     return bool(_SHORT_NAME.fullmatch(text))
+
+
+def nearest(text: str, names: Collection[str], *, most: int = 3) -> list[str]:
+    """Return the names that ``text`` may have meant: those it begins, else those like it."""
+    begun = sorted(name for name in names if len(text) >= 3 and name.startswith(text))
+    return (begun or difflib.get_close_matches(text, names, n=most, cutoff=0.6))[:most]
 
 
 def safe_name(name: str) -> bool:

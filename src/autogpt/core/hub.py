@@ -41,7 +41,6 @@ _SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 _CONNECT_S = 10.0
 _TRIES = 4
 _PAUSE_S = 0.5  # doubled at each try
-_CHUNK_BYTES = 2**20
 _TRANSIENT = {408, 429, 500, 502, 503, 504}  # HTTP: ask again later (RFC 9110, 2022)
 _TRUE = {"1", "ON", "YES", "TRUE"}  # as huggingface_hub reads its variables
 
@@ -337,7 +336,7 @@ def _read_some(
             meter.skip(-have)
             have = 0
         with partial.open("ab" if have else "wb") as out:
-            for chunk in answer.iter_bytes(_CHUNK_BYTES):
+            for chunk in answer.iter_bytes():  # as it arrives: what a break leaves is kept
                 have += len(chunk)
                 if have > file.size_bytes:
                     raise DownloadError(f"{file.name!r} of the hub is longer than the hub says.")

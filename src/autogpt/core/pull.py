@@ -13,7 +13,6 @@ file has the sha256 it should have. Not here: the sources themselves (``fetching
 from __future__ import annotations
 
 import contextlib
-import difflib
 import fcntl
 import os
 import shutil
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from autogpt.core import store
-from autogpt.core.catalog import Catalog, License, Model, read_catalog
+from autogpt.core.catalog import Catalog, License, Model, nearest, read_catalog
 from autogpt.core.errors import CheckpointError, DownloadError, LicenseError, UsageError
 from autogpt.core.fetching import Fetched, from_hub, from_wheels, pinned_from_hub
 from autogpt.core.files import explain_os_errors, read_json, write_json
@@ -92,7 +91,7 @@ def _target(reference: str, catalog: Catalog) -> Model | HubReference:
         return HubReference.parse(reference)
     if reference in catalog.models:
         return catalog.models[reference]
-    near = difflib.get_close_matches(reference, catalog.models, n=1)
+    near = nearest(reference, catalog.models, most=1)
     raise UsageError(
         f"There is no model {reference[:80]!r} to pull.",
         hint=f"Did you mean {near[0]!r}?" if near else "See autogpt models list --all.",

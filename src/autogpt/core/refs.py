@@ -14,12 +14,11 @@ at; whether the weights are intact is for the loader to say. Nothing is fetched 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
 from autogpt.core import store
-from autogpt.core.catalog import is_short_name, read_catalog
+from autogpt.core.catalog import is_short_name, nearest, read_catalog
 from autogpt.core.errors import ResourceError, UsageError
 from autogpt.core.files import MANIFEST
 from autogpt.core.hub import HubReference
@@ -109,7 +108,9 @@ def describe(
     folder = path if path.is_dir() else path.parent
     if store.holds(path):
         facts |= store.read(folder).to_dict()
-    facts |= {"path": str(path), "size_bytes": store.size_bytes(path), "here": True}
+    else:
+        facts |= {"path": str(path), "size_bytes": store.size_bytes(path)}
+    facts["here"] = True
     if verify and not (folder / MANIFEST).is_file():
         raise UsageError(
             f"{str(path)!r} has no {MANIFEST}, so there is nothing to verify it by.",
@@ -213,9 +214,7 @@ def _nearest(path: Path, names: list[str]) -> list[str]:
         for child in _subfolders(parent)
         if _is_model(child)
     }
-    close = difflib.get_close_matches(
-        path.name, set(candidates.values()), n=_MAX_SUGGESTIONS, cutoff=0.6
-    )
+    close = nearest(path.name, set(candidates.values()), most=_MAX_SUGGESTIONS)
     near = [full for name in close for full, short in candidates.items() if short == name]
     return near[:_MAX_SUGGESTIONS]
 
