@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autogpt.cli.offer import offer
+from autogpt.cli.offer import require
 from autogpt.cli.options import Json, Seed
 from autogpt.core.errors import ResourceError, UsageError
 from autogpt.core.files import explain_os_errors
@@ -157,7 +157,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
         prompts = list(_read_prompts(input_, text_field, on_error or "fail"))
     else:
         prompts = [("", _read_input() if prompt == "-" else prompt or "")]
-    offer(model)
+    require(model)
     llm = load(model)
     params = llm.sampling(**settings)
     with _standard_output():

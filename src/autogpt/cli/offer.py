@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from autogpt.core.catalog import License
 
-__all__ = ["accept", "can_ask", "offer"]
+__all__ = ["accept", "can_ask", "require"]
 
 
 def can_ask() -> bool:
@@ -28,19 +28,23 @@ def accept(name: str, terms: License) -> bool:
     )
 
 
-def offer(model: str) -> None:
-    """Offer to fetch a model that has a name and is not here; where nobody can answer, do nothing.
+def require(model: str) -> None:
+    """Check that a MODEL is here, before anything slow begins; offer to fetch one that is not.
 
-    Who declines is told by what comes next how to fetch it.
+    Raises:
+        UsageError: If it is not here, and nobody was there to ask or to say yes.
     """
-    if not can_ask():
-        return
+    from autogpt.core.refs import is_missing, resolve
+
+    if can_ask() and is_missing(model):
+        _offer(model)
+    resolve(model)
+
+
+def _offer(model: str) -> None:
     from autogpt.core.catalog import read_catalog
-    from autogpt.core.refs import is_missing
     from autogpt.core.units import format_bytes
 
-    if not is_missing(model):
-        return
     known = read_catalog().models.get(model)
     size = f" ({format_bytes(known.size_bytes)})" if known else ""
     if typer.confirm(f"{model} is not on this machine. Fetch it now{size}?", err=True):
