@@ -193,7 +193,8 @@ def _returned(node: ast.expr, known: dict[str, object]) -> object:
     if inspect.isclass(function):
         return function
     made = typing.get_type_hints(function).get("return") if callable(function) else None
-    return made if inspect.isclass(made) else None
+    usual = next(iter(typing.get_args(made)), made)  # of a union, the first
+    return usual if inspect.isclass(usual) else None
 
 
 def _wrong_call(node: ast.Call, known: dict[str, object]) -> Iterator[str]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         CheckpointError,
         ConfigError,
         DataError,
+        DownloadError,
+        LicenseError,
         MissingExtraError,
         RefusedError,
         ResourceError,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from autogpt.core.messages import Chunk, Completion, Message, assistant, system, user
+    from autogpt.core.pull import pull
     from autogpt.inference.sampling import SamplingParams
     from autogpt.llm import LLM, load
     from autogpt.recipe import plan, quickstart, train
@@ -44,6 +47,8 @@ __all__ = [
     "Completion",
     "ConfigError",
     "DataError",
+    "DownloadError",
+    "LicenseError",
     "Message",
     "MissingExtraError",
     "RefusedError",
@@ -55,6 +60,7 @@ __all__ = [
     "assistant",
     "load",
     "plan",
+    "pull",
     "quickstart",
     "system",
     "train",
@@ -63,10 +69,11 @@ __all__ = [
 
 _MODULES = {
     "autogpt.core.errors": (
-        "AutoGPTError CheckpointError ConfigError DataError MissingExtraError RefusedError "
-        "ResourceError RunError UsageError"
+        "AutoGPTError CheckpointError ConfigError DataError DownloadError LicenseError "
+        "MissingExtraError RefusedError ResourceError RunError UsageError"
     ),
     "autogpt.core.messages": "Chunk Completion Message assistant system user",
+    "autogpt.core.pull": "pull",
     "autogpt.inference.sampling": "SamplingParams",
     "autogpt.llm": "LLM load",
     "autogpt.recipe": "plan quickstart train",

@@ -37,6 +37,7 @@ from autogpt.core.messages import (
     Usage,
 )
 from autogpt.core.refs import resolve
+from autogpt.core.store import holds
 from autogpt.core.units import format_count
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, StepOutput, end_ids
@@ -50,6 +51,7 @@ from autogpt.inference.settings import (
     changed_params,
     constraint_of,
 )
+from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.models.checkpoint import load_model, read_generation_config
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.tokenizer.bpe import Tokenizer
@@ -62,11 +64,12 @@ _SAMPLED = ("temperature", "top_k", "top_p", "min_p")
 
 def load(
     reference: str | Path, *, dtype: Literal["auto", "float32", "bfloat16"] = "float32"
-) -> LLM:
-    """Return the model that ``reference`` names, ready to write.
+) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
+    """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
     Args:
-        reference: A model folder in Hugging Face layout, a run folder, or a ``.gguf`` file.
+        reference: A model folder in Hugging Face layout, a run folder, a ``.gguf`` file, a short
+            name or ``hf:organization/name``, see ``core.refs``.
         dtype: To compute in. float32 gives the same text alone and in a batch, to the bit; on a
             CPU with bfloat16 instructions, bfloat16 takes half the memory and is up to 1.3 times
             as fast, but rounds. "auto" is what the weights are stored as, float32 for quantized
@@ -79,6 +82,8 @@ def load(
     """
     begin = time.perf_counter()
     path = resolve(reference)
+    if is_encoder(path):
+        return load_encoder(path, dtype=dtype)
     model, tokenizer, generation = _read(path, dtype=dtype)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise CheckpointError(
@@ -102,7 +107,8 @@ def _read(
 ) -> tuple[GPT, Tokenizer, Mapping[str, Any]]:
     """Return the model, the tokenizer and the generation settings of a folder or a GGUF file."""
     if path.is_dir():
-        model = load_model(path, dtype=dtype)
+        # A stored model's sha256 were compared when it came, its sizes just now.
+        model = load_model(path, dtype=dtype, deep=not holds(path))
         return model, Tokenizer.load(path), read_generation_config(path)
     from autogpt.interop.gguf import open_gguf  # only those who have such a file wait for it
 

@@ -19,6 +19,7 @@ import typer
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
 from autogpt.cli.generate import generate
+from autogpt.cli.models import models
 from autogpt.cli.train import plan, quickstart, train
 from autogpt.core.errors import AutoGPTError, UsageError
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for _verb in (quickstart, plan, train, compare, generate, doctor):
     app.command()(_verb)
+app.add_typer(models)
 
 
 @app.callback(invoke_without_command=True)
@@ -57,7 +59,7 @@ def main() -> int:
         code = app(standalone_mode=False)
     except AutoGPTError as error:
         return _fail(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # also at a question
         return 130
     except BrokenPipeError:
         sys.stderr.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autogpt.cli.offer import require
 from autogpt.cli.options import (
     Beams,
     Choices,
@@ -55,7 +56,9 @@ _Prompt = tuple[str, str]
 
 
 def generate(  # noqa: PLR0913 - each flag is spelled out for the user
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run folder or a model folder.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a name.")
+    ],
     prompt: Annotated[
         str | None,
         typer.Argument(
@@ -176,6 +179,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
         prompts = [("", _read_input() if prompt == "-" else prompt or "")]
     from autogpt.llm import load
 
+    require(model)
     llm = load(model)
     params = llm.sampling(**settings)
     with _standard_output():

@@ -9,6 +9,8 @@
     ├── CheckpointError          exit 1, "checkpoint": a model folder is missing, torn or altered
     ├── RunError                 exit 1, "run": a run folder is in use or holds another run
     ├── ResourceError            exit 1, "resource": disk, memory or permission ran out
+    ├── DownloadError            exit 1, "download": a model cannot be fetched, or is another one
+    ├── LicenseError             exit 1, "license": terms that have to be accepted were not
     ├── MissingExtraError        exit 1, "missing_extra": an optional part is not installed
     └── RefusedError             exit 3, "refused": a safety rail said no
 
@@ -25,6 +27,8 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "DownloadError",
+    "LicenseError",
     "MissingExtraError",
     "RefusedError",
     "ResourceError",
@@ -92,6 +96,18 @@ class ResourceError(AutoGPTError):
     """Disk space, memory or a permission is not there."""
 
     code = "resource"
+
+
+class DownloadError(AutoGPTError):
+    """A model could not be fetched, or what came is not what was asked for."""
+
+    code = "download"
+
+
+class LicenseError(AutoGPTError):
+    """The terms of a model were not accepted."""
+
+    code = "license"
 
 
 class MissingExtraError(AutoGPTError):
