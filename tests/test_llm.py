@@ -262,6 +262,8 @@ def test_loops_end_a_text(gpt: LLM) -> None:
 def test_an_unknown_setting_is_no_silence(gpt: LLM) -> None:
     with pytest.raises(ConfigError, match=r"no setting 'sede'. Did you mean seed\?"):
         gpt.generate("x", sede=1)  # type: ignore[call-arg] - wrong on purpose
+    with pytest.raises(ConfigError, match="n is 3, but generate writes one text"):
+        gpt.generate("x", n=3)  # type: ignore[call-arg] - wrong on purpose
 
 
 def test_the_models_own_settings_are_defaults(tmp_path: Path) -> None:

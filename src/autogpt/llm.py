@@ -188,7 +188,12 @@ class LLM:
             ConfigError: If a setting is unknown or out of its range.
             UsageError: If the prompt is messages and the model has no chat template.
         """
-        return self.complete([prompt], self.sampling(**settings))[0][0]
+        params = self.sampling(**settings)
+        if params.n != 1:
+            raise ConfigError(
+                f"n is {params.n}, but generate writes one text.", hint="Use stream or complete."
+            )
+        return self.complete([prompt], params)[0][0]
 
     def stream(self, prompt: Prompt, **settings: Unpack[ManySettings]) -> Iterator[Chunk]:
         """Write what follows ``prompt``, piece by piece.

@@ -4,8 +4,8 @@ llguidance says which bytes may come next, not how many are needed until nothing
 are searched for, over a copy of the grammar whose tokens are the 256 bytes; a step there takes
 about a microsecond. Two searches:
 
-- :func:`quick_end` goes ahead, closing what it can, and turns elsewhere when it comes to a place
-  that looks like one it has been to. It is run for every token that opens something new.
+- :func:`quick_end` goes ahead, closing what it can; if that leads in circles, it turns elsewhere
+  at a place that looks like one it has been to. It is run for tokens that open something new.
 - :func:`short_ends` goes all ways at once and finds the shortest, where the grammar is not too
   wide. It is run once for each grammar.
 
@@ -41,6 +41,10 @@ _OTHERS = bytes(byte for byte in range(256) if byte not in _ORDER)
 _ANYTHING = 80
 _STRING_ORDER = b'"' + _LETTERS + bytes(byte for byte in _ORDER if byte not in b'"' + _LETTERS)
 _STRING_BYTES = b"\"a0 ]}'"
+
+# How often a place may look the same before it is taken for a circle: strings to be filled, and
+# members of an object, look the same without being one.
+_PATIENCE = 64
 
 # short_ends: nodes in a level, of them those that look alike, nodes in all, and up to how many of
 # them every character inside a string is tried.
@@ -85,6 +89,17 @@ def quick_end(matcher: LLMatcher, limit: int) -> bytes | None:
     Returns:
         The bytes, or None where none were found.
     """
+    end = _go(matcher, limit, turning=False)
+    if end is None:
+        end = _go(matcher, limit, turning=True)
+    return None if end is None else _shortened(matcher, end)
+
+
+def _go(matcher: LLMatcher, limit: int, *, turning: bool) -> bytes | None:
+    """Return the end that is found by always closing first, or by taking turns.
+
+    The same bytes allowed again may be a circle, as in (ab)*c: then only turns lead out of it.
+    """
     ahead = matcher.deep_copy()
     path = bytearray()
     visits: dict[bytes, int] = {}
@@ -95,15 +110,21 @@ def quick_end(matcher: LLMatcher, limit: int) -> bytes | None:
         if _may_end(mask):
             return bytes(path)
         allowed = _in_order(mask)
-        if len(path) >= limit or not allowed:
+        visit = visits.get(mask, 0)
+        visits[mask] = visit + 1
+        if len(path) >= limit or not allowed or (visit > _PATIENCE and not turning):
             return None
-        # The same bytes allowed again may be a circle, as in (ab)*c: take the next way.
-        turn = visits.get(mask, 0)
-        visits[mask] = turn + 1
-        byte = allowed[turn % len(allowed)]
+        byte = allowed[visit % len(allowed) if turning else 0]
         if not ahead.consume_token(byte):
             return None
         path.append(byte)
+
+
+def _shortened(matcher: LLMatcher, end: bytes) -> bytes:
+    """Return the last bytes of ``end`` if they are enough: [a-z]*z needs but the z."""
+    sizes = (1 << power for power in range(len(end).bit_length()))
+    tails = (end[-size:] for size in sizes if size < len(end))
+    return next((tail for tail in tails if accepts(matcher, tail)), end)
 
 
 def short_ends(matcher: LLMatcher, limit: int) -> Sequence[bytes]:

@@ -352,7 +352,9 @@ class Guide:
             end = self._end[len(text) :]
         elif ahead is None:
             return None
-        elif not accepts(ahead, self._end):
+        elif accepts(ahead, self._end[len(text) :]):  # as when another digit was chosen
+            end = self._end[len(text) :]
+        elif not accepts(ahead, self._end):  # as when a string goes on
             end = quick_end(ahead, min(_MAX_END_BYTES, self._left * _MAX_PIECE_BYTES))
         if end is None or not self._vocabulary.can_spell(end, self._left - 1):
             return None

@@ -123,10 +123,16 @@ class _Echo:
 
     def __init__(self, breaker_ids: frozenset[int], token_ids: Sequence[int]) -> None:
         self._breakers = breaker_ids
-        self._ids = np.empty(0, dtype=np.int64)
-        self._lengths = np.empty(0, dtype=np.int64)  # of the repetition that ends at each place
-        for token_id in token_ids:
-            self.push(token_id)
+        self._ids = np.array(token_ids, dtype=np.int64)
+        self._lengths = np.zeros_like(self._ids)  # of the repetition that ends at each place
+        # A long prompt at once: places that repeat the last token, of them the last two, ...
+        places = np.arange(len(self._ids) - 1)
+        for back, token_id in enumerate(reversed(token_ids[-_LONGEST_REPETITION:])):
+            places = places[places >= back]
+            places = places[self._ids[places - back] == token_id]
+            if token_id in breaker_ids or not len(places):
+                break
+            self._lengths[places] += 1
 
     def push(self, token_id: int) -> None:
         before = np.concatenate(([0], self._lengths))  # what ended one place earlier
