@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from autogpt.core.errors import CheckpointError, ConfigError, ResourceError
 from autogpt.core.files import (
@@ -36,6 +35,7 @@ from autogpt.core.files import (
     write_manifest,
     write_text,
 )
+from autogpt.models.empty import empty_model
 from autogpt.models.family import Family, find_family
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.weights import (
@@ -50,6 +50,8 @@ from autogpt.nn.attention import AttentionForm
 __all__ = [
     "SavableTokenizer",
     "build_model",
+    "check_weights",
+    "empty_model",
     "load_model",
     "read_config",
     "read_generation_config",
@@ -288,26 +290,14 @@ def build_model(
         CheckpointError: If a weight is missing, unknown, of the wrong shape, or not a finite
             number.
     """
-    if config.num_hidden_layers > len(source.places):  # before building what a typo asks for
-        raise CheckpointError(
-            f"{str(source.path)!r} holds {len(source.places)} tensors, too few for the "
-            f"{config.num_hidden_layers} layers of {source.settings}."
-        )
-    try:
-        with torch.device("meta"), _Unfilled():  # shapes only: no memory, no random numbers
-            model = GPT(config, attention=attention)
-    except (RuntimeError, TypeError) as error:  # torch's words for a size beyond memory, or 64 bits
-        raise CheckpointError(
-            f"The sizes in {source.settings} are beyond what this machine can hold."
-        ) from error
+    _check_layers(config, source)
+    model = empty_model(config, attention=attention, settings=source.settings)
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
-    expected = _stored_tensors(names, shapes)
-    source = _check_names(source, [stored.name for stored in expected], names, config)
+    expected, source = _match(model, source, names)
 
     weights: dict[str, Tensor] = {}
     for stored in expected:
         sizes = [shapes[name] for name in stored.parts]
-        _check_shape(source, stored, (sum(size[0] for size in sizes), *sizes[0][1:]))
         tensor = source.tensor(stored.name)
         tensor = tensor.T if stored.transposed else tensor
         parts = torch.split(tensor, [size[0] for size in sizes])
@@ -318,30 +308,40 @@ def build_model(
     return model.eval()
 
 
-class _Unfilled(TorchFunctionMode):
-    """Builds a model without first weights, but with its tables of positions, on the CPU.
+def check_weights(
+    config: GPTConfig, source: StoredWeights, *, names: WeightNames
+) -> dict[str, str]:
+    """Return the stored tensor of each of our weights, by name; no numbers are read.
 
-    Where there is no memory to fill, torch fills it by decompositions in Python, and the first of
-    those imports its compiler: 1.5 to 3 s (measured) that loading a model need not take.
+    Raises:
+        CheckpointError: If a weight is missing, unknown or of the wrong shape.
     """
+    _check_layers(config, source)
+    model = empty_model(config, settings=source.settings)
+    expected, _ = _match(model, source, names)
+    return {name: stored.name for stored in expected for name in stored.parts}
 
-    _FILLERS = frozenset({
-        Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_
-    })  # fmt: skip
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,  # noqa: ANN401 - torch's signature
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - torch's signature
-        kwargs = dict(kwargs or {})
-        if func in self._FILLERS or getattr(func, "__module__", "") == "torch.nn.init":
-            return args[0] if args else kwargs["tensor"]
-        if func is torch.arange:  # what tables begin with
-            kwargs.setdefault("device", "cpu")
-        return func(*args, **kwargs)
+def _check_layers(config: GPTConfig, source: StoredWeights) -> None:
+    """Refuse more layers than there are tensors, before building what a typo asks for."""
+    if config.num_hidden_layers > len(source.places):
+        raise CheckpointError(
+            f"{str(source.path)!r} holds {len(source.places)} tensors, too few for the "
+            f"{config.num_hidden_layers} layers of {source.settings}."
+        )
+
+
+def _match(
+    model: GPT, source: StoredWeights, names: WeightNames
+) -> tuple[list[_Stored], StoredWeights]:
+    """Return the tensors of ``model``, all of the right shape, and where they are."""
+    shapes = {name: weight.shape for name, weight in model.state_dict().items()}
+    expected = _stored_tensors(names, shapes)
+    source = _check_names(source, [stored.name for stored in expected], names, model.config)
+    for stored in expected:
+        sizes = [shapes[name] for name in stored.parts]
+        _check_shape(source, stored, (sum(size[0] for size in sizes), *sizes[0][1:]))
+    return expected, source
 
 
 def _check_shape(source: StoredWeights, stored: _Stored, expected: Sequence[int]) -> None:
