@@ -321,43 +321,45 @@ def begun_step(out: Path) -> int:
 
 
 def kills(folder: Path, count: int, chance: random.Random, *, steps: int = 1500) -> dict[str, Any]:
-    """Kill runs at random moments, resuming each until it ends."""
-    every = 50
-    subprocess.run(
-        command(folder / "whole", steps=steps), check=True, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    expected = weights(folder / "whole")
+    """Kill runs at random moments, resuming each until it ends.
+
+    The processes are forked from one that has imported the package, so that the signals meet them
+    at work and not while they start.
+    """
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.cli.warm import Warm
+
+    warm, every = Warm(folder), 50
+    begin = time.perf_counter()
+    assert warm.run(*command(folder / "whole", steps=steps)[1:]).returncode == 0
+    took, expected = time.perf_counter() - begin, weights(folder / "whole")
     killed, failed, lost, runs, different = 0, [], [], 0, 0
     out = folder / "run-0"
     while killed < count or out.exists():
         last, begun = last_step(out), begun_step(out)
-        process = subprocess.Popen(
-            command(out, "--resume", steps=steps), text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            wait = chance.uniform(0.3, 9.0) if killed < count else None
-            _, said = process.communicate(timeout=wait)
-            killed_now = False
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            _, said = process.communicate()
-            killed, killed_now = killed + 1, True
-        resumed = re.search(r"going on after step (\d+)", said)
+        process = warm.start(*command(out, "--resume", steps=steps)[1:])
+        if killed < count:
+            time.sleep(chance.uniform(0.0, 0.6 * took))
+            result = process.kill()
+        else:
+            result = process.wait()
+        resumed = re.search(r"going on after step (\d+)", result.stderr)
         if resumed:
             lost.append(max(last - int(resumed[1]), begun + every // 2 - int(resumed[1])))
-        if not killed_now:
-            if process.returncode:
-                failed.append(said[-300:])
-            else:
-                different += weights(out) != expected
-            shutil.rmtree(out)
-            runs, out = runs + 1, folder / f"run-{runs + 1}"
+        if result.returncode == -signal.SIGKILL:
+            killed += 1
+            continue
+        if result.returncode:
+            failed.append(result.stderr[-300:])
+        else:
+            different += weights(out) != expected
+        shutil.rmtree(out)
+        runs, out = runs + 1, folder / f"run-{runs + 1}"
         print(f"killed {killed}, ended {runs}", file=sys.stderr)
+    warm.close()
     return {
         "kills": killed,
-        "resumed": len(lost),
+        "resumed_in_training": len(lost),
         "runs_ended": runs,
         "failed": failed,
         "other_weights": different,

@@ -59,15 +59,14 @@ class Saver:
         """
         begin = self._begun = time.perf_counter()
         self.wait()
-        for name in tensors.keys() - self._copies.keys():
-            # Touched, because the system may take its time to find new memory, once.
-            shape, dtype = tensors[name].shape, tensors[name].dtype
-            self._copies[name] = torch.empty(shape, dtype=dtype).zero_()
-        mark = time.perf_counter()
+        first, mark = not self._copies, time.perf_counter()
         with torch.no_grad():
             for name, tensor in tensors.items():
+                if name not in self._copies:
+                    self._copies[name] = torch.empty(tensor.shape, dtype=tensor.dtype)
                 self._copies[name].copy_(tensor)
-        self._copy_s = time.perf_counter() - mark
+        # The system may take its time to find the memory, once: that says nothing about the next.
+        self._copy_s = 0.0 if first else time.perf_counter() - mark
         at = replace(at, random=checkpoints.random_state())
         self._pending = self._thread.submit(self._write, at, {n: self._copies[n] for n in tensors})
         self.loop_s += time.perf_counter() - begin
