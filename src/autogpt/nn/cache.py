@@ -13,7 +13,7 @@ what it would get alone.
     cache.truncate([5, 9])                     # the true lengths; padding is forgotten
     hidden = model(next_tokens, cache=cache)   # [2, 1]
 
-Not here: paging, eviction, several requests sharing a prefix. For inference only: what is cached
+Not here: paging and several texts sharing a prefix (``paged``). For inference only: what is cached
 carries no gradient.
 
 Letters in shapes: B batch, T new tokens, S cached tokens, C capacity, K key/value heads, E width.
@@ -21,8 +21,8 @@ Letters in shapes: B batch, T new tokens, S cached tokens, C capacity, K key/val
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -30,7 +30,7 @@ from torch import Tensor
 
 from autogpt.core.errors import ResourceError
 
-__all__ = ["CacheShape", "KVCache"]
+__all__ = ["Cache", "CacheShape", "KVCache", "Span"]
 
 
 class CacheShape(Protocol):
@@ -47,6 +47,46 @@ class CacheShape(Protocol):
     @property
     def head_dim(self) -> int:
         """E."""
+
+
+class Span(NamedTuple):
+    """Neighboring rows that hold equally many tokens, and what they hold."""
+
+    rows: slice
+    key: Float[Tensor, "B K S E"]
+    value: Float[Tensor, "B K S E"]
+    mask: Bool[Tensor, "T S"] | None
+    """Where the new tokens may look; None is causal."""
+
+
+class Cache(Protocol):
+    """What a model needs of a cache: :class:`KVCache`, or ``paged.PagedRows``."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens held by the longest row."""
+
+    def positions(self, count: int) -> Int[Tensor, "B T"]:
+        """Return the positions that the next ``count`` tokens of each row take."""
+
+    def mask(self, count: int) -> Bool[Tensor, "B 1 T S"] | None:
+        """Return where they may look among what ``append`` returns; None is causal."""
+
+    def append(
+        self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
+    ) -> tuple[Float[Tensor, "B K S E"], Float[Tensor, "B K S E"]]:
+        """Store one layer's new keys and values; return all rows, padded to the longest."""
+
+    def store(
+        self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
+    ) -> None:
+        """Store one layer's new keys and values."""
+
+    def spans(self, layer: int) -> Iterator[Span]:
+        """Yield all rows in order with what they hold after ``store``, without padding."""
+
+    def advance(self, count: int) -> None:
+        """Count ``count`` more tokens in every row; the model calls this after its last layer."""
 
 
 class KVCache:
@@ -75,6 +115,7 @@ class KVCache:
         layers = range(config.num_hidden_layers)
         self._keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
         self._values = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
+        self._stored = 0  # new tokens, not yet counted in the lengths
         self._set_lengths([0] * batch_size)
 
     @property
@@ -121,6 +162,18 @@ class KVCache:
         Raises:
             ResourceError: If a row would grow beyond the capacity.
         """
+        self.store(layer, key, value)
+        used = self.longest + key.shape[2]
+        return self._keys[layer][:, :, :used], self._values[layer][:, :, :used]
+
+    def store(
+        self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
+    ) -> None:
+        """Store one layer's new keys and values.
+
+        Raises:
+            ResourceError: If a row would grow beyond the capacity.
+        """
         count = key.shape[2]
         used = self.longest + count
         if used > self.capacity:
@@ -131,7 +184,18 @@ class KVCache:
             else:
                 rows = torch.arange(self.batch_size, device=store.device)[:, None]
                 store[rows, :, self.positions(count)] = new.detach().transpose(1, 2).to(store.dtype)
-        return self._keys[layer][:, :, :used], self._values[layer][:, :, :used]
+        self._stored = count
+
+    def spans(self, layer: int) -> Iterator[Span]:
+        """Yield all rows in order with what they hold after ``store``, equal ones together."""
+        rows = [slice(0, self.batch_size)]
+        if not self._even:
+            rows = [slice(row, row + 1) for row in range(self.batch_size)]
+        for part in rows:
+            used = self._lengths[part.start] + self._stored
+            yield Span(
+                part, self._keys[layer][part, :, :used], self._values[layer][part, :, :used], None
+            )
 
     def advance(self, count: int) -> None:
         """Count ``count`` more tokens in every row; the model calls this after its last layer."""

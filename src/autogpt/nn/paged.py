@@ -1,0 +1,264 @@
+"""Keys and values in blocks of 16 tokens, so that texts of any length share one memory.
+
+:class:`PagedCache` is the memory: numbered blocks in every layer. Which blocks belong to which
+text is the business of whoever runs the model (``inference.blocks``); here they come as tables.
+:class:`PagedRows` is what the model sees of it in one step: some rows, each with its table, that
+all read the same number of new tokens. It has the interface of ``cache.KVCache``.
+
+A row whose blocks follow each other in memory is read where it lies. That works because the
+blocks of one head lie side by side (``[K, blocks, 16, E]`` in memory, presented as
+``[blocks, K, 16, E]``): n blocks in a row are n * 16 tokens in a row. Equally long rows at equal
+distances are read together. Rows whose blocks are scattered are gathered first: a copy with the
+same numbers.
+
+Source of paging: Kwon et al. 2023, "Efficient Memory Management for Large Language Model Serving
+with PagedAttention".
+
+Letters in shapes: B rows, T new tokens, S cached tokens, K key/value heads, E head width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from autogpt.nn.attention import causal_mask
+from autogpt.nn.cache import CacheShape, Span
+
+__all__ = ["BLOCK", "PagedCache", "PagedRows"]
+
+BLOCK = 16  # tokens; vLLM's default on every device (Kwon et al. 2023, section 7.2)
+
+
+@dataclass(frozen=True, slots=True)
+class PagedCache:
+    """Numbered blocks of keys and values in every layer.
+
+    Attributes:
+        keys: For each layer ``[blocks, K, 16, E]``; need not be contiguous.
+        values: Likewise.
+    """
+
+    keys: list[Tensor]
+    values: list[Tensor]
+
+    @classmethod
+    def allocate(
+        cls,
+        config: CacheShape,
+        blocks: int,
+        *,
+        dtype: torch.dtype,
+        device: torch.device | None = None,
+    ) -> PagedCache:
+        """Return a cache whose memory is taken from the system only as blocks are written."""
+        shape = (config.num_key_value_heads, blocks, BLOCK, config.head_dim)
+
+        def stores() -> list[Tensor]:
+            return [
+                torch.empty(shape, dtype=dtype, device=device).transpose(0, 1)
+                for _ in range(config.num_hidden_layers)
+            ]
+
+        return cls(stores(), stores())
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in every layer."""
+        return self.keys[0].shape[0]
+
+    def copy(self, source: int, target: int) -> None:
+        """Copy one block over another, in every layer."""
+        for store in (*self.keys, *self.values):
+            store[target] = store[source]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Rows that lie in memory as ``[B, K, S, E]``: equal lengths, equal distances."""
+
+    rows: slice
+    length: int
+    block: int  # the first of the first row
+    distance: int  # blocks between the rows' first blocks
+    mask: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scattered:
+    """One row whose blocks are to be gathered."""
+
+    rows: slice
+    length: int
+    blocks: Tensor  # int64
+    mask: Tensor | None
+
+
+class PagedRows:
+    """Some rows of a paged cache, as a model reads and extends them in one step.
+
+    Args:
+        cache: The memory.
+        tables: ``[B, M]``, the blocks of each row; entries beyond its length are not looked at.
+        lengths: Tokens of each row, the new ones included.
+        count: T, new tokens of every row.
+    """
+
+    def __init__(
+        self,
+        cache: PagedCache,
+        tables: npt.NDArray[np.int32],
+        lengths: Sequence[int],
+        count: int,
+    ) -> None:
+        self._cache = cache
+        self._tables = tables
+        self._used = tuple(lengths)
+        self._count = count
+        device = cache.keys[0].device
+        starts = np.asarray(lengths, dtype=np.int64) - count
+        places = starts[:, None] + np.arange(count)  # [B, T]
+        self._places = torch.from_numpy(places).to(device)
+        self._even = len(set(self._used)) == 1
+        self._spans = list(self._find_spans())
+        only = self._spans[0] if len(self._spans) == 1 else None
+        self._lines = only if isinstance(only, _Lines) else None
+        if self._lines is None:
+            blocks = np.take_along_axis(tables, places // BLOCK, axis=1).astype(np.int64)
+            self._blocks = torch.from_numpy(blocks).to(device)
+            self._offsets = torch.from_numpy(places % BLOCK).to(device)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens that each row held before this step."""
+        return tuple(length - self._count for length in self._used)
+
+    @property
+    def longest(self) -> int:
+        """Tokens that the longest row held before this step."""
+        return max(self._used) - self._count
+
+    def positions(self, count: int) -> Int[Tensor, "B T"]:
+        """Return the positions of the new tokens."""
+        self._check(count)
+        return self._places
+
+    def mask(self, count: int) -> Bool[Tensor, "B 1 T S"] | None:
+        """Return where the new tokens may look among the slots that ``append`` returns.
+
+        None, which attention reads as causal, when all rows are equally long.
+        """
+        self._check(count)
+        if self._even:
+            return None
+        slots = torch.arange(max(self._used), device=self._places.device)
+        return (slots <= self._places[:, :, None])[:, None]
+
+    def store(
+        self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
+    ) -> None:
+        """Write one layer's new keys and values into their blocks."""
+        for store, new in ((self._cache.keys[layer], key), (self._cache.values[layer], value)):
+            if self._lines is not None:
+                begin = self._lines.length - self._count
+                _view(store, self._lines)[:, :, begin:] = new
+            else:
+                store[self._blocks, :, self._offsets] = new.transpose(1, 2)
+
+    def spans(self, layer: int) -> Iterator[Span]:
+        """Yield all rows in order with what they hold, without padding, equal ones together."""
+        keys, values = self._cache.keys[layer], self._cache.values[layer]
+        for span in self._spans:
+            if isinstance(span, _Lines):
+                yield Span(span.rows, _view(keys, span), _view(values, span), span.mask)
+            else:
+                yield Span(span.rows, _gather(keys, span), _gather(values, span), span.mask)
+
+    def append(
+        self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
+    ) -> tuple[Float[Tensor, "B K S E"], Float[Tensor, "B K S E"]]:
+        """Write one layer's new keys and values; return all rows, padded with zeros."""
+        self.store(layer, key, value)
+        if len(self._spans) == 1:
+            only = next(self.spans(layer))
+            return only.key, only.value
+        shape = (len(self._used), key.shape[1], max(self._used), key.shape[3])
+        # Zeros: a slot that is masked would still spread a NaN.
+        keys, values = key.new_zeros(shape), value.new_zeros(shape)
+        for span in self.spans(layer):
+            keys[span.rows, :, : span.key.shape[2]] = span.key
+            values[span.rows, :, : span.key.shape[2]] = span.value
+        return keys, values
+
+    def advance(self, count: int) -> None:
+        """Do nothing: the lengths are those after the step from the start."""
+        self._check(count)
+
+    def _check(self, count: int) -> None:
+        if count != self._count:
+            raise ValueError(f"these rows read {self._count} tokens, not {count}")
+
+    def _find_spans(self) -> Iterator[_Lines | _Scattered]:
+        needed = [-(-length // BLOCK) for length in self._used]
+        store = self._cache.keys[0]
+        in_line = [False] * len(needed)
+        if store.stride(0) == BLOCK * store.stride(2):  # blocks of a head lie side by side
+            breaks = np.diff(self._tables, axis=1, append=-1) != 1
+            runs = breaks.argmax(axis=1) + 1  # blocks that follow each other from the first
+            in_line = [run >= need for run, need in zip(runs.tolist(), needed, strict=True)]
+        firsts: list[int] = self._tables[:, 0].tolist()
+        begin = 0
+        while begin < len(needed):
+            if not in_line[begin]:
+                blocks = self._tables[begin, : needed[begin]].astype(np.int64)
+                yield _Scattered(
+                    slice(begin, begin + 1),
+                    self._used[begin],
+                    torch.from_numpy(blocks).to(store.device),
+                    self._mask_of(self._used[begin]),
+                )
+                begin += 1
+                continue
+            end = begin + 1
+            while (
+                end < len(needed)
+                and in_line[end]
+                and self._used[end] == self._used[begin]
+                and firsts[end] - firsts[end - 1] == firsts[begin + 1] - firsts[begin]
+                and firsts[end] > firsts[end - 1]
+            ):
+                end += 1
+            yield _Lines(
+                slice(begin, end),
+                self._used[begin],
+                firsts[begin],
+                firsts[begin + 1] - firsts[begin] if end > begin + 1 else 0,
+                self._mask_of(self._used[begin]),
+            )
+            begin = end
+
+    def _mask_of(self, length: int) -> Tensor | None:
+        """Return the mask of a row that has this many tokens, None where attention needs none."""
+        if self._count in (1, length):
+            return None
+        return causal_mask(self._count, length, device=self._places.device)
+
+
+def _view(store: Tensor, span: _Lines) -> Float[Tensor, "B K S E"]:
+    block_step, head_step, token_step, step = store.stride()
+    return store.as_strided(
+        (span.rows.stop - span.rows.start, store.shape[1], span.length, store.shape[3]),
+        (span.distance * block_step, head_step, token_step, step),
+        store.storage_offset() + span.block * block_step,
+    )
+
+
+def _gather(store: Tensor, span: _Scattered) -> Float[Tensor, "1 K S E"]:
+    picked = store.transpose(0, 1).index_select(1, span.blocks)  # [K, m, 16, E]
+    return picked.flatten(1, 2)[None, :, : span.length]
