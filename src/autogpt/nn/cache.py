@@ -22,6 +22,7 @@ Letters in shapes: B batch, T new tokens, S cached tokens, C capacity, K key/val
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import torch
@@ -30,7 +31,7 @@ from torch import Tensor
 
 from autogpt.core.errors import ResourceError
 
-__all__ = ["Cache", "CacheShape", "KVCache", "Span"]
+__all__ = ["Cache", "CacheShape", "KVCache", "Piece", "Span", "cut"]
 
 
 class CacheShape(Protocol):
@@ -50,13 +51,74 @@ class CacheShape(Protocol):
 
 
 class Span(NamedTuple):
-    """Neighboring rows that hold equally many tokens, and what they hold."""
+    """A part of the new tokens, and all that they see: equally long rows, or a piece of one.
+
+    Attributes:
+        rows: Which rows, neighbors.
+        tokens: Which of their new tokens.
+        key: What the rows hold, up to the last of these tokens, without padding.
+        value: Likewise.
+        mask: Where the tokens may look; None is causal.
+    """
 
     rows: slice
+    tokens: slice
     key: Float[Tensor, "B K S E"]
     value: Float[Tensor, "B K S E"]
     mask: Bool[Tensor, "T S"] | None
-    """Where the new tokens may look; None is causal."""
+
+
+class Piece(NamedTuple):
+    """Neighboring new tokens of a row, and the slots that they see.
+
+    Attributes:
+        tokens: Which of the new tokens.
+        slots: From the first slot that one of them sees to the last token's own.
+        mask: Where among these they may look; None is causal.
+    """
+
+    tokens: slice
+    slots: slice
+    mask: Bool[Tensor, "T S"] | None
+
+
+def cut(
+    before: int,
+    count: int,
+    *,
+    grid: int | None,
+    window: int | None,
+    device: torch.device | None = None,
+) -> list[Piece]:
+    """Cut the new tokens of a row at fixed positions.
+
+    A kernel that reads many queries at once rounds by their number; cut at fixed positions, a
+    token's numbers do not depend on how many others happened to be read in the same step.
+
+    Args:
+        before: Tokens that the row held.
+        count: New tokens.
+        grid: Cut at its multiples; None leaves the tokens whole.
+        window: Tokens that a token sees, itself included; None for all.
+        device: Of the masks.
+    """
+    end = before + count
+    edges = [before, end]
+    if grid is not None and count > 1:
+        edges = [before, *range(before // grid * grid + grid, end, grid), end]
+    pieces = []
+    for first, last in pairwise(edges):
+        low = 0 if window is None else max(0, first - window + 1)
+        mask = None
+        # One token sees all slots from ``low`` on; from the very beginning plain causality does.
+        if last - first > 1 and not (first == 0 and (window is None or last <= window)):
+            slots = torch.arange(low, last, device=device)
+            places = torch.arange(first, last, device=device)[:, None]
+            mask = slots <= places
+            if window is not None:
+                mask &= slots > places - window
+        pieces.append(Piece(slice(first - before, last - before), slice(low, last), mask))
+    return pieces
 
 
 class Cache(Protocol):
@@ -82,8 +144,11 @@ class Cache(Protocol):
     ) -> None:
         """Store one layer's new keys and values."""
 
-    def spans(self, layer: int) -> Iterator[Span]:
-        """Yield all rows in order with what they hold after ``store``, without padding."""
+    def spans(self, layer: int, *, window: int | None = None) -> Iterator[Span]:
+        """Yield all new tokens, rows in order, with what they see after ``store``.
+
+        With a window, a token sees itself and the ``window`` - 1 tokens before.
+        """
 
     def advance(self, count: int) -> None:
         """Count ``count`` more tokens in every row; the model calls this after its last layer."""
@@ -186,16 +251,21 @@ class KVCache:
                 store[rows, :, self.positions(count)] = new.detach().transpose(1, 2).to(store.dtype)
         self._stored = count
 
-    def spans(self, layer: int) -> Iterator[Span]:
-        """Yield all rows in order with what they hold after ``store``, equal ones together."""
+    def spans(self, layer: int, *, window: int | None = None) -> Iterator[Span]:
+        """Yield all new tokens, rows in order, with what they see after ``store``.
+
+        With a window, a token sees itself and the ``window`` - 1 tokens before.
+        """
         rows = [slice(0, self.batch_size)]
         if not self._even:
             rows = [slice(row, row + 1) for row in range(self.batch_size)]
+        keys, values = self._keys[layer], self._values[layer]
         for part in rows:
-            used = self._lengths[part.start] + self._stored
-            yield Span(
-                part, self._keys[layer][part, :, :used], self._values[layer][part, :, :used], None
-            )
+            before = self._lengths[part.start]
+            for tokens, slots, mask in cut(
+                before, self._stored, grid=None, window=window, device=keys.device
+            ):
+                yield Span(part, tokens, keys[part, :, slots], values[part, :, slots], mask)
 
     def advance(self, count: int) -> None:
         """Count ``count`` more tokens in every row; the model calls this after its last layer."""

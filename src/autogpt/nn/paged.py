@@ -28,12 +28,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from autogpt.nn.attention import causal_mask
-from autogpt.nn.cache import CacheShape, Span
+from autogpt.nn.cache import CacheShape, Piece, Span, cut
 
-__all__ = ["BLOCK", "PagedCache", "PagedRows"]
+__all__ = ["BLOCK", "GRID", "PagedCache", "PagedRows"]
 
 BLOCK = 16  # tokens; vLLM's default on every device (Kwon et al. 2023, section 7.2)
+GRID = 64  # queries that attend together; torch's CPU kernel works on 32 to 256 at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,6 @@ class _Lines:
     length: int
     block: int  # the first of the first row
     distance: int  # blocks between the rows' first blocks
-    mask: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,6 @@ class _Scattered:
     rows: slice
     length: int
     blocks: Tensor  # int64
-    mask: Tensor | None
 
 
 class PagedRows:
@@ -126,8 +124,9 @@ class PagedRows:
         places = starts[:, None] + np.arange(count)  # [B, T]
         self._places = torch.from_numpy(places).to(device)
         self._even = len(set(self._used)) == 1
-        self._spans = list(self._find_spans())
-        only = self._spans[0] if len(self._spans) == 1 else None
+        self._groups = list(self._find_groups())
+        self._pieces: dict[tuple[int, int | None], list[Piece]] = {}
+        only = self._groups[0] if len(self._groups) == 1 else None
         self._lines = only if isinstance(only, _Lines) else None
         if self._lines is None:
             blocks = np.take_along_axis(tables, places // BLOCK, axis=1).astype(np.int64)
@@ -171,29 +170,31 @@ class PagedRows:
             else:
                 store[self._blocks, :, self._offsets] = new.transpose(1, 2)
 
-    def spans(self, layer: int) -> Iterator[Span]:
-        """Yield all rows in order with what they hold, without padding, equal ones together."""
+    def spans(self, layer: int, *, window: int | None = None) -> Iterator[Span]:
+        """Yield all new tokens, rows in order, with what they see after ``store``.
+
+        With a window, a token sees itself and the ``window`` - 1 tokens before.
+        """
         keys, values = self._cache.keys[layer], self._cache.values[layer]
-        for span in self._spans:
-            if isinstance(span, _Lines):
-                yield Span(span.rows, _view(keys, span), _view(values, span), span.mask)
-            else:
-                yield Span(span.rows, _gather(keys, span), _gather(values, span), span.mask)
+        for group in self._groups:
+            key, value = _read(keys, group), _read(values, group)
+            for tokens, slots, mask in self._cut(group.length, window):
+                yield Span(group.rows, tokens, key[:, :, slots], value[:, :, slots], mask)
 
     def append(
         self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
     ) -> tuple[Float[Tensor, "B K S E"], Float[Tensor, "B K S E"]]:
         """Write one layer's new keys and values; return all rows, padded with zeros."""
         self.store(layer, key, value)
-        if len(self._spans) == 1:
-            only = next(self.spans(layer))
-            return only.key, only.value
-        shape = (len(self._used), key.shape[1], max(self._used), key.shape[3])
+        stores = self._cache.keys[layer], self._cache.values[layer]
+        if len(self._groups) == 1:
+            return _read(stores[0], self._groups[0]), _read(stores[1], self._groups[0])
         # Zeros: a slot that is masked would still spread a NaN.
+        shape = (len(self._used), key.shape[1], max(self._used), key.shape[3])
         keys, values = key.new_zeros(shape), value.new_zeros(shape)
-        for span in self.spans(layer):
-            keys[span.rows, :, : span.key.shape[2]] = span.key
-            values[span.rows, :, : span.key.shape[2]] = span.value
+        for group in self._groups:
+            keys[group.rows, :, : group.length] = _read(stores[0], group)
+            values[group.rows, :, : group.length] = _read(stores[1], group)
         return keys, values
 
     def advance(self, count: int) -> None:
@@ -204,7 +205,7 @@ class PagedRows:
         if count != self._count:
             raise ValueError(f"these rows read {self._count} tokens, not {count}")
 
-    def _find_spans(self) -> Iterator[_Lines | _Scattered]:
+    def _find_groups(self) -> Iterator[_Lines | _Scattered]:
         needed = [-(-length // BLOCK) for length in self._used]
         store = self._cache.keys[0]
         in_line = [False] * len(needed)
@@ -221,7 +222,6 @@ class PagedRows:
                     slice(begin, begin + 1),
                     self._used[begin],
                     torch.from_numpy(blocks).to(store.device),
-                    self._mask_of(self._used[begin]),
                 )
                 begin += 1
                 continue
@@ -239,26 +239,33 @@ class PagedRows:
                 self._used[begin],
                 firsts[begin],
                 firsts[begin + 1] - firsts[begin] if end > begin + 1 else 0,
-                self._mask_of(self._used[begin]),
             )
             begin = end
 
-    def _mask_of(self, length: int) -> Tensor | None:
-        """Return the mask of a row that has this many tokens, None where attention needs none."""
-        if self._count in (1, length):
-            return None
-        return causal_mask(self._count, length, device=self._places.device)
+    def _cut(self, length: int, window: int | None) -> list[Piece]:
+        """Return the pieces of a row of this length, made once for all layers."""
+        pieces = self._pieces.get((length, window))
+        if pieces is None:
+            device = self._cache.keys[0].device
+            before = length - self._count
+            pieces = cut(before, self._count, grid=GRID, window=window, device=device)
+            self._pieces[length, window] = pieces
+        return pieces
 
 
-def _view(store: Tensor, span: _Lines) -> Float[Tensor, "B K S E"]:
+def _read(store: Tensor, group: _Lines | _Scattered) -> Float[Tensor, "B K S E"]:
+    return _view(store, group) if isinstance(group, _Lines) else _gather(store, group)
+
+
+def _view(store: Tensor, group: _Lines) -> Float[Tensor, "B K S E"]:
     block_step, head_step, token_step, step = store.stride()
     return store.as_strided(
-        (span.rows.stop - span.rows.start, store.shape[1], span.length, store.shape[3]),
-        (span.distance * block_step, head_step, token_step, step),
-        store.storage_offset() + span.block * block_step,
+        (group.rows.stop - group.rows.start, store.shape[1], group.length, store.shape[3]),
+        (group.distance * block_step, head_step, token_step, step),
+        store.storage_offset() + group.block * block_step,
     )
 
 
-def _gather(store: Tensor, span: _Scattered) -> Float[Tensor, "1 K S E"]:
-    picked = store.transpose(0, 1).index_select(1, span.blocks)  # [K, m, 16, E]
-    return picked.flatten(1, 2)[None, :, : span.length]
+def _gather(store: Tensor, group: _Scattered) -> Float[Tensor, "1 K S E"]:
+    picked = store.transpose(0, 1).index_select(1, group.blocks)  # [K, m, 16, E]
+    return picked.flatten(1, 2)[None, :, : group.length]
