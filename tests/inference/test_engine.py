@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from autogpt.core.errors import UsageError
-from autogpt.inference.engine import Engine, StepOutput, end_ids
+from autogpt.inference.engine import Engine, EngineConfig, StepOutput, end_ids
 from autogpt.inference.packing import pack_model
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.sampling import RowSampler, choose
@@ -27,12 +27,25 @@ RANDOM = SamplingParams(max_tokens=24, temperature=1.0, seed=3)
 PROMPTS = [[5, 6, 7], [8], [20, 21, 22, 23, 24, 25, 26, 27, 28, 29], [5, 6, 7]]
 
 
+MakeEngine = Callable[..., Engine]
+
+
 @pytest.fixture(scope="module")
-def engine(model: GPT, tokenizer: Tokenizer) -> Engine:
-    """An engine as ``autogpt.load`` makes it, that never ends early."""
+def make_engine(model: GPT, tokenizer: Tokenizer) -> MakeEngine:
+    """Return a function that makes engines as ``autogpt.load`` does; they never end early."""
     packed = copy.deepcopy(model)
     head = pack_model(packed)
-    return Engine(packed, tokenizer, ends=NO_END, head=head)
+
+    def make(ends: frozenset[int] = NO_END, **settings: int) -> Engine:
+        config = EngineConfig(**settings)
+        return Engine(packed, tokenizer, ends=ends, head=head, config=config)
+
+    return make
+
+
+@pytest.fixture
+def engine(make_engine: MakeEngine) -> Engine:
+    return make_engine()
 
 
 def rows_of(steps: Sequence[StepOutput]) -> dict[int, list[StepOutput]]:
@@ -84,9 +97,10 @@ def test_a_batch_gives_what_each_prompt_gives_alone(engine: Engine, params: Samp
     assert len({tuple(row) for row in together}) == 3
 
 
-def test_rows_that_end_leave_the_others_alone(engine: Engine, tokenizer: Tokenizer) -> None:
+def test_rows_that_end_leave_the_others_alone(make_engine: MakeEngine) -> None:
+    engine = make_engine()
     whole = ids_of(engine, PROMPTS, RANDOM)
-    ending = Engine(engine._model, tokenizer, ends=frozenset([whole[0][3]]), head=engine._head)
+    ending = make_engine(frozenset([whole[0][3]]))
     rows = ids_of(ending, PROMPTS, RANDOM)
     assert len(rows[0]) == whole[0].index(whole[0][3]) + 1
     for row, full in zip(rows, whole, strict=True):
@@ -177,11 +191,12 @@ def test_a_prompt_longer_than_the_context_loses_its_beginning(
     assert engine.fit(long[:64], max_tokens=1000) == long[:64]
 
 
-def test_reasons_to_end(engine: Engine, tokenizer: Tokenizer) -> None:
+def test_reasons_to_end(make_engine: MakeEngine, tokenizer: Tokenizer) -> None:
+    engine = make_engine()
     steps = list(engine.generate([[5]], GREEDY))
     assert [step.finish_reason for step in steps] == [None] * 23 + ["length"]
     end = steps[4].token_id
-    ending = Engine(engine._model, tokenizer, ends=frozenset([end]), head=engine._head)
+    ending = make_engine(frozenset([end]))
     stopped = list(ending.generate([[5]], GREEDY))
     first = next(place for place, step in enumerate(steps) if step.token_id == end)
     assert len(stopped) == first + 1

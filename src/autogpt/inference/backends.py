@@ -20,6 +20,7 @@ Letters in shapes: R rows, N new tokens of all rows, M blocks of the longest row
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,7 +34,7 @@ from torch import Tensor
 from autogpt.models.gpt import GPT
 from autogpt.nn.paged import BLOCK, PagedCache, PagedRows
 
-__all__ = ["BLOCK", "Backend", "PagedCache", "StepBatch", "TorchBackend"]
+__all__ = ["BLOCK", "Backend", "PagedCache", "StepBatch", "TorchBackend", "make_batch"]
 
 # Rows of up to this many new tokens share their matrix products: there the time goes into reading
 # the weights. Longer pieces fill the products by themselves.
@@ -57,6 +58,36 @@ class StepBatch:
     row_starts: Int[Tensor, " R+1"]
     block_tables: Int[Tensor, "R M"]
     lengths: Int[Tensor, " R"]
+
+
+def make_batch(
+    new: Sequence[Sequence[int]], before: Sequence[int], tables: Sequence[Sequence[int]]
+) -> StepBatch:
+    """Return a batch.
+
+    Args:
+        new: Tokens that each row reads, one or more.
+        before: Tokens that the cache holds of it.
+        tables: Its blocks, enough for both.
+    """
+    counts = [len(ids) for ids in new]
+    starts = np.zeros(len(new) + 1, dtype=np.int32)
+    np.cumsum(counts, out=starts[1:])
+    lengths = np.array(before, dtype=np.int32) + starts[1:] - starts[:-1]
+    token_ids = np.fromiter(itertools.chain.from_iterable(new), np.int64, int(starts[-1]))
+    positions = np.arange(int(starts[-1])) + np.repeat(
+        before - starts[:-1].astype(np.int64), counts
+    )
+    blocks = np.full((len(new), max(map(len, tables))), -1, dtype=np.int32)
+    for row, table in enumerate(tables):
+        blocks[row, : len(table)] = table
+    return StepBatch(
+        token_ids=torch.from_numpy(token_ids),
+        positions=torch.from_numpy(positions),
+        row_starts=torch.from_numpy(starts),
+        block_tables=torch.from_numpy(blocks),
+        lengths=torch.from_numpy(lengths),
+    )
 
 
 class Backend(Protocol):
