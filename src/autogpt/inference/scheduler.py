@@ -188,25 +188,27 @@ class Scheduler(Generic[AnyRow]):
 
     def _write(self, row: AnyRow, step: Step[AnyRow]) -> None:
         """Give a row whose newest token is to be read its turn, if there are blocks for it."""
-        if row.read == self._limits.context:
-            self._slide(row)
-            if row.pending > 1:
-                return
+        if row.read == self._limits.context and (not self._slide(row) or row.pending > 1):
+            return
         row.guesses = row.guesses[: self._limits.context - row.read - 1]
         if self._grow(row, step):
             step.turns.append(Turn(row, 1))
 
-    def _slide(self, row: AnyRow) -> None:
-        """Forget the older half of the context."""
+    def _slide(self, row: AnyRow) -> bool:
+        """Forget the older half of the context; return whether the row still runs."""
         row.begin = len(row.token_ids) - max(1, self._limits.context // 2)
         row.read = 0
         row.guesses = ()
         row.digests = []
         self._pool.release(row.table)
+        while self._pool.free < _blocks(row.pending):  # others may hold what it gave back
+            if not self._preempt_youngest(keep=row):
+                return False
         self._occupy(row)
+        return True
 
     def _grow(self, row: AnyRow, step: Step[AnyRow]) -> bool:
-        """Make sure that a row can write; pre-empt younger ones for it, or itself."""
+        """Make sure that a row can write; return whether it still runs."""
         while True:
             tokens = row.read + 1 + len(row.guesses)
             more = max(0, _blocks(tokens) - len(row.table))
@@ -216,10 +218,7 @@ class Scheduler(Generic[AnyRow]):
                 break
             if row.guesses:
                 row.guesses = ()
-                continue
-            youngest = self.running[-1]
-            self._preempt(youngest)
-            if youngest is row:
+            elif not self._preempt_youngest(keep=row):
                 return False
         room = self._room(row)
         if shared:
@@ -228,6 +227,12 @@ class Scheduler(Generic[AnyRow]):
                 step.copies.append(copy)
         self._pool.extend(row.table, more, room=max(0, room - more))
         return True
+
+    def _preempt_youngest(self, *, keep: AnyRow) -> bool:
+        """Take the blocks of the youngest row; return whether ``keep`` was not that one."""
+        youngest = self.running[-1]
+        self._preempt(youngest)
+        return youngest is not keep
 
     def _preempt(self, row: AnyRow) -> None:
         self.running.remove(row)
