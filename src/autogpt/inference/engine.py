@@ -30,7 +30,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
@@ -291,7 +291,7 @@ class Engine:
                     raise output.error
                 left -= output.is_last
                 place = requests[output.request]
-                yield replace(output, request=place, row=place * params.n + output.row)
+                yield output.renumbered(place, place * params.n + output.row)
         finally:
             for request in requests:
                 self.cancel(request)
