@@ -306,8 +306,9 @@ class Engine:
         if self._speculator is not None:
             self._guess(self._speculator)
         step = self._scheduler.schedule()
-        for source, target in step.copies:
-            self._cache.copy(source, target)
+        if step.copies:
+            sources, targets = zip(*step.copies, strict=True)
+            self._cache.copy(sources, targets)
         outputs: list[StepOutput] = []
         chosen: list[Completion] = []
         scores: list[Scores] = []

@@ -39,6 +39,8 @@ from autogpt.nn.paged import BLOCK, GRID
 
 __all__ = ["Limits", "Row", "Scheduler", "Step", "Turn"]
 
+_COPIED = 8  # blocks; up to 128 tokens cost less to keep twice than to gather in every step
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
@@ -135,6 +137,7 @@ class Scheduler(Generic[AnyRow]):
         self.running: list[AnyRow] = []  # oldest first
         self.waiting: deque[AnyRow] = deque()
         self.preemptions = 0
+        self._copies: list[tuple[int, int]] = []  # that the next step has to make
 
     def add(self, row: AnyRow, *, first: bool = False) -> None:
         """Let a row wait for its turn, at the end of the queue or at its head."""
@@ -156,16 +159,27 @@ class Scheduler(Generic[AnyRow]):
         return len(self.running) < self._limits.rows
 
     def fork(self, row: AnyRow, twin: AnyRow) -> None:
-        """Let ``twin``, which has the same tokens, run on from where ``row`` is."""
+        """Let ``twin``, which has the same tokens, run on from where ``row`` is.
+
+        A long beginning is shared. A short one is copied if there is space, because a text that
+        lies in one piece is read faster.
+        """
         twin.begin, twin.read = row.begin, row.read
         twin.digests = list(row.digests)
-        twin.table = self._pool.fork(row.table)
+        count = len(row.table)
+        room = self._room(row) + len(self.running)
+        if count <= _COPIED and count + room <= self._pool.free:
+            self._pool.extend(twin.table, count, room=self._room(row))
+            self._copies += zip(row.table.blocks, twin.table.blocks, strict=True)
+        else:
+            twin.table = self._pool.fork(row.table)
         twin.is_running = True
         self.running.insert(self.running.index(row) + 1, twin)
 
     def schedule(self) -> Step[AnyRow]:
         """Return what the next step does; empty only if there are no rows."""
-        step: Step[AnyRow] = Step()
+        step: Step[AnyRow] = Step(copies=self._copies)
+        self._copies = []
         for row in tuple(self.running):
             if row.is_running and row.pending == 1:
                 self._write(row, step)

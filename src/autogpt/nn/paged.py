@@ -74,8 +74,10 @@ class PagedCache:
         """Blocks in every layer."""
         return self.keys[0].shape[0]
 
-    def copy(self, source: int, target: int) -> None:
-        """Copy one block over another, in every layer."""
+    def copy(self, sources: Sequence[int], targets: Sequence[int]) -> None:
+        """Copy each source block over its target, in every layer."""
+        device = self.keys[0].device
+        source, target = (torch.tensor(blocks, device=device) for blocks in (sources, targets))
         for store in (*self.keys, *self.values):
             store[target] = store[source]
 
@@ -239,7 +241,7 @@ class PagedRows:
                 yield _Scattered(rows, self._used[begin], blocks)
                 begin = end
                 continue
-            distance = firsts[end] - firsts[begin] if end < len(needed) else 0
+            distance = max(0, firsts[end] - firsts[begin]) if end < len(needed) else 0
             while (
                 end < len(needed)
                 and in_line[end]
