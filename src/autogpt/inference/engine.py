@@ -206,6 +206,12 @@ class Engine:
         Raises:
             UsageError: If the prompt has no tokens or unknown ones, or is refused as too long.
         """
+        return self._submit(self._begin(prompt_ids, params, tenant=tenant, overflow=overflow))
+
+    def _begin(
+        self, prompt_ids: Sequence[int], params: SamplingParams, *, tenant: str, overflow: Overflow
+    ) -> list[Completion]:
+        """Return the completions of a prompt, checked, of which nothing is written yet."""
         if not prompt_ids:
             raise UsageError("A prompt has no tokens.", hint="Begin with the end-of-text token.")
         if not 0 <= min(prompt_ids) <= max(prompt_ids) < self._vocab_size:
@@ -213,7 +219,7 @@ class Engine:
         prompt = self.fit(prompt_ids, max_tokens=params.max_tokens, overflow=overflow)
         request = next(self._numbers)
         salt = blake2b(tenant.encode(), key=self._secret, digest_size=16).digest()
-        rows = [
+        return [
             Completion.of_prompt(
                 prompt,
                 RowSampler(params, self._vocab_size, prompt, index),
@@ -224,7 +230,10 @@ class Engine:
             )
             for index in range(params.n)
         ]
+
+    def _submit(self, rows: list[Completion]) -> int:
         rows[0].twins = rows[1:]
+        request = rows[0].request
         self._requests[request] = rows
         self._scheduler.add(rows[0])
         return request
@@ -264,24 +273,17 @@ class Engine:
         Raises:
             UsageError: If a prompt is not acceptable, see :meth:`add_request`.
         """
-        if not all(prompts):
-            raise UsageError("A prompt has no tokens.", hint="Begin with the end-of-text token.")
-        fitting = [
-            self.fit(prompt, max_tokens=params.max_tokens, overflow=overflow) for prompt in prompts
-        ]
-        return self._generate(fitting, params)
+        return self._generate(
+            [self._begin(prompt, params, tenant="", overflow=overflow) for prompt in prompts]
+        )
 
-    def _generate(
-        self, prompts: Sequence[Sequence[int]], params: SamplingParams
-    ) -> Iterator[StepOutput]:
+    def _generate(self, prompts: Sequence[list[Completion]]) -> Iterator[StepOutput]:
         inbox: deque[StepOutput] = deque()
-        requests: dict[int, int] = {}
+        places = {rows[0].request: place for place, rows in enumerate(prompts)}
+        left = sum(map(len, prompts))
         try:
-            for place, prompt in enumerate(prompts):
-                request = self.add_request(prompt, params)
-                requests[request] = place
-                self._inboxes[request] = inbox
-            left = len(prompts) * params.n
+            for rows in prompts:
+                self._inboxes[self._submit(rows)] = inbox
             while left:
                 if not inbox:
                     self._undelivered = self.step()
@@ -290,12 +292,12 @@ class Engine:
                 if output.error is not None:
                     raise output.error
                 left -= output.is_last
-                place = requests[output.request]
-                yield output.renumbered(place, place * params.n + output.row)
+                place = places[output.request]
+                yield output.renumbered(place, place * len(prompts[place]) + output.row)
         finally:
-            for request in requests:
+            for request in places:
                 self.cancel(request)
-                del self._inboxes[request]
+                self._inboxes.pop(request, None)
 
     # No method below yields: inference mode would leak into the caller's code.
 

@@ -167,7 +167,11 @@ def _attend_to_spans(
 ) -> Float[Tensor, "B H T E"]:
     """Attend in each row to the tokens it holds, and not to its neighbors' padding."""
     parts = [
-        (rows, tokens, attend(query[rows, :, tokens], key, value, mask=mask, form=form, scale=scale))
+        (
+            rows,
+            tokens,
+            attend(query[rows, :, tokens], key, value, mask=mask, form=form, scale=scale),
+        )
         for rows, tokens, key, value, mask in spans
     ]
     if len(parts) == 1:
