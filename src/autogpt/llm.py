@@ -40,7 +40,7 @@ from autogpt.core.refs import resolve
 from autogpt.core.store import holds
 from autogpt.core.units import format_count
 from autogpt.inference.beam import BeamSearch
-from autogpt.inference.engine import Engine, StepOutput, end_ids
+from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
 from autogpt.inference.grammar import GrammarCompiler
 from autogpt.inference.packing import pack_model
 from autogpt.inference.params import SamplingParams
@@ -177,25 +177,32 @@ class LLM:
             f"context {config.max_position_embeddings})"
         )
 
-    def generate(self, prompt: Prompt, **settings: Unpack[Settings]) -> Completion:
+    def generate(
+        self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[Settings]
+    ) -> Completion:
         """Write what follows ``prompt``.
 
         Args:
             prompt: Text to continue, or messages to answer.
+            overflow: What happens to a prompt longer than the model's context: "truncate" reads
+                its end and warns, "refuse" is an error.
             settings: Explained in :class:`Settings`.
 
         Raises:
             ConfigError: If a setting is unknown or out of its range.
-            UsageError: If the prompt is messages and the model has no chat template.
+            UsageError: If the prompt is messages and the model has no chat template, or is
+                refused as too long.
         """
         params = self.sampling(**settings)
         if params.n != 1:
             raise ConfigError(
                 f"n is {params.n}, but generate writes one text.", hint="Use stream or complete."
             )
-        return self.complete([prompt], params)[0][0]
+        return self.complete([prompt], params, overflow=overflow)[0][0]
 
-    def stream(self, prompt: Prompt, **settings: Unpack[ManySettings]) -> Iterator[Chunk]:
+    def stream(
+        self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[ManySettings]
+    ) -> Iterator[Chunk]:
         """Write what follows ``prompt``, piece by piece.
 
         The pieces of one ``index`` joined are the text of :meth:`generate`. The last piece of
@@ -204,16 +211,22 @@ class LLM:
 
         Args:
             prompt: Text to continue, or messages to answer.
+            overflow: As in :meth:`generate`.
             settings: Explained in :class:`Settings`; and ``n``, how many completions.
 
         Raises:
             ConfigError: If a setting is unknown or out of its range.
-            UsageError: If the prompt is messages and the model has no chat template.
+            UsageError: If the prompt is messages and the model has no chat template, or is
+                refused as too long.
         """
-        return self.run([prompt], self.sampling(**settings))
+        return self.run([prompt], self.sampling(**settings), overflow=overflow)
 
     def complete(
-        self, prompts: Sequence[Prompt], params: SamplingParams | None = None
+        self,
+        prompts: Sequence[Prompt],
+        params: SamplingParams | None = None,
+        *,
+        overflow: Overflow = "truncate",
     ) -> list[list[Completion]]:
         """Write ``params.n`` completions of each prompt, all in one batch.
 
@@ -222,13 +235,15 @@ class LLM:
         Args:
             prompts: Texts, or conversations.
             params: Settings for all, as from :meth:`sampling`; default the model's own.
+            overflow: As in :meth:`generate`.
 
         Raises:
-            UsageError: If a prompt is messages and the model has no chat template.
+            UsageError: If a prompt is messages and the model has no chat template, or is refused
+                as too long.
         """
         params = params or self.defaults
         drafts = [_Draft(logprobs=params.logprobs) for _ in range(len(prompts) * params.n)]
-        for chunk in self.run(prompts, params):
+        for chunk in self.run(prompts, params, overflow=overflow):
             drafts[chunk.index].add(chunk)
         completions = [draft.finished() for draft in drafts]
         return [
@@ -258,11 +273,17 @@ class LLM:
             )
         return params
 
-    def run(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Chunk]:
+    def run(
+        self,
+        prompts: Sequence[Prompt],
+        params: SamplingParams,
+        *,
+        overflow: Overflow = "truncate",
+    ) -> Iterator[Chunk]:
         """Encode and check now; write when the chunks are asked for."""
         begin = time.perf_counter()
         token_ids = [
-            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens)
+            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
             for prompt in prompts
         ]
         writer = self._engine if params.beams == 1 else self._search

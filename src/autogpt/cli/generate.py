@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -43,6 +43,7 @@ from autogpt.core.files import explain_os_errors
 
 if TYPE_CHECKING:
     from autogpt.data.readers import Document
+    from autogpt.inference.engine import Overflow
     from autogpt.inference.params import SamplingParams
     from autogpt.inference.settings import ManySettings
     from autogpt.llm import LLM
@@ -126,13 +127,19 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
             "likeliest in its place.",
         ),
     ] = None,
+    overflow: Annotated[
+        str,
+        typer.Option(
+            metavar="truncate|refuse",
+            help="A prompt longer than the model's context: read its end and warn (truncate, the "
+            "default), or end with an error (refuse).",
+        ),
+    ] = "truncate",
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Continue a text, or every text of a file.
 
     The new text is printed as it is written, without the prompt.
-
-    Of a prompt longer than the model's context, only the end is read; a warning says so.
 
     \b
     autogpt generate runs/mine "Once upon a time" --seed 1
@@ -145,6 +152,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
 
     if logprobs is not None and not (json_ or input_):
         raise UsageError("--logprobs is shown in JSON only.", hint="Add --json.")
+    too_long = _read_overflow(overflow)
     settings: ManySettings = {
         "max_tokens": max_tokens,
         "stop": stop,
@@ -184,11 +192,17 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     params = llm.sampling(**settings)
     with _standard_output():
         if input_ is not None:
-            _print_lines(llm, prompts, params)
+            _print_lines(llm, prompts, params, too_long)
         elif json_ or n > 1:
-            _print_completions(llm, prompts[0][1], params, as_json=json_)
+            _print_completions(llm, prompts[0][1], params, too_long, as_json=json_)
         else:
-            _stream(llm, prompts[0][1], params)
+            _stream(llm, prompts[0][1], params, too_long)
+
+
+def _read_overflow(value: str) -> Overflow:
+    if value not in ("truncate", "refuse"):
+        raise UsageError(f"--overflow is {value!r}, expected 'truncate' or 'refuse'.")
+    return cast("Overflow", value)
 
 
 def _read_bias(items: list[str] | None) -> dict[int, float] | None:
@@ -325,27 +339,31 @@ def _standard_output() -> Iterator[None]:
             raise
 
 
-def _print_lines(llm: LLM, prompts: list[_Prompt], params: SamplingParams) -> None:
+def _print_lines(
+    llm: LLM, prompts: list[_Prompt], params: SamplingParams, overflow: Overflow
+) -> None:
     """Print one JSON line per completion of all prompts, batch by batch."""
     size = max(1, _BATCH_ROWS // params.n)
     for start in range(0, len(prompts), size):
         batch = prompts[start : start + size]
-        rows = llm.complete([text for _, text in batch], params)
+        rows = llm.complete([text for _, text in batch], params, overflow=overflow)
         for (source, text), completions in zip(batch, rows, strict=True):
             for index, completion in enumerate(completions):
                 facts = {"source": source, "prompt": text, "index": index}
                 print(json.dumps(facts | completion.to_dict(), ensure_ascii=False), flush=True)
 
 
-def _print_completions(llm: LLM, prompt: str, params: SamplingParams, *, as_json: bool) -> None:
-    for index, completion in enumerate(llm.complete([prompt], params)[0]):
+def _print_completions(
+    llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow, *, as_json: bool
+) -> None:
+    for index, completion in enumerate(llm.complete([prompt], params, overflow=overflow)[0]):
         line = json.dumps({"index": index} | completion.to_dict(), ensure_ascii=False)
         print(line if as_json else completion.text + "\n", flush=True)
 
 
-def _stream(llm: LLM, prompt: str, params: SamplingParams) -> None:
+def _stream(llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow) -> None:
     try:
-        for chunk in llm.run([prompt], params):
+        for chunk in llm.run([prompt], params, overflow=overflow):
             print(chunk.text, end="", flush=True)
     finally:  # also on Ctrl-C: the shell's next line begins on a line of its own
         print(flush=True)

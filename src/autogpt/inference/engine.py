@@ -1,96 +1,83 @@
-"""The decode loop: prompts in, tokens and text out, step by step, many texts at once.
+"""Requests in, tokens and text out, one step at a time, many texts at once.
 
 ::
 
-    prefill     read each prompt alone, keep its keys and values, score the next token
-    repeat      choose a token for every row; rows that end leave the batch;
-                one forward pass of one token a row for those that go on
+    request = engine.add_request(prompt_ids, params)
+    while engine.has_work:
+        for output in engine.step():       # schedule -> run -> sample
+            ...
 
-A row's text depends on its prompt, the settings and its own random numbers, never on the rows
+A step reads the newest token of every text that is being written and pieces of prompts beside
+them (``scheduler``), in one pass of the model (``backends``), and chooses a token for every row
+that has read all it has (``sampling``). Requests may be added and cancelled between any two steps.
+
+A row's text depends on its prompt, its settings and its own random numbers, never on the rows
 beside it. Completion ``i`` of a prompt draws from the same numbers in every call with that seed.
+Completions of one prompt share its reading. What goes wrong in one request ends that request.
 
 When a text outgrows the model's context, the model goes on with the later half of the context:
-the oldest tokens are forgotten, half a context at a time, because each time costs a new prefill.
-A prompt longer than the context loses its oldest tokens, and a warning says so. So a completion
-ends at ``max_tokens`` or when the model ends it, never because the context is full.
+the oldest tokens are forgotten, half a context at a time, because each time costs reading again.
+So a completion ends at ``max_tokens`` or when the model ends it, never because the context is
+full. A prompt longer than the context is cut or refused, as the caller chooses.
 
-Not here: choosing a token (``sampling``), stop strings (``stopping``), joining a running batch.
+Not here: choosing a token (``sampling``), stop strings (``stopping``), guessing (``speculative``).
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
+import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
 
+import psutil
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from autogpt.core.errors import UsageError
-from autogpt.core.messages import FinishReason, TokenLogprob
+from autogpt.inference.backends import Backend, PagedCache, TorchBackend
+from autogpt.inference.blocks import BlockPool
+from autogpt.inference.completion import Completion, StepOutput
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.sampling import Choice, RowSampler, choose
-from autogpt.inference.stopping import TextStream
+from autogpt.inference.scheduler import Limits, Row, Scheduler
+from autogpt.inference.scores import Scores, join, run_turns
+from autogpt.inference.speculative import Speculator
 from autogpt.models.gpt import GPT
-from autogpt.nn.cache import KVCache
+from autogpt.nn.paged import BLOCK
 from autogpt.tokenizer.bpe import Tokenizer
 
-__all__ = ["Engine", "StepOutput", "end_ids"]
+__all__ = ["Engine", "EngineConfig", "Overflow", "StepOutput", "end_ids"]
 
 _logger = logging.getLogger(__name__)
 
-# More rows wait for these to end: memory stays bounded, and on a CPU a larger batch gains little.
-_MAX_ROWS = 32
+Overflow = Literal["truncate", "refuse"]
+"""What happens to a prompt that is longer than the context."""
 
-_NO_LOGPROBS: tuple[TokenLogprob, ...] = ()
+# Of the memory that is free, the part that keys and values may come to take, unless it is said.
+_MEMORY_SHARE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StepOutput:
-    """What one step did to one row.
+class EngineConfig:
+    """How much an engine does at once.
 
     Attributes:
-        row: ``prompt * n + completion``, counted from 0.
-        token_id: The token that was chosen.
-        text: Whole characters that became safe to show; may be empty.
-        logprobs: The tokens of ``text``, if asked for.
-        finish_reason: Set in the last output of the row.
+        rows: Texts that are written at once; more wait.
+        step_tokens: Most tokens of prompts that a step reads while texts are being written.
+        prompt_tokens: Most tokens of prompts that a step reads while none is.
+        cache_bytes: Memory for keys and values, taken as it is used; at least that of one
+            context. None: for ``rows`` whole contexts, but a quarter of the free memory at most.
     """
 
-    row: int
-    token_id: int
-    text: str
-    logprobs: tuple[TokenLogprob, ...] = ()
-    finish_reason: FinishReason | None = None
-
-
-@dataclass(slots=True)
-class _Row:
-    """One completion on its way."""
-
-    index: int
-    token_ids: list[int]
-    prompt_length: int
-    sampler: RowSampler
-    text: TextStream
-
-    @property
-    def completion_tokens(self) -> int:
-        return len(self.token_ids) - self.prompt_length
-
-
-@dataclass(slots=True)
-class _Batch:
-    """The rows still on their way, and their keys and values in the same order."""
-
-    rows: list[_Row]
-    cache: KVCache
-
-    def select(self, places: Sequence[int]) -> None:
-        if len(places) < len(self.rows):
-            self.rows = [self.rows[place] for place in places]
-            self.cache.select(places)
+    rows: int = 64
+    step_tokens: int = 128
+    prompt_tokens: int = 512
+    cache_bytes: int | None = None
 
 
 def end_ids(tokenizer: Tokenizer, *declared: int | Iterable[int] | None) -> frozenset[int]:
@@ -119,6 +106,9 @@ class Engine:
         tokenizer: Its tokenizer.
         ends: Tokens that end a text; default those of the tokenizer and the model's config.
         head: Scores the vocabulary for ``[B, D]``; default the model's own.
+        backend: Runs the model; default torch, with ``head``.
+        config: How much is done at once.
+        speculator: Guesses tokens ahead; None does not.
     """
 
     def __init__(
@@ -128,27 +118,69 @@ class Engine:
         *,
         ends: frozenset[int] | None = None,
         head: Callable[[Tensor], Tensor] | None = None,
+        backend: Backend | None = None,
+        config: EngineConfig | None = None,
+        speculator: Speculator | None = None,
     ) -> None:
-        self._model = model
         self._tokenizer = tokenizer
         self._ends = end_ids(tokenizer, model.config.eos_token_id) if ends is None else ends
-        self._head = head or model.logits
+        self._backend = backend or TorchBackend(model, head)
+        self._speculator = speculator
         # A vocabulary is often padded to a round number; the padding stands for no text.
         self._vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
         self._context = model.config.max_position_embeddings
+        config = config or EngineConfig()
+        blocks = _count_blocks(model, config)
+        self._pool = BlockPool(blocks)
+        self._cache: PagedCache | None = None  # memory is asked for with the first request
+        limits = Limits(
+            rows=config.rows,
+            step_tokens=config.step_tokens,
+            prompt_tokens=config.prompt_tokens,
+            context=self._context,
+        )
+        self._scheduler: Scheduler[Completion] = Scheduler(self._pool, limits)
+        self._requests: dict[int, list[Completion]] = {}
+        self._numbers = itertools.count()
+        self._secret = secrets.token_bytes(16)
+        # Outputs that calls of ``generate`` have yet to yield, and those of other requests.
+        self._inboxes: dict[int, deque[StepOutput]] = {}
+        self._undelivered: list[StepOutput] = []
 
     @property
     def context_length(self) -> int:
         """Tokens that the model can look back on."""
         return self._context
 
-    def fit(self, token_ids: Sequence[int], *, max_tokens: int) -> list[int]:
-        """Return the prompt that will be read: the last tokens of one longer than the context.
+    @property
+    def has_work(self) -> bool:
+        """Whether a step would do anything or has something to tell."""
+        return bool(self._requests or self._undelivered)
 
-        What is cut leaves room for ``max_tokens``, but never more than half the context.
+    @property
+    def blocks_held(self) -> int:
+        """Blocks of keys and values, 16 tokens each, that texts on their way hold."""
+        return self._pool.count - self._pool.free
+
+    def fit(
+        self, token_ids: Sequence[int], *, max_tokens: int, overflow: Overflow = "truncate"
+    ) -> list[int]:
+        """Return the prompt that will be read.
+
+        Of a prompt longer than the context, "truncate" keeps the last tokens and warns. What is
+        cut leaves room for ``max_tokens``, but never more than half the context.
+
+        Raises:
+            UsageError: If it is longer than the context and ``overflow`` is "refuse".
         """
         if len(token_ids) <= self._context:
             return list(token_ids)
+        if overflow == "refuse":
+            raise UsageError(
+                f"The prompt has {len(token_ids)} tokens, the model's context only "
+                f"{self._context}.",
+                hint="Shorten it, or allow it to be cut (overflow: truncate).",
+            )
         kept = max(self._context - max_tokens, self._context // 2, 1)
         _logger.warning(
             "the prompt of %d tokens is longer than the model's context of %d; "
@@ -159,173 +191,249 @@ class Engine:
         )
         return list(token_ids[-kept:])
 
+    def add_request(
+        self,
+        prompt_ids: Sequence[int],
+        params: SamplingParams,
+        *,
+        tenant: str = "",
+        overflow: Overflow = "truncate",
+    ) -> int:
+        """Let a prompt wait for its turn; return the number of the request.
+
+        Args:
+            prompt_ids: Token ids, at least one.
+            params: How to choose; ``n`` completions are written.
+            tenant: Only prompts of the same tenant share what has been read of a common
+                beginning, so that none can learn from the time it takes what others have sent.
+            overflow: See :meth:`fit`.
+
+        Raises:
+            UsageError: If the prompt has no tokens or unknown ones, or is refused as too long.
+        """
+        return self._submit(self._begin(prompt_ids, params, tenant=tenant, overflow=overflow))
+
+    def _begin(
+        self, prompt_ids: Sequence[int], params: SamplingParams, *, tenant: str, overflow: Overflow
+    ) -> list[Completion]:
+        """Return the completions of a prompt, checked, of which nothing is written yet."""
+        if not prompt_ids:
+            raise UsageError("A prompt has no tokens.", hint="Begin with the end-of-text token.")
+        if not 0 <= min(prompt_ids) <= max(prompt_ids) < self._vocab_size:
+            raise UsageError(f"A prompt has token ids outside of 0 to {self._vocab_size - 1}.")
+        prompt = self.fit(prompt_ids, max_tokens=params.max_tokens, overflow=overflow)
+        request = next(self._numbers)
+        salt = blake2b(tenant.encode(), key=self._secret, digest_size=16).digest()
+        return [
+            Completion.of_prompt(
+                prompt,
+                RowSampler(params, self._vocab_size, prompt, index),
+                self._tokenizer,
+                request=request,
+                index=index,
+                salt=salt,
+            )
+            for index in range(params.n)
+        ]
+
+    def _submit(self, rows: list[Completion]) -> int:
+        rows[0].twins = rows[1:]
+        request = rows[0].request
+        self._requests[request] = rows
+        self._scheduler.add(rows[0])
+        return request
+
+    def cancel(self, request: int) -> None:
+        """End a request now; nothing more is told of it. One that has ended is left alone."""
+        for row in self._requests.pop(request, []):
+            self._drop(row)
+        self._undelivered = [one for one in self._undelivered if one.request != request]
+
+    def step(self) -> list[StepOutput]:
+        """Do one step for all requests; return what it did to each row, in no special order."""
+        outputs, self._undelivered = self._undelivered, []
+        if not self._requests:
+            return outputs
+        for output in self._step():
+            inbox = self._inboxes.get(output.request)
+            (outputs if inbox is None else inbox).append(output)
+        return outputs
+
     def generate(
-        self, prompts: Sequence[Sequence[int]], params: SamplingParams
+        self,
+        prompts: Sequence[Sequence[int]],
+        params: SamplingParams,
+        *,
+        overflow: Overflow = "truncate",
     ) -> Iterator[StepOutput]:
-        """Yield one output per row and step, until every row has ended.
+        """Yield one output per row and token, until every row has ended.
+
+        Other requests go on beside these; several calls may be iterated in turns.
 
         Args:
             prompts: Token ids, at least one each.
             params: How to choose, for all rows; ``n`` rows are made of each prompt.
+            overflow: See :meth:`fit`.
 
         Raises:
-            UsageError: If a prompt has no tokens.
+            UsageError: If a prompt is not acceptable, see :meth:`add_request`.
         """
-        if not all(prompts):
-            raise UsageError("A prompt has no tokens.", hint="Begin with the end-of-text token.")
-        rows = [
-            self._row(index * params.n + completion, completion, prompt, params)
-            for index, prompt in enumerate(
-                self.fit(prompt, max_tokens=params.max_tokens) for prompt in prompts
-            )
-            for completion in range(params.n)
-        ]
-        return self._run_all(rows, params)
-
-    def _row(self, index: int, completion: int, prompt: list[int], params: SamplingParams) -> _Row:
-        return _Row(
-            index=index,
-            token_ids=list(prompt),
-            prompt_length=len(prompt),
-            sampler=RowSampler(params, self._vocab_size, prompt, completion),
-            text=TextStream(self._tokenizer, params.stop),
+        return self._generate(
+            [self._begin(prompt, params, tenant="", overflow=overflow) for prompt in prompts]
         )
 
-    def _run_all(self, rows: Sequence[_Row], params: SamplingParams) -> Iterator[StepOutput]:
-        for start in range(0, len(rows), _MAX_ROWS):
-            yield from self._run(list(rows[start : start + _MAX_ROWS]), params)
-
-    def _run(self, rows: list[_Row], params: SamplingParams) -> Iterator[StepOutput]:
-        batch, logits = self._prefill(rows, params)
-        while True:
-            chosen = self._choose(batch.rows, logits)
-            going = []
-            for place, (row, choice) in enumerate(zip(batch.rows, chosen, strict=True)):
-                output = self._push(row, choice, params)
-                if output.finish_reason is None:
-                    going.append(place)
-                yield output
-            if not going:
-                return
-            batch.select(going)
-            logits = self._decode(batch)
-
-    def _push(self, row: _Row, choice: Choice, params: SamplingParams) -> StepOutput:
-        """Add a token to a row, and see whether the row ends."""
-        token_id = choice.token_id
-        row.token_ids.append(token_id)
-        row.sampler.push(token_id)
-        finish: FinishReason | None = None
-        text, logprobs = "", _NO_LOGPROBS
-        if token_id in self._ends:
-            finish = "stop"
-        else:
-            released = row.text.push(token_id, choice.account(self._tokenizer))
-            text, logprobs = released.text, released.logprobs
-            if released.stopped or row.sampler.looping:
-                finish = "stop"
-            elif row.completion_tokens >= params.max_tokens:
-                finish = "length"
-        if finish is not None:
-            rest = row.text.close()
-            text, logprobs = text + rest.text, logprobs + rest.logprobs
-        return StepOutput(
-            row=row.index, token_id=token_id, text=text, logprobs=logprobs, finish_reason=finish
-        )
+    def _generate(self, prompts: Sequence[list[Completion]]) -> Iterator[StepOutput]:
+        inbox: deque[StepOutput] = deque()
+        places = {rows[0].request: place for place, rows in enumerate(prompts)}
+        left = sum(map(len, prompts))
+        try:
+            for rows in prompts:
+                self._inboxes[self._submit(rows)] = inbox
+            while left:
+                if not inbox:
+                    self._undelivered = self.step()
+                    continue
+                output = inbox.popleft()
+                if output.error is not None:
+                    raise output.error
+                left -= output.is_last
+                place = places[output.request]
+                yield output.renumbered(place, place * len(prompts[place]) + output.row)
+        finally:
+            for request in places:
+                self.cancel(request)
+                self._inboxes.pop(request, None)
 
     # No method below yields: inference mode would leak into the caller's code.
 
     @torch.inference_mode()
-    def _choose(self, rows: Sequence[_Row], logits: Float[Tensor, "B V"]) -> list[Choice]:
-        return choose(logits, [row.sampler for row in rows])
+    def _step(self) -> list[StepOutput]:
+        if self._cache is None:
+            self._cache = self._backend.new_cache(self._pool.count)
+        if self._speculator is not None:
+            self._guess(self._speculator)
+        step = self._scheduler.schedule()
+        if step.copies:
+            sources, targets = zip(*step.copies, strict=True)
+            self._cache.copy(sources, targets)
+        outputs: list[StepOutput] = []
+        chosen: list[Completion] = []
+        scores: list[Scores] = []
+        for turn, score in run_turns(
+            step.turns, self._backend, self._cache, vocab_size=self._vocab_size
+        ):
+            if isinstance(score, Exception):
+                outputs.append(self._fail(turn.row, score))
+                continue
+            is_read = turn.tokens == turn.row.pending
+            self._scheduler.done(turn)
+            if is_read:
+                rows = [turn.row, *self._fork(turn.row)]
+                chosen += rows
+                scores += [score] * len(rows)
+        results = self._choose(chosen, scores, outputs)
+        if self._speculator is not None and all(turn.tokens == 1 for turn in step.turns):
+            self._speculator.learn(results)
+        for output in outputs:
+            if output.is_last:
+                self._finish(output.request, output.row)
+        return outputs
 
-    @torch.inference_mode()
-    def _prefill(
-        self, rows: list[_Row], params: SamplingParams
-    ) -> tuple[_Batch, Float[Tensor, "B V"]]:
-        """Read every prompt once, however many completions it gets."""
-        longest = max(len(row.token_ids) for row in rows)
-        capacity = min(self._context, longest + params.max_tokens)
-        caches: list[KVCache] = []
-        scores: list[Tensor] = []
-        sources: list[int] = []  # which cache each row continues
-        for place, row in enumerate(rows):
-            # Completions of one prompt are neighbors.
-            if place == 0 or row.token_ids != rows[place - 1].token_ids:
-                cache, logits = self._read(row.token_ids, capacity)
-                caches.append(cache)
-                scores.append(logits)
-            sources.append(len(caches) - 1)
-        cache = _join(caches, self._model, capacity)
-        if len(sources) > len(caches):
-            cache.select(sources)
-        return _Batch(rows, cache), torch.cat(scores)[sources]
+    def _guess(self, speculator: Speculator) -> None:
+        rows = [row for row in self._scheduler.running if row.pending == 1]
+        speculator.prepare(rows, [row.tokens_left - 1 for row in rows])
 
-    def _read(self, token_ids: Sequence[int], capacity: int) -> tuple[KVCache, Tensor]:
-        """Return the keys and values of one text, and the scores of what follows it."""
-        weight = self._model.embedding.weight
-        cache = KVCache(self._model.config, 1, capacity, weight.dtype, weight.device)
-        hidden = self._model(torch.tensor([token_ids], device=weight.device), cache=cache)
-        return cache, self._score(hidden)
+    def _fork(self, row: Completion) -> list[Completion]:
+        """Let the other completions of a prompt run now that it is read, as far as they fit."""
+        twins, row.twins = row.twins, []
+        forked: list[Completion] = []
+        for twin in twins:
+            if not self._scheduler.can_fork():
+                break
+            self._scheduler.fork(row, twin)
+            forked.append(twin)
+        for twin in reversed(twins[len(forked) :]):
+            self._scheduler.add(twin, first=True)
+        return forked
 
-    @torch.inference_mode()
-    def _decode(self, batch: _Batch) -> Float[Tensor, "B V"]:
-        """Read the newest token of every row; score what follows."""
-        full = [
-            place for place, length in enumerate(batch.cache.lengths) if length >= self._context
-        ]
-        if full:
-            return self._slide(batch, full)
-        newest = [[row.token_ids[-1]] for row in batch.rows]
-        device = self._model.embedding.weight.device
-        return self._score(self._model(torch.tensor(newest, device=device), cache=batch.cache))
+    def _choose(
+        self, rows: list[Completion], scores: list[Scores], outputs: list[StepOutput]
+    ) -> list[tuple[Row, int, int]]:
+        """Choose a token for each row; and as long as a guess is right, the one after it.
 
-    def _slide(self, batch: _Batch, full: Sequence[int]) -> Float[Tensor, "B V"]:
-        """Let the rows in ``full`` forget the older half of their context; decode the others.
-
-        The rows that slid come last in the batch.
+        Returns:
+            Of each row how many guesses it had, and how many were right.
         """
-        others = [place for place in range(len(batch.rows)) if place not in full]
-        sliding = [batch.rows[place] for place in full]
-        capacity = batch.cache.capacity
-        caches, scores = [], []
-        if others:
-            batch.select(others)
-            scores.append(self._decode(batch))
-            caches.append(batch.cache)
-        for row in sliding:
-            cache, logits = self._read(row.token_ids[-max(1, self._context // 2) :], capacity)
-            caches.append(cache)
-            scores.append(logits)
-        batch.rows = [*(batch.rows if others else ()), *sliding]
-        batch.cache = _join(caches, self._model, capacity)
-        return torch.cat(scores)
+        accepted = dict.fromkeys(rows, 0)
+        going = list(zip(rows, scores, strict=True))
+        for place in itertools.count():
+            choices = self._pick([row for row, _ in going], [one.after(place) for _, one in going])
+            still = []
+            for (row, one), choice in zip(going, choices, strict=True):
+                if isinstance(choice, Exception):
+                    outputs.append(self._fail(row, choice))
+                    continue
+                output = row.push(choice, self._tokenizer, self._ends)
+                outputs.append(output)
+                if row.guesses[place : place + 1] == (choice.token_id,):
+                    accepted[row] += 1
+                    if not output.is_last:
+                        self._scheduler.accept(row)
+                        still.append((row, one))
+            going = still
+            if not going:
+                break
+        results: list[tuple[Row, int, int]] = [
+            (row, len(row.guesses), accepted[row]) for row in rows
+        ]
+        for row in rows:
+            row.guesses = ()
+        return results
 
-    def _score(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B V"]:
-        logits = self._head(hidden[:, -1])
-        return logits[:, : self._vocab_size].float()
+    def _pick(
+        self, rows: Sequence[Completion], scores: Sequence[Scores]
+    ) -> list[Choice | Exception]:
+        if not rows:
+            return []
+        try:
+            return [*choose(join(scores), [row.sampler for row in rows])]
+        except Exception as error:  # noqa: BLE001 - what fails for one request must not end others
+            if len(rows) == 1:
+                _logger.warning("a request failed: %s", error)
+                return [error]
+            return [
+                result
+                for row, one in zip(rows, scores, strict=True)
+                for result in self._pick([row], [one])
+            ]
+
+    def _fail(self, row: Completion, error: Exception) -> StepOutput:
+        """Let those that wait for a row try for themselves; tell of its end."""
+        for twin in reversed(row.twins):
+            self._scheduler.add(twin, first=True)
+        row.twins = []
+        return StepOutput(request=row.request, row=row.index, token_id=None, error=error)
+
+    def _finish(self, request: int, index: int) -> None:
+        rows = self._requests[request]
+        self._drop(rows[index])
+        if all(row.is_over for row in rows):
+            del self._requests[request]
+
+    def _drop(self, row: Completion) -> None:
+        row.is_over = True
+        self._scheduler.discard(row)
+        if self._speculator is not None:
+            self._speculator.forget(row)
 
 
-def _join(caches: Sequence[KVCache], model: GPT, capacity: int) -> KVCache:
-    """Return one cache with the rows of all ``caches``, in order."""
-    if len(caches) == 1:
-        return caches[0]
-    config, weight = model.config, model.embedding.weight
-    lengths = [length for cache in caches for length in cache.lengths]
-    joined = KVCache(config, len(lengths), capacity, weight.dtype, weight.device)
-    shape = (len(lengths), config.num_key_value_heads, max(lengths), config.head_dim)
-    for layer in range(config.num_hidden_layers):
-        key, value = weight.new_zeros(shape), weight.new_zeros(shape)
-        begin = 0
-        for cache in caches:
-            end = begin + cache.batch_size
-            # Storing no tokens returns those that are there.
-            nothing = weight.new_zeros((cache.batch_size, shape[1], 0, shape[3]))
-            old_key, old_value = cache.append(layer, nothing, nothing)
-            key[begin:end, :, : cache.longest] = old_key
-            value[begin:end, :, : cache.longest] = old_value
-            begin = end
-        joined.append(layer, key, value)
-    joined.advance(max(lengths))
-    joined.truncate(lengths)
-    return joined
+def _count_blocks(model: GPT, config: EngineConfig) -> int:
+    """Return how many blocks fit the memory for keys and values."""
+    least = -(-model.config.max_position_embeddings // BLOCK)
+    shape = model.config
+    block_bytes = 2 * shape.num_hidden_layers * shape.num_key_value_heads * BLOCK * shape.head_dim
+    block_bytes *= model.embedding.weight.element_size()
+    if config.cache_bytes is not None:
+        return max(least, config.cache_bytes // block_bytes)
+    free = int(psutil.virtual_memory().available * _MEMORY_SHARE)
+    return max(least, min(least * config.rows, free // block_bytes))

@@ -8,9 +8,10 @@ the weights once, and of starting some hundred small operations. Hence
   path (float32, 864 x 320, not in the caches, two cores of a Zen 4: 66 against 157 us);
 - queries and keys are normalized and turned together.
 
-It also makes a row's numbers independent of its neighbors, to the bit: oneDNN sums each row in
-the same order however many there are, and rows of different lengths attend one by one, because a
-sum over a padded row is rounded differently.
+It also makes a row's numbers independent of its neighbors, to the bit: from two rows on, oneDNN
+sums each row in the same order however many there are (a single row that it would sum otherwise
+is sent twice), and rows of different lengths attend one by one, because a sum over a padded row
+is rounded differently.
 
 The packing operators are those that torch.compile calls; where they are missing, plain products
 take their place, and rows then agree up to rounding. A packed model can only run: its weights can
@@ -20,7 +21,7 @@ no longer be saved or trained.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 
 from autogpt.models.gpt import GPT, Attention
 from autogpt.nn.attention import AttentionForm, attend
-from autogpt.nn.cache import KVCache
+from autogpt.nn.cache import Cache, Span
 from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
 
@@ -134,7 +135,7 @@ class PackedAttention(nn.Module):
         *,
         rotation: Rotation | None,
         mask: Bool[Tensor, "#B 1 T S"] | None,
-        cache: KVCache | None,
+        cache: Cache | None,
         form: AttentionForm,
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""
@@ -147,47 +148,40 @@ class PackedAttention(nn.Module):
             turned = rotate(turned, rotation)
         query, key = torch.split(turned, [self._queries, self._shared], dim=1)
 
-        used: list[int] = []
-        if cache is not None:
-            used = [length + key.shape[2] for length in cache.lengths]
-            key, value = cache.append(self._index, key, value)  # [B, K, S, E]
-        if len(set(used)) > 1:
-            mixed = self._attend_by_row(query, key, value, used, mask=mask, form=form)
-        else:
+        if cache is None:
             mixed = attend(query, key, value, mask=mask, form=form, scale=self._scale)
+        else:
+            cache.store(self._index, key, value)
+            spans = cache.spans(self._index, window=self._window)
+            mixed = _attend_to_spans(query, spans, form=form, scale=self._scale)
         output: Tensor = self._output(mixed.transpose(1, 2).flatten(2))
         return output
 
-    def _attend_by_row(
-        self,
-        query: Float[Tensor, "B H T E"],
-        key: Float[Tensor, "B K S E"],
-        value: Float[Tensor, "B K S E"],
-        used: list[int],
-        *,
-        mask: Bool[Tensor, "B 1 T S"] | None,
-        form: AttentionForm,
-    ) -> Float[Tensor, "B H T E"]:
-        """Attend in each row to the slots it uses, and not to its neighbors' padding.
 
-        A row gets the mask that it would get alone: none as long as its window covers it.
-        """
-        rows = []
-        for row, length in enumerate(used):
-            row_mask = None
-            if mask is not None and self._window is not None and length > self._window:
-                row_mask = mask[row : row + 1, ..., :length]
-            rows.append(
-                attend(
-                    query[row : row + 1],
-                    key[row : row + 1, :, :length],
-                    value[row : row + 1, :, :length],
-                    mask=row_mask,
-                    form=form,
-                    scale=self._scale,
-                )
-            )
-        return torch.cat(rows)
+def _attend_to_spans(
+    query: Float[Tensor, "B H T E"],
+    spans: Iterable[Span],
+    *,
+    form: AttentionForm,
+    scale: float | None,
+) -> Float[Tensor, "B H T E"]:
+    """Attend in each row to the tokens it holds, and not to its neighbors' padding."""
+    parts = [
+        (
+            rows,
+            tokens,
+            attend(query[rows, :, tokens], key, value, mask=mask, form=form, scale=scale),
+        )
+        for rows, tokens, key, value, mask in spans
+    ]
+    if len(parts) == 1:
+        return parts[0][2]
+    if query.shape[2] == 1:
+        return torch.cat([part for _, _, part in parts])
+    mixed = torch.empty_like(query)
+    for rows, tokens, part in parts:
+        mixed[rows, :, tokens] = part
+    return mixed
 
 
 @torch.no_grad()
@@ -259,7 +253,7 @@ def _packed(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor] |
     try:
         blocks = torch.ops.mkldnn._reorder_linear_weight.default(weight.contiguous(), _ROWS_HINT)
         multiply = torch.ops.mkldnn._linear_pointwise.default
-        probe = torch.linspace(-1, 1, weight.shape[1], dtype=weight.dtype)[None]
+        probe = torch.linspace(-1, 1, weight.shape[1]).to(weight.dtype)[None]
         wanted, got = F.linear(probe, weight, bias), multiply(probe, blocks, bias, "none", [], "")
     except (AttributeError, RuntimeError) as error:
         _logger.debug("weights stay as they are: %s", error)
@@ -275,4 +269,16 @@ def _packed(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor] |
         output: Tensor = multiply(x, blocks, bias, "none", [], "")
         return output
 
-    return product
+    # Where the width is large beside the height, threads share the sum of a single row.
+    chance = torch.Generator().manual_seed(0)
+    rows = torch.randn((16, weight.shape[1]), generator=chance).to(weight.dtype)
+    if torch.equal(torch.cat([product(row[None]) for row in rows]), product(rows)):
+        return product
+    width = weight.shape[1]
+
+    def paired(x: Tensor) -> Tensor:
+        if x.numel() > width:
+            return product(x)
+        return product(x.reshape(1, width).expand(2, width))[:1].view(*x.shape[:-1], -1)
+
+    return paired

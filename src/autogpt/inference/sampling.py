@@ -122,6 +122,7 @@ class RowSampler:
         if params.constraint is not None:
             self.guide = params.constraint.begin(params.max_tokens)
         self._random = row_random(params.seed, completion)
+        self._drawn: float | None = None
         self._penalties = Penalties(params, vocab_size, prompt_ids)
         self._loops: LoopDetector | None = None
         if params.stop_loops is not None:
@@ -129,6 +130,7 @@ class RowSampler:
 
     def push(self, token_id: int) -> None:
         """Add a token that :func:`choose` chose to the text."""
+        self._drawn = None
         self._penalties.push(token_id)
         if self.guide is not None:
             self.guide.push(token_id)
@@ -161,8 +163,15 @@ class RowSampler:
         self._penalties.apply(scores)
 
     def draw(self) -> float:
-        """Return the next random number of the row; greedy rows use none."""
-        return self._random.random() if self.params.temperature > 0.0 else 0.0
+        """Return the random number for the next token, the same until it is pushed.
+
+        Greedy rows use none.
+        """
+        if self.params.temperature == 0.0:
+            return 0.0
+        if self._drawn is None:
+            self._drawn = self._random.random()
+        return self._drawn
 
 
 def row_random(seed: int | None, index: int) -> random.Random:

@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from autogpt.core.errors import UsageError
 from autogpt.models.config import GPTConfig
 from autogpt.nn.attention import AttentionForm, attend, document_mask, window_mask
-from autogpt.nn.cache import KVCache
+from autogpt.nn.cache import Cache
 from autogpt.nn.layers import build_network, build_norm, project_together
 from autogpt.nn.positions import (
     LearnedPositions,
@@ -89,7 +89,7 @@ class GPT(nn.Module):
         *,
         document_ids: Int[Tensor, "B T"] | None = None,
         positions: Int[Tensor, "B T"] | None = None,
-        cache: KVCache | None = None,
+        cache: Cache | None = None,
     ) -> Float[Tensor, "B T D"]:
         """Return what the model makes of each token, having seen it and those before.
 
@@ -164,7 +164,7 @@ class GPT(nn.Module):
         return hidden * torch.tensor(self.config.embedding_multiplier, dtype=hidden.dtype)
 
     def _nearby(
-        self, everything: View, length: int, positions: Tensor | None, cache: KVCache | None
+        self, everything: View, length: int, positions: Tensor | None, cache: Cache | None
     ) -> View:
         """Return what layers with a sliding window need, given what layers without need."""
         window, mask = self.config.sliding_window, everything.mask
@@ -186,7 +186,7 @@ class GPT(nn.Module):
         length: int,
         document_ids: Tensor | None,
         positions: Tensor | None,
-        cache: KVCache | None,
+        cache: Cache | None,
     ) -> None:
         if cache is not None and (document_ids is not None or positions is not None):
             raise ValueError("a cache fixes documents and positions; they cannot be given as well")
@@ -226,7 +226,7 @@ class Block(nn.Module):
         *,
         rotation: Rotation | None,
         mask: Bool[Tensor, "#B 1 T S"] | None,
-        cache: KVCache | None,
+        cache: Cache | None,
         form: AttentionForm,
     ) -> Float[Tensor, "B T D"]:
         """Let the tokens look around, then transform each."""
@@ -285,7 +285,7 @@ class Attention(nn.Module):
         *,
         rotation: Rotation | None,
         mask: Bool[Tensor, "#B 1 T S"] | None,
-        cache: KVCache | None,
+        cache: Cache | None,
         form: AttentionForm,
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""

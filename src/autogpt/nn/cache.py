@@ -13,7 +13,7 @@ what it would get alone.
     cache.truncate([5, 9])                     # the true lengths; padding is forgotten
     hidden = model(next_tokens, cache=cache)   # [2, 1]
 
-Not here: paging, eviction, several requests sharing a prefix. For inference only: what is cached
+Not here: paging and several texts sharing a prefix (``paged``). For inference only: what is cached
 carries no gradient.
 
 Letters in shapes: B batch, T new tokens, S cached tokens, C capacity, K key/value heads, E width.
@@ -21,8 +21,9 @@ Letters in shapes: B batch, T new tokens, S cached tokens, C capacity, K key/val
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -30,7 +31,7 @@ from torch import Tensor
 
 from autogpt.core.errors import ResourceError
 
-__all__ = ["CacheShape", "KVCache"]
+__all__ = ["Cache", "CacheShape", "KVCache", "Piece", "Span", "cut"]
 
 
 class CacheShape(Protocol):
@@ -47,6 +48,110 @@ class CacheShape(Protocol):
     @property
     def head_dim(self) -> int:
         """E."""
+
+
+class Span(NamedTuple):
+    """A part of the new tokens, and all that they see: equally long rows, or a piece of one.
+
+    Attributes:
+        rows: Which rows, neighbors.
+        tokens: Which of their new tokens.
+        key: What the rows hold, up to the last of these tokens, without padding.
+        value: Likewise.
+        mask: Where the tokens may look; None is causal.
+    """
+
+    rows: slice
+    tokens: slice
+    key: Float[Tensor, "B K S E"]
+    value: Float[Tensor, "B K S E"]
+    mask: Bool[Tensor, "T S"] | None
+
+
+class Piece(NamedTuple):
+    """Neighboring new tokens of a row, and the slots that they see.
+
+    Attributes:
+        tokens: Which of the new tokens.
+        slots: From the first slot that one of them sees to the last token's own.
+        mask: Where among these they may look; None is causal.
+    """
+
+    tokens: slice
+    slots: slice
+    mask: Bool[Tensor, "T S"] | None
+
+
+def cut(
+    before: int,
+    count: int,
+    *,
+    grid: int | None,
+    window: int | None,
+    device: torch.device | None = None,
+) -> list[Piece]:
+    """Cut the new tokens of a row at fixed positions.
+
+    A kernel that reads many queries at once rounds by their number; cut at fixed positions, a
+    token's numbers do not depend on how many others happened to be read in the same step.
+
+    Args:
+        before: Tokens that the row held.
+        count: New tokens.
+        grid: Cut at its multiples; None leaves the tokens whole.
+        window: Tokens that a token sees, itself included; None for all.
+        device: Of the masks.
+    """
+    end = before + count
+    edges = [before, end]
+    if grid is not None and count > 1:
+        edges = [before, *range(before // grid * grid + grid, end, grid), end]
+    pieces = []
+    for first, last in pairwise(edges):
+        low = 0 if window is None else max(0, first - window + 1)
+        mask = None
+        # One token sees all slots from ``low`` on; from the very beginning plain causality does.
+        if last - first > 1 and not (first == 0 and (window is None or last <= window)):
+            slots = torch.arange(low, last, device=device)
+            places = torch.arange(first, last, device=device)[:, None]
+            mask = slots <= places
+            if window is not None:
+                mask &= slots > places - window
+        pieces.append(Piece(slice(first - before, last - before), slice(low, last), mask))
+    return pieces
+
+
+class Cache(Protocol):
+    """What a model needs of a cache: :class:`KVCache`, or ``paged.PagedRows``."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens held by the longest row."""
+
+    def positions(self, count: int) -> Int[Tensor, "B T"]:
+        """Return the positions that the next ``count`` tokens of each row take."""
+
+    def mask(self, count: int) -> Bool[Tensor, "B 1 T S"] | None:
+        """Return where they may look among what ``append`` returns; None is causal."""
+
+    def append(
+        self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
+    ) -> tuple[Float[Tensor, "B K S E"], Float[Tensor, "B K S E"]]:
+        """Store one layer's new keys and values; return all rows, padded to the longest."""
+
+    def store(
+        self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
+    ) -> None:
+        """Store one layer's new keys and values."""
+
+    def spans(self, layer: int, *, window: int | None = None) -> Iterator[Span]:
+        """Yield all new tokens, rows in order, with what they see after ``store``.
+
+        With a window, a token sees itself and the ``window`` - 1 tokens before.
+        """
+
+    def advance(self, count: int) -> None:
+        """Count ``count`` more tokens in every row; the model calls this after its last layer."""
 
 
 class KVCache:
@@ -75,6 +180,7 @@ class KVCache:
         layers = range(config.num_hidden_layers)
         self._keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
         self._values = [torch.zeros(shape, dtype=dtype, device=device) for _ in layers]
+        self._stored = 0  # new tokens, not yet counted in the lengths
         self._set_lengths([0] * batch_size)
 
     @property
@@ -121,6 +227,18 @@ class KVCache:
         Raises:
             ResourceError: If a row would grow beyond the capacity.
         """
+        self.store(layer, key, value)
+        used = self.longest + key.shape[2]
+        return self._keys[layer][:, :, :used], self._values[layer][:, :, :used]
+
+    def store(
+        self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
+    ) -> None:
+        """Store one layer's new keys and values.
+
+        Raises:
+            ResourceError: If a row would grow beyond the capacity.
+        """
         count = key.shape[2]
         used = self.longest + count
         if used > self.capacity:
@@ -131,7 +249,23 @@ class KVCache:
             else:
                 rows = torch.arange(self.batch_size, device=store.device)[:, None]
                 store[rows, :, self.positions(count)] = new.detach().transpose(1, 2).to(store.dtype)
-        return self._keys[layer][:, :, :used], self._values[layer][:, :, :used]
+        self._stored = count
+
+    def spans(self, layer: int, *, window: int | None = None) -> Iterator[Span]:
+        """Yield all new tokens, rows in order, with what they see after ``store``.
+
+        With a window, a token sees itself and the ``window`` - 1 tokens before.
+        """
+        rows = [slice(0, self.batch_size)]
+        if not self._even:
+            rows = [slice(row, row + 1) for row in range(self.batch_size)]
+        keys, values = self._keys[layer], self._values[layer]
+        for part in rows:
+            before = self._lengths[part.start]
+            for tokens, slots, mask in cut(
+                before, self._stored, grid=None, window=window, device=keys.device
+            ):
+                yield Span(part, tokens, keys[part, :, slots], values[part, :, slots], mask)
 
     def advance(self, count: int) -> None:
         """Count ``count`` more tokens in every row; the model calls this after its last layer."""
