@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from autogpt.data.quality import WINDOW_BYTES
 
-__all__ = ["NearIndex", "signatures", "twins"]
+__all__ = ["NO_KEYS", "NO_VALUES", "NearIndex", "signatures", "twins"]
 
 _VALUES = 64
 _BANDS, _BAND_VALUES = 10, 6
@@ -31,6 +31,8 @@ _ROWS_A_PASS = 1 << 21
 _READ_ROWS = 1 << 18
 _PAIRS_AT_ONCE = 1 << 13
 
+NO_VALUES = np.empty((0, _VALUES), dtype=np.uint8)
+NO_KEYS = np.empty((0, _BANDS), dtype=np.uint64)
 Keys = Callable[[int, int], NDArray[np.uint64]]
 
 
