@@ -13,18 +13,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.commands import CLASSIC, TINY, command, run
+import autogpt
+from autogpt.core.progress import Progress
+from tests.cli.commands import CLASSIC, command, run
 
-STEPS = 300
-ARGUMENTS = (
-    *TINY,
-    *("--set", f"training.max_steps={STEPS}"),
-    *("--set", "training.checkpoint_every=10"),
-    *("--set", "training.validations=0"),
-    *("--set", "kernels.attention=explicit"),
-    *("--set", "kernels.dtype=float32"),
-    *("--set", "kernels.threads=1"),
-)
+STEPS = 200
+SETTINGS = {
+    "model": {"preset": "tiny", "hidden_size": 32, "num_hidden_layers": 1, "context_length": 32},
+    "training": {"batch_size": 8, "max_steps": STEPS, "checkpoint_every": 10, "validations": 0},
+    "kernels": {"attention": "explicit", "dtype": "float32", "threads": 1},
+}
+ARGUMENTS = [
+    part
+    for room, values in SETTINGS.items()
+    for name, value in values.items()
+    for part in ("--set", f"{room}.{name}={value}")
+]
+SILENT = Progress(quiet=True)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 TORCHRUN = (
     *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
@@ -103,8 +108,7 @@ def test_killed_and_stopped_it_goes_on_in_other_numbers_and_ends_as_one_process_
     assert json.loads(ended.stdout)["steps"] == STEPS
     assert json.loads(ended.stdout)["tokens"] == STEPS * 8 * 32
 
-    alone = run(*train(tmp_path / "one"), OMP_NUM_THREADS="1")
-    assert alone.returncode == 0, alone.stderr
+    autogpt.train(str(CLASSIC), out=tmp_path / "one", settings=SETTINGS, progress=SILENT)
     steps = list(losses(out))
     assert steps == sorted(steps)
     wanted = losses(tmp_path / "one")
