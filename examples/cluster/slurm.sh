@@ -29,4 +29,6 @@ srun --kill-on-bad-exit=1 .venv/bin/torchrun \
     --rdzv-id="$SLURM_JOB_ID" \
     --rdzv-backend=c10d \
     --rdzv-endpoint="$FIRST:29500" \
-    -m autogpt train "$SOURCE" --budget "$BUDGET" --out "$OUT" --resume --quiet
+    -m autogpt train "$SOURCE" --budget "$BUDGET" --out "$OUT" --resume --quiet \
+    --set model.hidden_size=2048 --set model.num_hidden_layers=20 \
+    --set model.context_length=2048 --set training.batch_size=512
