@@ -15,12 +15,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from autogpt.core.errors import CheckpointError, ConfigError
+from autogpt.core.errors import CheckpointError, ConfigError, UsageError
 from autogpt.data.batches import Batches
 from autogpt.data.shards import TokenShard
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.training import checkpoints
-from autogpt.training.distributed import World
+from autogpt.training.distributed import World, joined
 from autogpt.training.kernels import Kernels
 from autogpt.training.layout import ParallelConfig, lay_out, owners, rows_at_once
 from autogpt.training.optim import orthogonalize
@@ -249,6 +249,12 @@ def test_what_processes_say_to_each_other(tmp_path: Path):
         "turns": [0],
     }
     assert said[1] == {**said[0], "leads": False, "turns": [1]}
+
+
+def test_a_world_without_a_place_to_meet_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="MASTER_ADDR"), joined():
+        pass
 
 
 def test_a_world_of_one_says_what_it_is_told():

@@ -25,7 +25,7 @@ import psutil
 import torch
 import torch.distributed as dist
 
-from autogpt.core.errors import AutoGPTError, PeerLostError, ResourceError
+from autogpt.core.errors import AutoGPTError, PeerLostError, ResourceError, UsageError
 from autogpt.core.launch import RENDEZVOUS
 
 __all__ = ["World", "device", "joined"]
@@ -141,6 +141,7 @@ def joined() -> Iterator[World]:
     Raises:
         PeerLostError: If another process ends while the block runs.
         ResourceError: If there is no device for this process.
+        UsageError: If the environment does not say where the others are.
     """
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     if size == 1:
@@ -184,6 +185,12 @@ def _meet(rank: int, size: int) -> _Store:
             os.environ.setdefault(variable, name)
     if path is not None:
         return _FILE_STORE(path, size)
+    if not {"MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
+        raise UsageError(
+            f"WORLD_SIZE is {size}, but MASTER_ADDR and MASTER_PORT do not say where the others "
+            "are.",
+            hint="Start with torchrun or --nproc, or unset WORLD_SIZE to train alone.",
+        )
     store: _Store
     store, _, _ = next(iter(_RENDEZVOUS("env://", rank, size)))
     return store
