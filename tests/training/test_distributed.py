@@ -25,6 +25,7 @@ from autogpt.training.kernels import Kernels
 from autogpt.training.layout import ParallelConfig, lay_out, owners, rows_at_once
 from autogpt.training.optim import orthogonalize
 from autogpt.training.record import Entry
+from autogpt.training.saving import Saver, SharedSaver
 from autogpt.training.trainer import Hooks, Measured, Trainer, TrainingConfig, evaluate
 from tests.training.together import ask, together
 
@@ -74,7 +75,7 @@ def train(
     batches = Batches(shard=shard(), batch_size=rows, context_length=16, seed=0)
     parallel = ParallelConfig(strategy=strategy)  # type: ignore[arg-type]
     layout = lay_out(parallel, world, parameters=1)
-    trainer = Trainer(GPT(CONFIG), batches, config, KERNELS, layout)
+    trainer = Trainer(GPT(CONFIG), batches, config, KERNELS, layout=layout)
     if resume is not None:
         trainer.restore(*layout.load(resume, trainer.optimizer.state()))
     entries: list[Entry] = []
@@ -307,6 +308,34 @@ def test_muon_is_the_same_however_matrices_are_spread(tmp_path: Path, strategy: 
     for found in together(spread, 3, tmp_path, strategy, given):
         for tensor, result in zip(found, wanted, strict=True):
             np.testing.assert_allclose(tensor, result, rtol=1e-4, atol=1e-5)
+
+
+def goes_back(world: World, room: Path) -> bool:
+    """Save, learn, go back, and tell whether the weights are those that were saved."""
+    same = []
+    for strategy in ("replicate", "shard"):
+        torch.manual_seed(0)
+        layout = lay_out(ParallelConfig(strategy=strategy), world, parameters=1)  # type: ignore[arg-type]
+        batches = Batches(shard=shard(), batch_size=2, context_length=16, seed=0)
+        config = TrainingConfig(batch_size=4, max_steps=9)
+        trainer = Trainer(GPT(CONFIG), batches, config, KERNELS, layout=layout)
+        run = room / strategy
+        with SharedSaver(Saver(run), layout, run) as saver:
+            saver.tensors = trainer.optimizer.state()
+            before = {name: layout.local(t).clone() for name, t in saver.tensors.items()}
+            saver.save(trainer.at, saver.tensors)
+            trainer.step(1.0)
+            learned = {name: layout.local(t).clone() for name, t in saver.tensors.items()}
+            trainer.restore(*saver.last())
+        after = {name: layout.local(t) for name, t in trainer.optimizer.state().items()}
+        same.append(all(torch.equal(after[name], tensor) for name, tensor in before.items()))
+        same.append(any(not torch.equal(after[name], t) for name, t in learned.items()))
+        same.append(trainer.at.steps == 0 and bool(trainer.at.random))
+    return all(same)
+
+
+def test_all_processes_go_back_to_a_checkpoint_together(tmp_path: Path):
+    assert together(goes_back, 2, tmp_path, tmp_path) == [True, True]
 
 
 def uneven(world: World) -> str:
