@@ -270,7 +270,7 @@ def test_python_blocks_use_what_exists(text: str):
         ),
         (wrong_settings, "`--set training.lr=X`", "`--set training.rl=X`"),
         (wrong_settings, "`--set model.hidden_size=N`", "`--set hidden_size=N`"),
-        (missing_files, "`benchmarks/reading.py`", "`benchmarks/writing.py`"),
+        (missing_files, "`benchmarks/data.py`", "`benchmarks/writing.py`"),
         (missing_files, "see docs/log.md.", "see docs/lgo.md."),
         (machine_paths, "runs/mine and s/m/h/home", "kept in /home/me/runs"),
         (

@@ -21,7 +21,8 @@ from autogpt.cli.doctor import doctor
 from autogpt.cli.generate import generate
 from autogpt.cli.models import models
 from autogpt.cli.train import plan, quickstart, train
-from autogpt.core.errors import AutoGPTError, UsageError
+from autogpt.core import launch
+from autogpt.core.errors import AutoGPTError, PeerLostError, UsageError
 
 __all__ = ["main"]
 
@@ -71,7 +72,9 @@ def main() -> int:
 
 
 def _fail(error: AutoGPTError) -> int:
-    if "--json" in sys.argv:
+    if isinstance(error, PeerLostError) and launch.was_launched():
+        return error.exit_code  # whoever started the processes says which was lost
+    if "--json" in sys.argv and launch.leads():
         print(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
     print(f"autogpt: {error}", file=sys.stderr)
     return error.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from autogpt.cli.options import Json, Quiet, Seed, Set, process_start
+from autogpt.core import launch
 from autogpt.core.config import merge, parse_settings
 from autogpt.core.units import format_duration
 
@@ -114,11 +116,16 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
         list[str] | None,
         typer.Option(help="tensorboard (always written), mlflow, trackio or wandb."),
     ] = None,
+    nproc: Annotated[
+        int | None, typer.Option(help="Processes that train together on this machine.")
+    ] = None,
     seed: Seed = None,
     quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Train a model from nothing on your text, within a budget."""
+    if launch.must_launch(nproc):
+        raise typer.Exit(launch.run(sys.argv[1:], processes=nproc or 1))
     given = _given(
         recipe_file,
         settings,
@@ -139,8 +146,10 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
         from_run=from_run,
         track=track or (),
         begun=process_start(),
-        progress=Progress(quiet=quiet),
+        progress=Progress(quiet=quiet or not launch.leads()),
     )
+    if not launch.leads():
+        return
     if json_:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:

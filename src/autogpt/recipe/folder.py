@@ -57,7 +57,7 @@ _MAY_CHANGE = frozenset(
         ),
         *("lr", "muon_lr", "momentum", "beta1", "beta2", "weight_decay", "clip"),
     )
-)
+) | {"parallel.strategy"}
 
 
 @contextmanager

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
 
-from autogpt.core.config import from_mapping, merge, to_mapping
+from autogpt.core.config import dump_toml, from_mapping, merge, to_mapping
 from autogpt.core.errors import UsageError
 from autogpt.core.files import write_text
 from autogpt.core.progress import Progress
@@ -19,7 +21,7 @@ from autogpt.data.batches import Batches
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.evaluation.report import Command
 from autogpt.llm import load
-from autogpt.models.card import model_card
+from autogpt.models.card import Sample, model_card
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.recipe import folder, planning
@@ -36,7 +38,10 @@ from autogpt.recipe.samples import beginnings, sample
 from autogpt.recipe.settings import Recipe
 from autogpt.training import calibration, checkpoints, kernels, memory, record, tracking
 from autogpt.training.checkpoints import RunState
-from autogpt.training.saving import Saver
+from autogpt.training.distributed import World, joined
+from autogpt.training.layout import lay_out, rows_at_once
+from autogpt.training.record import Record
+from autogpt.training.saving import Saver, SharedSaver
 from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
 
 __all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
@@ -68,6 +73,7 @@ def train(  # noqa: PLR0913 - each is spelled out for the user
     """Train a model from nothing on ``sources``, within a budget, into the run folder ``out``.
 
     Ctrl-C stops after the current step and writes a checkpoint; a second one stops at once.
+    Under torchrun all processes call this together; only the first writes and shows anything.
 
     Args:
         sources: Files, folders, globs, ``-``, ``hf:NAME[:split]``; may be left out where a run is
@@ -94,19 +100,26 @@ def train(  # noqa: PLR0913 - each is spelled out for the user
     tracking.check(track)
     if not (names or resume or from_run):
         raise UsageError("There is nothing to train on.", hint="Name a file or a folder of text.")
-    with folder.claimed(Path(out)), progress or Progress() as shown, memory.explained():
-        run = _Run(Path(out), names, shown, track, begun=begun)
+    with (
+        joined() as world,
+        folder.claimed(Path(out)) if world.leads else nullcontext(),
+        progress or Progress(quiet=not world.leads) as shown,
+        memory.explained(),
+    ):
+        run = _Run(Path(out), names, shown, track, world, begun=begun)
         kept = None
-        if resume:
+        if resume and world.leads:
             kept = folder.go_on(run.out, given)
             if kept is None and from_run is None:
                 shown.say(f"nothing to resume in {str(out)!r}: beginning")
-        else:
+        elif world.leads:
             folder.begin(run.out)
-        if kept is None and from_run is not None:
+        if kept is None and from_run is not None and world.leads:
             kept = fork(Path(from_run), run.out, given, names=names)
             shown.say(f"beginning with the weights and the data of {str(from_run)!r}")
-        return run.train(kept or recipe, resume=kept is not None, prompts=prompts)
+        going_on = bool(world.agreed(kept is not None))
+        recipe = _same(kept or recipe, world)
+        return run.train(recipe, resume=going_on, prompts=prompts)
 
 
 def quickstart(
@@ -136,6 +149,7 @@ class _Run:
         names: The sources.
         shown: Shows what happens.
         track: Tools that follow it.
+        world: This process among those that train together.
         begun: When the budget began to run; None: now.
     """
 
@@ -145,10 +159,12 @@ class _Run:
         names: Sequence[str],
         shown: Progress,
         track: Sequence[str],
+        world: World,
         *,
         begun: float | None,
     ) -> None:
-        self.out, self._names, self._shown, self._track = out, names, shown, track
+        self.out, self._names, self._shown, self._world = out, names, shown, world
+        self._track = track if world.leads else ()
         self._begin = time.perf_counter() if begun is None else begun
         self._phases: dict[str, float] = {}
         self._meter = EnergyMeter()
@@ -156,33 +172,32 @@ class _Run:
 
     def train(self, recipe: Recipe, *, resume: bool, prompts: Sequence[str]) -> TrainResult:
         """Go through the pipeline."""
-        prepared = prepare(
-            self._names,
-            recipe,
-            self.out / "data",
-            resume=resume,
-            say=self._shown.say,
-            phase=self._phases.__setitem__,
-        )
+        world = self._world
+        with world.leader_first():  # the others find what it has prepared
+            prepared = prepare(
+                self._names,
+                recipe,
+                self.out / "data",
+                resume=resume or not world.leads,
+                say=self._shown.say,
+                phase=self._phases.__setitem__,
+            )
         self._batches(recipe, prepared)  # so that too little text is told before measuring
-        decided = self._decide(recipe, prepared, resume=resume)
-        recipe = decided.recipe
+        decided = self._decide(recipe, prepared, resume=resume) if world.leads else None
+        recipe = _same(decided.recipe if decided else recipe, world)
         torch.manual_seed(recipe.seed)
-        latest = checkpoints.latest(self.out, say=self._shown.say) if resume else None
-        found = checkpoints.load(latest) if latest is not None else None
-        at = found[0] if found is not None else RunState(record_bytes=0)
+        latest = self._newest_checkpoint() if resume else None
+        at = checkpoints.state_of(latest) if latest is not None else RunState(record_bytes=0)
         with (
-            record.Record.open(
-                self.out,
-                resume_step=at.steps if resume else None,
-                resume_bytes=at.record_bytes,
-            ) as log,
+            self._record(at, resume=resume) as log,
             tracking.Trackers(
                 self._track, run=self.out, settings=to_mapping(recipe), say=self._shown.say
             ) as trackers,
-            Saver(self.out, before=log.sync) as saver,
+            self._saver(recipe, prepared, log) as saver,
         ):
-            trainer = self._trainer(decided, prepared, found, saver)
+            trainer = self._trainer(recipe, prepared, latest, saver)
+            if decided is not None and world.size == 1:
+                self._learn_from(trainer, decided)
             measured = self._loop(trainer, recipe, prepared, log, saver, trackers)
         recipe = replace(recipe, training=trainer.config)
         return self._finish(trainer, recipe, prepared, measured, prompts)
@@ -192,7 +207,9 @@ class _Run:
         mark = time.perf_counter()
         planned = recipe.training.max_steps is None and not resume
         corpus = planning.look_at(prepared) if planned else None
-        decided = planning.decide(recipe, prepared, corpus, before_s=self._elapsed())
+        decided = planning.decide(
+            recipe, prepared, corpus, before_s=self._elapsed(), world=self._world
+        )
         folder.save_recipe(self.out, decided.recipe)
         if decided.plan is not None and corpus is not None:
             planning.save_plan(self.out, decided.plan, corpus)
@@ -203,53 +220,81 @@ class _Run:
     def _batches(self, recipe: Recipe, prepared: Prepared) -> Batches:
         return Batches(
             shard=prepared.train,
-            batch_size=recipe.training.micro_batch_size or 1,
+            batch_size=rows_at_once(
+                recipe.training.batch_size,
+                recipe.training.micro_batch_size or 1,
+                processes=self._world.size,
+            ),
             context_length=recipe.model.context_length,
             seed=recipe.seed,
             first_row=recipe.origin.first_row,
         )
 
+    def _record(self, at: RunState, *, resume: bool) -> AbstractContextManager[Record | None]:
+        """Open the record, in the leading process alone."""
+        if not self._world.leads:
+            return nullcontext()
+        step = at.steps if resume else None
+        return Record.open(self.out, resume_step=step, resume_bytes=at.record_bytes)
+
+    def _saver(self, recipe: Recipe, prepared: Prepared, log: Record | None) -> SharedSaver:
+        """Return what saves checkpoints, together with the other processes."""
+        parameters = parameter_count(planning.model_config(recipe, prepared))
+        layout = lay_out(recipe.parallel, self._world, parameters=parameters)
+        before = log.sync if log is not None else lambda: None
+        return SharedSaver(Saver(self.out, before=before), layout, self.out)
+
+    def _newest_checkpoint(self) -> Path | None:
+        """Return the newest checkpoint that the leading process has found whole."""
+        found = checkpoints.latest(self.out, say=self._shown.say) if self._world.leads else None
+        path = self._world.shared(str(found or ""))
+        return Path(path) if path else None
+
     def _trainer(
-        self,
-        decided: planning.Decided,
-        prepared: Prepared,
-        found: tuple[RunState, Mapping[str, torch.Tensor]] | None,
-        saver: Saver,
+        self, recipe: Recipe, prepared: Prepared, latest: Path | None, saver: SharedSaver
     ) -> Trainer:
         """Build the model, or take it over from a checkpoint; compile; say what will happen."""
-        recipe, config = decided.recipe, decided.config
+        config, layout = planning.model_config(recipe, prepared), saver.layout
         batches = self._batches(recipe, prepared)
-        model = GPT(config)
-        chosen = kernels.obeyed(recipe.kernels)
+        chosen = kernels.obeyed(recipe.kernels, processes=self._world.local_size)
         rescue = RunRescue(self.out, recipe, saver, prepared.tokenizer, self._shown)
-        trainer = Trainer(model, batches, recipe.training, chosen, rescue=rescue)
-        if found is not None:
-            trainer.restore(*found)
+        trainer = Trainer(
+            GPT(config), batches, recipe.training, chosen, rescue=rescue, layout=layout
+        )
+        saver.tensors = trainer.optimizer.state()
+        if latest is not None:
+            trainer.restore(*layout.load(latest, saver.tensors))
             self._shown.say(f"going on after step {trainer.at.steps}")
         state = trainer.at
         compiling = ", compiling first" if chosen.compiled else ""
         self._shown.say(
             f"training {format_count(parameter_count(config))} parameters on "
-            f"{format_count(len(prepared.train))} tokens in {chosen.dtype}{compiling}"
+            f"{format_count(len(prepared.train))} tokens in {chosen.dtype}{layout.words}{compiling}"
         )
-        warmth = trainer.warm_up()
-        self._phases["compile"] = warmth.compile_s
-        if decided.costs is not None:
-            part_s = warmth.part_s * calibration.PART_TOKENS / trainer.tokens_per_part
-            calibration.correct(decided.costs, config, part_s=part_s, compiled=chosen.compiled)
-        if found is None:  # so that there is always something to go back to
-            begun = replace(state, other_s=self._elapsed(), record_bytes=0)
+        self._phases["compile"] = trainer.warm_up().compile_s
+        elapsed_s = self._world.agreed(self._elapsed())
+        if latest is None:  # so that there is always something to go back to
+            begun = replace(state, other_s=elapsed_s, record_bytes=0)
             saver.save(begun, trainer.optimizer.state())
-        trainer.at = replace(state, other_s=state.other_s + self._elapsed())
+        elapsed_s = self._world.agreed(self._elapsed())
+        trainer.at = replace(state, other_s=state.other_s + elapsed_s)
         return trainer
+
+    def _learn_from(self, trainer: Trainer, decided: planning.Decided) -> None:
+        """Let the next plan know how far the costs of this one were off."""
+        if decided.costs is None or trainer.warmth is None:
+            return
+        part_s = trainer.warmth.part_s * calibration.PART_TOKENS / trainer.tokens_per_part
+        compiled = trainer.kernels.compiled
+        calibration.correct(decided.costs, decided.config, part_s=part_s, compiled=compiled)
 
     def _loop(
         self,
         trainer: Trainer,
         recipe: Recipe,
         prepared: Prepared,
-        log: record.Record,
-        saver: Saver,
+        log: Record | None,
+        saver: SharedSaver,
         trackers: tracking.Trackers,
     ) -> Measured:
         """Train until the budget is spent, and measure the result.
@@ -259,7 +304,9 @@ class _Run:
         """
         length, at = recipe.model.context_length, trainer.at
         look_s = _seconds_of_a_look(trainer, prepared)
+        world = self._world  # what steers the loop is the same in all processes
         budget_s = planning.seconds_to_spend(recipe)
+        budget_s = None if budget_s is None else world.agreed(budget_s)
         after_s = planning.finishing_s(parameter_count(trainer.model.config))
         left_s = None if budget_s is None else budget_s - at.other_s - look_s - after_s
         looks = recipe.training.validations
@@ -267,6 +314,8 @@ class _Run:
             looks = min(looks, int(_VALIDATION_SHARE * budget_s / look_s))
 
         def show(entry: record.Entry, share: float) -> None:
+            if log is None:
+                return
             log.log(entry)
             trackers.log(entry)
             self._meter.sample()
@@ -281,17 +330,20 @@ class _Run:
 
         def checkpoint(state: RunState, tensors: Mapping[str, torch.Tensor]) -> None:
             spent = state.energy_kwh + self._meter.stop().kwh
-            state = replace(state, energy_kwh=spent, record_bytes=log.size_bytes)
+            size = log.size_bytes if log is not None else None
+            state = replace(state, energy_kwh=spent, record_bytes=size)
             saver.save(state, tensors)
 
         hooks = Hooks(
             entry=show,
-            validate=lambda model: evaluate(model, prepared.validation, context_length=length),
+            validate=lambda model: evaluate(
+                model, prepared.validation, context_length=length, layout=trainer.layout
+            ),
             checkpoint=checkpoint,
             checkpoint_due=saver.due,
         )
         mark = time.perf_counter()
-        left_s = None if left_s is None else max(1.0, left_s)
+        left_s = None if left_s is None else world.agreed(max(1.0, left_s))
         if not trainer.run(hooks, budget_s=left_s, validations=looks):
             saver.wait()
             self._shown.say(
@@ -302,7 +354,8 @@ class _Run:
         mark = time.perf_counter()
         measured = hooks.validate(trainer.finish())
         self._phases["evaluate"] = time.perf_counter() - mark
-        trainer.at = replace(trainer.at, other_s=trainer.at.other_s + self._phases["evaluate"])
+        evaluated_s = world.agreed(self._phases["evaluate"])
+        trainer.at = replace(trainer.at, other_s=trainer.at.other_s + evaluated_s)
         show(trainer.validated(measured), 1.0)
         return measured
 
@@ -314,12 +367,15 @@ class _Run:
         measured: Measured,
         prompts: Sequence[str],
     ) -> TrainResult:
-        """Save the model, let it write, and report."""
+        """Save the model, let it write, and report; the leading process does."""
         mark = time.perf_counter()
         model, at = trainer.model, trainer.at
         where = self.out / folder.MODEL
-        save_model(model, where, tokenizer=prepared.tokenizer, dtype="float32")
-        samples = sample(load(where), prompts or beginnings(prepared), seed=recipe.seed)
+        others_bytes = self._world.summed(0 if self._world.leads else peak_rss_bytes())
+        samples: tuple[Sample, ...] = ()
+        if self._world.leads:
+            save_model(model, where, tokenizer=prepared.tokenizer, dtype="float32")
+            samples = sample(load(where), prompts or beginnings(prepared), seed=recipe.seed)
         result = TrainResult(
             run=str(self.out),
             model=str(where),
@@ -332,9 +388,11 @@ class _Run:
             tokens_per_s=at.tokens / max(at.train_s, 1e-9),
             val_loss=measured.loss,
             val_bits_per_byte=measured.bits_per_byte,
-            peak_rss_bytes=peak_rss_bytes(),
+            peak_rss_bytes=int(others_bytes) + peak_rss_bytes(),
             samples=samples,
         )
+        if not self._world.leads:
+            return result
         energy = self._meter.stop()
         energy = replace(energy, kwh=energy.kwh + at.energy_kwh)
         facts = model_facts(result, prepared, model.config, recipe, energy)
@@ -356,6 +414,14 @@ class _Run:
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._begin
+
+
+def _same(recipe: Recipe, world: World) -> Recipe:
+    """Return the recipe of the leading process."""
+    if world.size == 1:
+        return recipe
+    text = world.shared(dump_toml(to_mapping(recipe)))
+    return from_mapping(Recipe, tomllib.loads(text))
 
 
 def _seconds_of_a_look(trainer: Trainer, prepared: Prepared) -> float:

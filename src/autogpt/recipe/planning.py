@@ -29,7 +29,17 @@ from autogpt.recipe.prepare import Prepared, prepare
 from autogpt.recipe.result import TrainResult
 from autogpt.recipe.settings import Recipe
 from autogpt.training import calibration, kernels, scaling
-from autogpt.training.plan import Forecast, Machine, Plan, Spending, batch_sizes, choose, preset
+from autogpt.training.distributed import World
+from autogpt.training.plan import (
+    Forecast,
+    Machine,
+    Plan,
+    Spending,
+    batch_of,
+    batch_sizes,
+    choose,
+    preset,
+)
 
 __all__ = [
     "PLAN",
@@ -50,6 +60,7 @@ _AFTER_WEIGHT_S = 5e-8  # more for each weight: written, read again and run for 
 _MEMORY_OFF = 0.15  # how far the forecast of memory may be off
 _TOKENS_OFF = 0.15  # and that of tokens, which follows the speed of the machine
 _COMPILER_BYTES = 120 << 20  # what torch.compile leaves in the process (docs/log.md)
+_GPU_TOKENS = 12 * 1024  # of a micro-batch: nanoGPT's on an A100 of 40 GB (2022); not measured
 _SIZES = (  # of the model, written to the recipe: a preset may change with the version
     "hidden_size",
     "intermediate_size",
@@ -163,7 +174,12 @@ def look_at(prepared: Prepared) -> scaling.Corpus:
 
 
 def decide(
-    recipe: Recipe, prepared: Prepared, corpus: scaling.Corpus | None, *, before_s: float
+    recipe: Recipe,
+    prepared: Prepared,
+    corpus: scaling.Corpus | None,
+    *,
+    before_s: float,
+    world: World | None = None,
 ) -> Decided:
     """Replace every "auto" and None by what budget, corpus and this machine suggest.
 
@@ -172,10 +188,11 @@ def decide(
         prepared: The text, as tokens.
         corpus: What is known of it; None where steps decide, so that nothing is forecast.
         before_s: Seconds that are gone already.
+        world: The processes that will train; a plan is made for the processor of this one alone.
     """
     recipe = replace(recipe, tokenizer=prepared.tokenizer_config)
     if recipe.training.max_steps is not None or corpus is None:
-        return _by_steps(recipe, prepared)
+        return _for_all(_by_steps(recipe, prepared, world), recipe, world)
     watts = WATTS_PER_CORE * usable_cores()
     spending = _spending(recipe, watts)
     seconds = spending.seconds
@@ -190,6 +207,7 @@ def decide(
             length=length,
             masked=masked,
             budget_s=limit_s,
+            device=None if world is None else world.device,
         )
         compiling = kernels.compiling()
         costs = calibration.measure(
@@ -224,7 +242,7 @@ def decide(
     training = chosen.training
     if spending.seconds is None:
         training = replace(training, max_steps=chosen.steps)
-    return Decided(
+    decided = Decided(
         recipe=replace(
             recipe,
             model=_with_sizes(recipe, chosen.model),
@@ -235,6 +253,31 @@ def decide(
         plan=chosen,
         costs=costs,
     )
+    return _for_all(decided, recipe, world)
+
+
+def model_config(recipe: Recipe, prepared: Prepared) -> GPTConfig:
+    """Return the model of a recipe in which it is decided."""
+    tokenizer = prepared.tokenizer
+    return build_config(
+        recipe.model,
+        tokenizer.vocab_size,
+        eos_token_id=tokenizer.eos_id,
+        pad_token_id=tokenizer.pad_id,
+    )
+
+
+def _for_all(decided: Decided, asked: Recipe, world: World | None) -> Decided:
+    """Let a step have rows for every process, and a GPU have larger micro-batches."""
+    world, training = world or World(), decided.recipe.training
+    rows = training.batch_size or 1
+    if not asked.training.batch_size:
+        rows = -(-rows // world.size) * world.size
+    most = training.micro_batch_size or rows
+    if world.device.type == "cuda" and not asked.training.micro_batch_size:
+        most = max(1, _GPU_TOKENS // asked.model.context_length)
+    training = batch_of(training, rows=rows, most=most)
+    return replace(decided, recipe=replace(decided.recipe, training=training))
 
 
 def seconds_to_spend(recipe: Recipe) -> float | None:
@@ -363,21 +406,16 @@ def _spending(recipe: Recipe, watts: float) -> Spending:
     return Spending(text=text, seconds=seconds, tokens=tokens)
 
 
-def _by_steps(recipe: Recipe, prepared: Prepared) -> Decided:
-    tokenizer = prepared.tokenizer
+def _by_steps(recipe: Recipe, prepared: Prepared, world: World | None) -> Decided:
     recipe = replace(recipe, model=preset(recipe.model))
-    config = build_config(
-        recipe.model,
-        tokenizer.vocab_size,
-        eos_token_id=tokenizer.eos_id,
-        pad_token_id=tokenizer.pad_id,
-    )
+    config = model_config(recipe, prepared)
     use = kernels.choose(
         recipe.kernels,
         config,
         length=recipe.model.context_length,
         masked=len(prepared.train.starts) > 1,
         budget_s=None,
+        device=None if world is None else world.device,
     )
     recipe = replace(
         recipe,

@@ -24,7 +24,7 @@ from autogpt.recipe.settings import Recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.training.checkpoints import RunState
 from autogpt.training.diagnosis import Diagnosis
-from autogpt.training.saving import Saver
+from autogpt.training.saving import SharedSaver
 
 __all__ = ["RunRescue"]
 
@@ -43,7 +43,7 @@ class RunRescue:
     """
 
     def __init__(
-        self, out: Path, recipe: Recipe, saver: Saver, tokenizer: Tokenizer, shown: Progress
+        self, out: Path, recipe: Recipe, saver: SharedSaver, tokenizer: Tokenizer, shown: Progress
     ) -> None:
         self._out, self._recipe, self._saver = out, recipe, saver
         self._tokenizer, self._shown = tokenizer, shown
@@ -58,7 +58,9 @@ class RunRescue:
 
     def keep(self, diagnosis: Diagnosis, *, step: int, reason: str) -> Path:
         """Save what is suspected, and return the folder."""
-        where = self._out / ANOMALIES / f"step-{step:08d}"
+        rank = self._saver.layout.world.rank
+        name = f"step-{step:08d}" + f"-rank-{rank}" * (rank > 0)
+        where = self._out / ANOMALIES / name
         batch = diagnosis.batch
         tensors = {"inputs": batch.inputs, "targets": batch.targets}
         if batch.document_ids is not None:
@@ -80,6 +82,8 @@ class RunRescue:
         """Write down that micro-batches have fewer rows from now on."""
         training = replace(self._recipe.training, micro_batch_size=micro_batch_size)
         self._recipe = replace(self._recipe, training=training)
+        if not self._saver.layout.world.leads:
+            return
         folder.save_recipe(self._out, self._recipe)
         self._shown.say(
             f"Memory ran out: going on with {micro_batch_size} rows at once instead, and as many "

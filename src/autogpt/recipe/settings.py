@@ -16,6 +16,7 @@ from autogpt.data.readers import ReadConfig
 from autogpt.models.presets import ModelConfig
 from autogpt.tokenizer.training import TokenizerConfig
 from autogpt.training.kernels import KernelConfig
+from autogpt.training.layout import ParallelConfig
 from autogpt.training.trainer import TrainingConfig
 
 __all__ = ["FORMAT", "OriginConfig", "Recipe", "read_recipe", "write_recipe"]
@@ -56,6 +57,7 @@ class Recipe:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     kernels: KernelConfig = field(default_factory=KernelConfig)
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
     origin: OriginConfig = field(default_factory=OriginConfig)
 
 

@@ -7,7 +7,8 @@
         state.json             where the run is: steps, tokens, seconds, health, random state
         manifest.json          size and sha256 of both
 
-A checkpoint is written under another name, forced to disk, renamed, and read back from disk; only
+Of a sharded model each process writes a file of its own instead (``sharded_checkpoints``). A
+checkpoint is written under another name, forced to disk, renamed, and read back from disk; only
 then are older ones removed, but for the one before it. Data and learning rate follow from the
 tokens and steps done, so nothing else is needed. Not the finished model, which
 ``models.checkpoint`` writes; not when to save, nor doing it beside the training (``saving``).
@@ -50,6 +51,8 @@ __all__ = [
     "remove_all",
     "restore_random_state",
     "save",
+    "state_of",
+    "unfinished",
 ]
 
 FORMAT = 2  # of a checkpoint; 1 had no health, random state and position in the record
@@ -107,6 +110,11 @@ def restore_random_state(text: str) -> None:
         raise CheckpointError("The random state of the checkpoint is not one.") from error
 
 
+def unfinished(run: Path, steps: int) -> Path:
+    """Return the folder that a checkpoint is written to before it gets its name."""
+    return run / FOLDER / f".step-{steps:08d}"
+
+
 def _write_state(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:
     """Write whole tensors into one file, and return its sha256 by its name.
 
@@ -140,20 +148,20 @@ def save(
     In either case the older checkpoints stay.
     """
     folder = run / FOLDER / f"step-{at.steps:08d}"
-    unfinished = folder.with_name(f".{folder.name}")
+    begun = unfinished(run, at.steps)
     with explain_os_errors(folder):
         try:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir(parents=True)
+            shutil.rmtree(begun, ignore_errors=True)
+            begun.mkdir(parents=True)
             fsync_folder(run)
-            digests = write(unfinished, tensors)
-            write_json(unfinished / _FACTS, {"format": FORMAT, **to_mapping(at)})
-            write_manifest(unfinished, [*digests, _FACTS], known=digests)
+            digests = write(begun, tensors)
+            write_json(begun / _FACTS, {"format": FORMAT, **to_mapping(at)})
+            write_manifest(begun, [*digests, _FACTS], known=digests)
             shutil.rmtree(folder, ignore_errors=True)  # only a damaged one can be there
-            unfinished.rename(folder)
+            begun.rename(folder)
             fsync_folder(folder.parent)
         except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(begun, ignore_errors=True)
             raise
         for name in digests:
             forget_cached(folder / name)
@@ -188,11 +196,37 @@ def latest(run: Path, *, say: Callable[[str], None] = lambda _: None) -> Path | 
     return None
 
 
-def load(folder: Path) -> tuple[RunState, dict[str, Tensor]]:
+def load(
+    folder: Path, *, into: dict[str, Tensor] | None = None
+) -> tuple[RunState, dict[str, Tensor]]:
     """Read a checkpoint that :func:`latest` found.
+
+    Args:
+        folder: Written by one process, or by several.
+        into: Filled, by all processes of a sharded model together; None: return whole tensors.
 
     Raises:
         CheckpointError: If it cannot be read, or a newer version wrote it.
+    """
+    at = state_of(folder)
+    if into is None and (folder / _STATE).exists():
+        try:
+            return at, load_file(folder / _STATE)
+        except (OSError, ValueError) as error:
+            raise _unreadable(folder, error) from error
+    from autogpt.training import sharded_checkpoints  # takes a while to import
+
+    if into is None:
+        return at, sharded_checkpoints.read(folder)
+    sharded_checkpoints.read_into(folder, into)
+    return at, into
+
+
+def state_of(folder: Path) -> RunState:
+    """Return where the run of a checkpoint was.
+
+    Raises:
+        CheckpointError: If that cannot be read, or a newer version wrote it.
     """
     try:
         facts = dict(read_json(folder / _FACTS))
@@ -206,12 +240,15 @@ def load(folder: Path) -> tuple[RunState, dict[str, Tensor]]:
         watch = dict(facts.pop("watch", {}))
         losses, leaps = (tuple(map(float, watch.pop(n, ()))) for n in ("losses", "leaps"))
         health = dataclasses.replace(from_mapping(Watch, watch), losses=losses, leaps=leaps)
-        at = dataclasses.replace(from_mapping(RunState, facts), watch=health)
-        return at, load_file(folder / _STATE)
+        return dataclasses.replace(from_mapping(RunState, facts), watch=health)
     except CheckpointError:
         raise
     except (AutoGPTError, OSError, TypeError, ValueError) as error:
-        raise CheckpointError(f"The checkpoint {str(folder)!r} cannot be read: {error}") from error
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"The checkpoint {str(folder)!r} cannot be read: {error}")
 
 
 def remove_all(run: Path) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "Machine",
     "Plan",
     "Spending",
+    "batch_of",
     "batch_sizes",
     "choose",
     "peak_memory_bytes",
@@ -217,7 +218,12 @@ def batch_sizes(
     if tokens is not None:
         usual = min(usual, max(2 * length, int(tokens / _FEWEST_STEPS)))
     rows = training.batch_size or training.micro_batch_size or max(1, usual // length)
-    at_once = training.micro_batch_size or max(n for n in range(1, part + 1) if rows % n == 0)
+    return batch_of(training, rows=rows, most=training.micro_batch_size or part)
+
+
+def batch_of(training: TrainingConfig, *, rows: int, most: int) -> TrainingConfig:
+    """Return the settings with ``rows`` in a step, and as many of them at once as ``most``."""
+    at_once = max(n for n in range(1, min(most, rows) + 1) if rows % n == 0)
     return replace(training, batch_size=rows, micro_batch_size=at_once)
 
 

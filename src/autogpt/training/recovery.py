@@ -82,6 +82,8 @@ def recover(trainer: Trainer, anomaly: StepError) -> None:
 def _given_up(trainer: Trainer, anomaly: StepError) -> RunError:
     """Find out what went wrong, keep the batch, and return what to tell the user."""
     step, watch = trainer.at.steps + 1, trainer.at.watch
+    if trainer.layout.in_shards:  # looking closer would take all processes, each at its own layer
+        return RunError(f"Training stopped at step {step}: {anomaly.reason}.", hint=_HINT)
     found = diagnose(trainer.model, list(trainer.parts()), trainer.loss)
     kept = "."
     if trainer.rescue is not None:

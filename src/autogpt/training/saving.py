@@ -21,8 +21,9 @@ from autogpt.core.errors import RunError
 from autogpt.core.hardware import usable_cores
 from autogpt.training import checkpoints
 from autogpt.training.checkpoints import RunState
+from autogpt.training.layout import Layout
 
-__all__ = ["Saver"]
+__all__ = ["Saver", "SharedSaver"]
 
 _EVERY_S = 30.0  # half of the minute that may be lost at most: the newest may not be on disk yet
 _SHARE = 0.015  # of the time, at most, goes into checkpoints
@@ -84,8 +85,8 @@ class Saver:
         cost_s = self._copy_s + self._write_s / usable_cores()
         return time.perf_counter() - self._begun >= max(_EVERY_S, cost_s / _SHARE)
 
-    def last(self) -> tuple[RunState, dict[str, Tensor]]:
-        """Return the newest checkpoint, which may have to be finished first.
+    def newest(self) -> Path:
+        """Return the folder of the newest checkpoint, which may have to be finished first.
 
         Raises:
             RunError: If there is none.
@@ -98,7 +99,16 @@ class Saver:
                 "There is no checkpoint to go back to.",
                 hint="Begin again in another folder, with lower learning rates.",
             )
-        return checkpoints.load(found)
+        return found
+
+    def last(self) -> tuple[RunState, dict[str, Tensor]]:
+        """Return the newest checkpoint, which may have to be finished first.
+
+        Raises:
+            RunError: If there is none.
+            CheckpointError: If all are damaged.
+        """
+        return checkpoints.load(self.newest())
 
     def wait(self) -> None:
         """Wait until the last checkpoint is on disk.
@@ -132,3 +142,78 @@ class Saver:
                 self.wait()
         finally:
             self._thread.shutdown(wait=True)
+
+
+class SharedSaver:
+    """Saves the checkpoints of a run of one process or more, all of which call it alike.
+
+    Whole models are saved by the leading process beside the training, sharded ones by all of them
+    while the training waits: what they say to each other must not mix with what it says.
+
+    Args:
+        saver: For a model that is whole in this process.
+        layout: How the model lies in the processes.
+        run: The run folder.
+
+    Attributes:
+        tensors: The optimizer's, which :meth:`last` may fill.
+    """
+
+    def __init__(self, saver: Saver, layout: Layout, run: Path) -> None:
+        self.layout, self.tensors = layout, dict[str, Tensor]()
+        self._saver, self._run = saver, run
+        self._saved, self._took_s = time.perf_counter(), 0.0
+
+    def save(self, at: RunState, tensors: Mapping[str, Tensor]) -> None:
+        """Save, or begin to.
+
+        Raises:
+            AutoGPTError: If this checkpoint, or the one before it, could not be written.
+        """
+        if self.layout.in_shards:
+            begin = self._saved = time.perf_counter()
+            self.layout.save(self._run, replace(at, random=checkpoints.random_state()), tensors)
+            self._took_s = time.perf_counter() - begin
+        elif self.layout.world.leads:
+            self._saver.save(at, tensors)
+
+    def due(self) -> bool:
+        """Whether it is time for another one; the leading process decides."""
+        if not self.layout.world.leads:
+            return False
+        if self.layout.in_shards:
+            wait = max(_EVERY_S, self._took_s / _SHARE)
+            return time.perf_counter() - self._saved >= wait
+        return self._saver.due()
+
+    def last(self) -> tuple[RunState, Mapping[str, Tensor]]:
+        """Return the newest checkpoint, which may have to be finished first.
+
+        Raises:
+            RunError: If there is none.
+            CheckpointError: If all are damaged.
+        """
+        newest = self._saver.newest() if self.layout.world.leads else Path()
+        folder = Path(self.layout.world.shared(str(newest)))
+        return self.layout.load(folder, self.tensors)
+
+    def wait(self) -> None:
+        """Wait until the last checkpoint is on disk, and the others know it.
+
+        Raises:
+            AutoGPTError: If it could not be written.
+        """
+        self._saver.wait()
+        self.layout.world.gathered("")
+
+    def __enter__(self) -> Self:
+        self._saver.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._saver.__exit__(kind, error, trace)

@@ -16,26 +16,28 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-import torch
 from torch import Tensor
 
 from autogpt.core.budget import parse_budget
 from autogpt.core.errors import ConfigError
 from autogpt.core.interrupts import stop_requests
-from autogpt.data.batches import Batch, Batches, windows
-from autogpt.data.shards import TokenShard
+from autogpt.data.batches import Batch, Batches
 from autogpt.models.gpt import GPT
 from autogpt.training.anomalies import StepError
 from autogpt.training.checkpoints import RunState, restore_random_state
-from autogpt.training.kernels import Kernels, Warmth, eager, loss_of, warm_up
-from autogpt.training.memory import attempt, smaller_part
-from autogpt.training.objective import next_token_loss
+from autogpt.training.kernels import Kernels, Warmth, loss_of, warm_up
+from autogpt.training.layout import Layout
+from autogpt.training.memory import smaller_part
 from autogpt.training.optim import Optimizer, OptimizerConfig
 from autogpt.training.record import Entry
 from autogpt.training.recovery import Rescue, recover
+from autogpt.training.validation import Measured, evaluate
 
 __all__ = ["Hooks", "Measured", "Trainer", "TrainingConfig", "evaluate", "learning_rate"]
+
+T = TypeVar("T")
 
 _LOG_EVERY_S = 1.0
 
@@ -95,14 +97,6 @@ class TrainingConfig(OptimizerConfig):
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The loss on the whole validation split, in nats a token and in bits a byte of text."""
-
-    loss: float
-    bits_per_byte: float
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hooks:
     """What the loop tells others while it runs.
@@ -136,6 +130,7 @@ class Trainer:
         config: With its batch sizes decided.
         kernels: How to compute.
         rescue: Where to turn when a step goes wrong; without it, the run ends then.
+        layout: How the model lies in the processes that train it.
     """
 
     def __init__(
@@ -146,14 +141,17 @@ class Trainer:
         kernels: Kernels,
         *,
         rescue: Rescue | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self.model, self.kernels, self.config, self.rescue = model, kernels, config, rescue
+        self.layout = layout or Layout()
         self.at = RunState()
         self.warmth: Warmth | None = None
         self._batches = batches
         self._parts = (config.batch_size or batches.batch_size) // batches.batch_size
-        model.to(kernels.torch_dtype).train()
-        self.optimizer = Optimizer(model, config)
+        self.layout.share(self._parts)  # or tell that they cannot be dealt out
+        self.layout.place(model.train(), kernels.torch_dtype)
+        self.optimizer = Optimizer(model, config, self.layout)
         self.loss = loss_of(model, kernels)
 
     @property
@@ -179,13 +177,15 @@ class Trainer:
 
     def warm_up(self) -> Warmth:
         """Compile, touch the memory, and learn how long a micro-batch takes."""
-        while (warmth := attempt(self._warm_up)) is None:
-            self._take_less_memory()
-        self.warmth = warmth
+        world = self.layout.world
+        warmth = self._tried(self._warm_up)
+        self.warmth = warmth = replace(warmth, part_s=world.agreed(warmth.part_s))
         return warmth
 
     def _warm_up(self) -> Warmth:
-        return warm_up(self.model, self._batches[0], self.loss, self.kernels)
+        world = self.layout.world
+        batch = self._batches[0].to(world.device)
+        return warm_up(self.model, batch, self.loss, self.kernels, alone=world.size == 1)
 
     def run(self, hooks: Hooks, *, budget_s: float | None, validations: int = 0) -> bool:
         """Train until the budget is spent.
@@ -218,7 +218,7 @@ class Trainer:
                 share, done = self._share(budget_s), self._done(pace.step_s, budget_s)
                 if pace.log_due(self.at) or done or stopped():
                     hooks.entry(self._entry(loss, norm, share, pace.tokens_per_s(self.at)), share)
-                if stopped():
+                if self.layout.world.agreed(stopped()):
                     hooks.checkpoint(self.at, self.optimizer.state())
                     return False
                 begin = time.perf_counter()
@@ -226,13 +226,14 @@ class Trainer:
                     hooks.entry(self.validated(hooks.validate(self.model)), share)
                     self._spend(begin)
                 begin = time.perf_counter()
-                if pace.checkpoint_due(self.at, hooks) and not done:
+                if self.layout.world.agreed(pace.checkpoint_due(self.at, hooks)) and not done:
                     hooks.checkpoint(self.at, self.optimizer.state())
                     self._spend(begin)
         return True
 
     def finish(self) -> GPT:
-        """Return the model with its fp32 weights."""
+        """Return the whole model with its fp32 weights."""
+        self.model = self.layout.unspread(self.model)
         self.optimizer.give_masters(self.model)
         return self.model.eval()
 
@@ -243,8 +244,7 @@ class Trainer:
             StepError: If the step would do harm; the model is as it was before.
             ResourceError: If memory does not suffice for one row at a time.
         """
-        while (loss := attempt(self._gather)) is None:
-            self._take_less_memory()
+        loss = self.layout.world.summed(self._tried(self._gather))
         watch = self.at.watch
         try:
             watch.check_loss(loss)
@@ -256,19 +256,28 @@ class Trainer:
         return loss, norm
 
     def parts(self) -> Iterator[tuple[int, Batch]]:
-        """Yield the micro-batches of the next step by their number."""
-        first = self.at.tokens // self.tokens_per_part
-        yield from ((n, self._batches[n]) for n in range(first, first + self._parts))
+        """Yield this process's micro-batches of the next step by their number."""
+        first, device = self.at.tokens // self.tokens_per_part, self.layout.world.device
+        for part in self.layout.share(self._parts):
+            yield first + part, self._batches[first + part].to(device)
 
     def _gather(self) -> float:
-        """Gather the gradients of a step and return its loss."""
-        total = 0.0
+        """Gather this process's gradients of a step and return its share of the loss."""
+        losses = []
         for _, batch in self.parts():
             loss = self.loss(batch)
             loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
             self.optimizer.gather()
-            total += float(loss.detach()) / self._parts
-        return total
+            losses.append(loss.detach())
+        return sum(float(loss) / self._parts for loss in losses)
+
+    def _tried(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` gives; where memory runs out in any process, all take less of it."""
+        while True:
+            found = self.layout.attempt(work)
+            if not self.layout.world.agreed(found is None) and found is not None:
+                return found
+            self._take_less_memory()
 
     def _take_less_memory(self) -> None:
         """Halve the micro-batches; a step has as many rows as before."""
@@ -284,7 +293,7 @@ class Trainer:
 
     def _spend(self, begin: float, *, steps: int = 0) -> float:
         """Add what was done since ``begin`` to where the run is, and return its seconds."""
-        seconds, now = time.perf_counter() - begin, self.at
+        seconds, now = self.layout.world.agreed(time.perf_counter() - begin), self.at
         self.at = replace(
             now,
             steps=now.steps + steps,
@@ -365,31 +374,3 @@ class _Pace:
         if self._every is None:
             return hooks.checkpoint_due()
         return at.steps % self._every in (0, self._every // 2)
-
-
-@torch.inference_mode()
-def evaluate(model: GPT, shard: TokenShard, *, context_length: int) -> Measured:
-    """Measure the loss over the whole shard, every token after the first scored once.
-
-    A model in training is put back as it was.
-    """
-    form, training = model.attention, model.training
-    model.attention = "sdpa"
-    model.eval()
-    total, count = 0.0, 0
-    with eager():
-        for batch in windows(
-            shard, batch_size=_rows(context_length), context_length=context_length
-        ):
-            hidden = model(batch.inputs, document_ids=batch.document_ids)
-            scored = int((batch.targets != -100).sum())
-            total += float(next_token_loss(model, hidden, batch.targets)) * scored
-            count += scored
-    model.attention = form
-    model.train(training)
-    return Measured(total / count, total / math.log(2) / shard.total_bytes)
-
-
-def _rows(context_length: int) -> int:
-    """Return rows of about 4,096 tokens: enough to fill the cores, little memory."""
-    return max(1, 4096 // context_length)
