@@ -28,7 +28,7 @@ def test_plan_says_what_a_budget_buys(corpus: Path, tmp_path: Path):
     made = json.loads(result.stdout)
     assert made["budget_s"] == 600
     assert made["parameters"] > 10_000
-    assert made["tokens"] > 100_000
+    assert made["tokens"] > 1000
     assert made["model"]["hidden_size"] % 32 == 0
     seen = made["predicted"]
     assert seen["wall_s_low"] < seen["wall_s"] < seen["wall_s_high"]

@@ -427,7 +427,8 @@ def _by_steps(recipe: Recipe, prepared: Prepared, world: World | None) -> Decide
 
 
 def _with_sizes(recipe: Recipe, config: GPTConfig) -> ModelConfig:
-    return replace(recipe.model, **{name: getattr(config, name) for name in _SIZES})
+    sizes = {name: getattr(config, name) for name in _SIZES}
+    return replace(preset(recipe.model), **sizes)
 
 
 def _after_s(parameters: int) -> float:
