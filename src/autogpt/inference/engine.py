@@ -157,6 +157,11 @@ class Engine:
         """Whether a step would do anything or has something to tell."""
         return bool(self._requests or self._undelivered)
 
+    @property
+    def blocks_held(self) -> int:
+        """Blocks of keys and values, 16 tokens each, that texts on their way hold."""
+        return self._pool.count - self._pool.free
+
     def fit(
         self, token_ids: Sequence[int], *, max_tokens: int, overflow: Overflow = "truncate"
     ) -> list[int]:
