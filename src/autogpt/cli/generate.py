@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from autogpt.inference.params import SamplingParams
     from autogpt.inference.settings import ManySettings
     from autogpt.llm import LLM
+    from autogpt.models.quantized import Quantization
 
 __all__ = ["generate"]
 
@@ -135,6 +136,13 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
             "default), or end with an error (refuse).",
         ),
     ] = "truncate",
+    quantize: Annotated[
+        str | None,
+        typer.Option(
+            metavar="int8|int4",
+            help="Round the weights to 8 or 4 bits: less memory, several times as fast.",
+        ),
+    ] = None,
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Continue a text, or every text of a file.
@@ -179,6 +187,10 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
         "n": n,
         "logprobs": logprobs,
     }
+    from autogpt.models.quantized import check_quantization
+
+    if quantize is not None:
+        check_quantization(quantize)
     # What is wrong with settings or prompts is said before a large model is loaded.
     check_settings(settings)
     if input_ is not None:
@@ -188,7 +200,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     from autogpt.llm import load
 
     require(model)
-    llm = load(model)
+    llm = load(model, quantize=cast("Quantization | None", quantize))
     params = llm.sampling(**settings)
     with _standard_output():
         if input_ is not None:

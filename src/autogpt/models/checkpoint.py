@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -138,6 +138,7 @@ def load_model(
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     attention: AttentionForm = "sdpa",
     deep: bool = True,
+    keep: Callable[[str, Tensor], Tensor] | None = None,
 ) -> GPT:
     """Read a model folder, checking everything that can be checked.
 
@@ -148,6 +149,7 @@ def load_model(
         dtype: Of the model; "auto" is what the weights are stored as.
         attention: See :class:`GPT`.
         deep: Compare sha256 with the manifest, if there is one, and not only sizes.
+        keep: See :func:`build_model`.
 
     Returns:
         The model, on the CPU, in evaluation mode.
@@ -163,7 +165,9 @@ def load_model(
         _check_manifest(folder, deep=deep)
         with open_weights(folder) as stored:
             names = find_family(config.model_type)
-            return build_model(config, stored, names=names, dtype=dtype, attention=attention)
+            return build_model(
+                config, stored, names=names, dtype=dtype, attention=attention, keep=keep
+            )
     except PermissionError as error:
         raise ResourceError(
             f"No permission to read {str(error.filename or folder)!r}.",
@@ -276,6 +280,7 @@ def build_model(
     names: WeightNames,
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     attention: AttentionForm = "sdpa",
+    keep: Callable[[str, Tensor], Tensor] | None = None,
 ) -> GPT:
     """Return the model of ``config`` with the weights of ``source``, read one after the other.
 
@@ -285,6 +290,7 @@ def build_model(
         names: How the file names them.
         dtype: Of the model; "auto" is what is read.
         attention: See :class:`GPT`.
+        keep: Gets each weight by our name, and returns what the model keeps in its place.
 
     Raises:
         CheckpointError: If a weight is missing, unknown, of the wrong shape, or not a finite
@@ -303,7 +309,8 @@ def build_model(
         parts = torch.split(tensor, [size[0] for size in sizes])
         for name, part in zip(stored.parts, parts, strict=True):
             wanted = part.dtype if dtype == "auto" else getattr(torch, dtype)
-            weights[name] = part.to(wanted).contiguous()
+            weight = part.to(wanted).contiguous()
+            weights[name] = weight if keep is None else keep(name, weight)
     model.load_state_dict(weights, assign=True)
     return model.eval()
 

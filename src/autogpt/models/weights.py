@@ -40,7 +40,11 @@ _DTYPE_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F1
 
 
 def write_safetensors(
-    path: Path, tensors: Sequence[tuple[str, Tensor]], *, dtype: torch.dtype
+    path: Path,
+    tensors: Sequence[tuple[str, Tensor]],
+    *,
+    dtype: torch.dtype | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> str:
     """Write tensors one after another, atomically, and return the sha256 of what was meant.
 
@@ -50,17 +54,20 @@ def write_safetensors(
     Args:
         path: The file.
         tensors: Names and tensors.
-        dtype: What they are stored as: float32, bfloat16 or float16.
+        dtype: What they are stored as: float32, bfloat16 or float16; None for what each is.
+        metadata: Of the file.
 
     Raises:
         ResourceError: If the disk is full or the folder cannot be written.
     """
-    size, offset = dtype.itemsize, 0
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    offset = 0
+    header: dict[str, object] = {"__metadata__": {"format": "pt", **(metadata or {})}}
     for name, tensor in tensors:
-        end = offset + tensor.numel() * size
+        kind = dtype or tensor.dtype
+        end = offset + tensor.numel() * kind.itemsize
+        kind_name = "U8" if kind == torch.uint8 else _DTYPE_NAMES[kind]
         shape = list(tensor.shape)
-        header[name] = {"dtype": _DTYPE_NAMES[dtype], "shape": shape, "data_offsets": [offset, end]}
+        header[name] = {"dtype": kind_name, "shape": shape, "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the data begins aligned
@@ -69,7 +76,7 @@ def write_safetensors(
     with open_atomic(path) as file:
         file.write(opening)
         for _, tensor in tensors:
-            stored = tensor.detach().to("cpu", dtype).contiguous()
+            stored = tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
             raw = stored.flatten().view(torch.uint8).numpy().data
             digest.update(raw)
             file.write(raw)

@@ -5,7 +5,7 @@ Not here: running the model, names of models.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from gguf.constants import GGMLQuantizationType
+from torch import Tensor
 
 from autogpt.core.errors import CheckpointError
 from autogpt.interop.gguf.families import Architecture, Names, find_architecture, read_config
@@ -79,12 +80,14 @@ class GGUFFile:
         *,
         dtype: Literal["auto", "float32", "bfloat16"] = "float32",
         attention: AttentionForm = "sdpa",
+        keep: Callable[[str, Tensor], Tensor] | None = None,
     ) -> GPT:
         """Read the weights, one tensor after the other.
 
         Args:
             dtype: Of the model; "auto" is float32 unless the embedding is stored as 16 bit floats.
             attention: See :class:`GPT`.
+            keep: See ``build_model``.
 
         Returns:
             The model, on the CPU, in evaluation mode.
@@ -94,7 +97,7 @@ class GGUFFile:
         """
         source = self._source(self._dtype(dtype))
         return build_model(
-            self.config, source, names=self._names, dtype="auto", attention=attention
+            self.config, source, names=self._names, dtype="auto", attention=attention, keep=keep
         )
 
     def tokenizer(self) -> Tokenizer:

@@ -1,0 +1,319 @@
+// Attention over keys and values that lie in blocks of 16 tokens, found through a row's table.
+//
+// Keys and values are kept in half precision or in 8 bits, in an order in which a vector holds 16 tokens
+// (keys) or 16 numbers (values), so that no sum ever crosses lanes.
+//
+// A context is cut into spans of 512 tokens that are computed apart and joined in order, so that
+// one long row keeps several threads busy. A query's result is the same, bit by bit, whatever
+// queries are computed beside it, and however many threads there are.
+// Source: Dao et al. 2023, "Flash-Decoding"; Kwon et al. 2023, "PagedAttention".
+#pragma once
+#include "products.hpp"
+#include "vectors.hpp"
+
+namespace {
+
+constexpr int BLOCK = 16;
+constexpr int SPAN = 512;
+
+// Up to QUERIES queries that read the same keys; each sees the tokens from `first` to `last`.
+struct Queries {
+    const void* query[QUERIES];  // as the cache wants it, scaled by 1 / sqrt(E)
+    long first[QUERIES], last[QUERIES];
+    float* partial[QUERIES];  // [E + 2]: weighted sum of values, largest score, sum of weights
+    int count;
+};
+
+// One layer's blocks, as one row and one key/value head sees them.
+struct Pages {
+    uint8_t *keys, *values;
+    const int32_t* table;
+    long kv_heads, kv_head, head_dim;
+
+    uint8_t* key_block(long i, long bytes) const { return keys + place(i) * bytes; }
+    uint8_t* value_block(long i, long bytes) const { return values + place(i) * bytes; }
+    long place(long i) const { return table[i] * kv_heads + kv_head; }
+};
+
+// Work on several blocks, or parts of a value, at once when queries are few: else each addition
+// would wait for the one before. No result depends on it.
+constexpr int at_once(int queries) {
+    return QUERIES < 12 ? 1 : queries <= 3 ? 4 : queries <= 6 ? 2 : 1;
+}
+
+// ------------------------------------------------------------------------ cache in half precision
+
+struct HalfCache {
+    // keys [E][16 tokens], values [16 tokens][E]
+    static long key_bytes(long head_dim) { return 2 * BLOCK * head_dim; }
+    static long value_bytes(long head_dim) { return 2 * BLOCK * head_dim; }
+    static long query_bytes(long head_dim) { return head_dim * long(sizeof(float)); }
+
+    static void put_query(void* place, const float* v, long head_dim) {
+        std::memcpy(place, v, size_t(query_bytes(head_dim)));
+    }
+
+    static void put_key(uint8_t* block, long slot, const float* v, long head_dim) {
+        auto target = reinterpret_cast<uint16_t*>(block) + slot;
+        for (long e = 0; e < head_dim; ++e) target[e * BLOCK] = to_half(v[e]);
+    }
+
+    static void put_value(uint8_t* block, long slot, const float* v, long head_dim) {
+        auto target = reinterpret_cast<uint16_t*>(block) + slot * head_dim;
+        for (long e = 0; e < head_dim; ++e) target[e] = to_half(v[e]);
+    }
+
+    template <int Q, int U>
+    static void score(const Queries& q, const Pages& pages, long token, long end, float* scores) {
+        const long bytes = key_bytes(pages.head_dim);
+        const uint8_t *keys[U], *next[U];
+        Floats even[U][Q], odd[U][Q];
+        for (int u = 0; u < U; ++u) {
+            const long ahead = token + (2 * U + u) * BLOCK;
+            keys[u] = pages.key_block(token / BLOCK + u, bytes);
+            next[u] = ahead < end ? pages.key_block(ahead / BLOCK, bytes) : keys[u];
+            for (int i = 0; i < Q; ++i) even[u][i] = odd[u][i] = splat(0.0f);
+        }
+        for (long e = 0; e < pages.head_dim; e += 2)
+            for (int u = 0; u < U; ++u) {
+                __builtin_prefetch(next[u] + e * 2 * BLOCK);
+                auto key = reinterpret_cast<const uint16_t*>(keys[u]) + e * BLOCK;
+                Floats a = halves(key), b = halves(key + BLOCK);
+                for (int i = 0; i < Q; ++i) {
+                    auto query = static_cast<const float*>(q.query[i]);
+                    even[u][i] = fma(a, splat(query[e]), even[u][i]);
+                    odd[u][i] = fma(b, splat(query[e + 1]), odd[u][i]);
+                }
+            }
+        for (int u = 0; u < U; ++u)
+            for (int i = 0; i < Q; ++i)
+                store(scores + i * SPAN + u * BLOCK, even[u][i] + odd[u][i]);
+    }
+
+    static void scale_weights(const Pages&, long, long, float*) {}
+
+    template <int Q, int U>
+    static void mix(const Queries& q, const Pages& pages, long begin, long end, long e,
+                    const float* weights) {
+        const long bytes = value_bytes(pages.head_dim), row = 4 * pages.head_dim;  // of two tokens
+        Floats even[U][Q], odd[U][Q];
+        for (int u = 0; u < U; ++u)
+            for (int i = 0; i < Q; ++i) even[u][i] = odd[u][i] = splat(0.0f);
+        for (long token = begin; token < end; token += BLOCK) {
+            const uint8_t* v = pages.value_block(token / BLOCK, bytes) + 2 * e;
+            const long ahead = token + 4 * BLOCK < end ? token + 4 * BLOCK : token;
+            const uint8_t* next = pages.value_block(ahead / BLOCK, bytes) + 4 * e;
+            const float* w = weights + token - begin;
+            for (int pair = 0; pair < BLOCK; pair += 2, v += row, next += row)
+                for (int u = 0; u < U; ++u) {
+                    __builtin_prefetch(next + u * 4 * LANES);
+                    auto value = reinterpret_cast<const uint16_t*>(v) + u * LANES;
+                    Floats a = halves(value), b = halves(value + pages.head_dim);
+                    for (int i = 0; i < Q; ++i) {
+                        even[u][i] = fma(a, splat(w[i * SPAN + pair]), even[u][i]);
+                        odd[u][i] = fma(b, splat(w[i * SPAN + pair + 1]), odd[u][i]);
+                    }
+                }
+        }
+        for (int u = 0; u < U; ++u)
+            for (int i = 0; i < Q; ++i)
+                store(q.partial[i] + e + u * LANES, even[u][i] + odd[u][i]);
+    }
+};
+
+// ------------------------------------------------------------------------ cache in 8 bits
+
+// Half the memory: a long context is read in half the time. Keys have a scale for each 32
+// numbers and are multiplied with queries of 8 bits; values have one for each token.
+struct Int8Cache {
+    // keys [E / 4][16 tokens][4] plus 128, then scales [E / 32][16] in bf16
+    static long key_bytes(long head_dim) { return padded(head_dim) * (BLOCK + 1); }
+    // values [16 tokens][E], then scales [16] in bf16, and room to begin the next on a new line
+    static long value_bytes(long head_dim) { return (padded(head_dim) * BLOCK + 95) / 64 * 64; }
+    // four numbers in each of [E / 4] words, then [E / 32] scales, then as many corrections
+    static long query_bytes(long head_dim) { return padded(head_dim) + 8 * groups_of(head_dim); }
+
+    static float quantize(const float* v, long size, long filled, int8_t* bytes) {
+        float largest = 0;
+        for (long e = 0; e < size; ++e) largest = std::fmax(largest, std::fabs(v[e]));
+        const float scale = from_bf16(to_bf16(largest / 127.0f));
+        const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
+        for (long e = 0; e < size; ++e) bytes[e] = int8_t(std::nearbyint(v[e] * inverse));
+        for (long e = size; e < filled; ++e) bytes[e] = 0;
+        return scale;
+    }
+
+    static void put_query(void* place, const float* v, long head_dim) {
+        const long groups = groups_of(head_dim);
+        auto bytes = static_cast<int8_t*>(place);
+        auto scales = reinterpret_cast<float*>(bytes + groups * GROUP);
+        auto corrections = reinterpret_cast<int32_t*>(scales + groups);
+        for (long g = 0; g < groups; ++g) {
+            scales[g] = quantize(v + g * GROUP, group_size(g, head_dim), GROUP, bytes + g * GROUP);
+            int32_t sum = 0;
+            for (long i = 0; i < GROUP; ++i) sum += bytes[g * GROUP + i];
+            corrections[g] = -128 * sum;
+        }
+    }
+
+    static void put_key(uint8_t* block, long slot, const float* v, long head_dim) {
+        const long groups = groups_of(head_dim);
+        auto scales = reinterpret_cast<uint16_t*>(block + groups * GROUP * BLOCK);
+        for (long g = 0; g < groups; ++g) {
+            int8_t bytes[GROUP];
+            float scale = quantize(v + g * GROUP, group_size(g, head_dim), GROUP, bytes);
+            scales[g * BLOCK + slot] = to_bf16(scale);
+            for (long i = 0; i < GROUP; ++i)
+                block[(g * GROUP + i) / 4 * 4 * BLOCK + slot * 4 + i % 4] = uint8_t(bytes[i] + 128);
+        }
+    }
+
+    static void put_value(uint8_t* block, long slot, const float* v, long head_dim) {
+        const long width = padded(head_dim);
+        auto scales = reinterpret_cast<uint16_t*>(block + width * BLOCK);
+        auto bytes = reinterpret_cast<int8_t*>(block) + slot * width;
+        scales[slot] = to_bf16(quantize(v, head_dim, width, bytes));
+    }
+
+    static long group_size(long g, long head_dim) {
+        const long left = head_dim - g * GROUP;
+        return left < GROUP ? left : GROUP;
+    }
+
+    template <int Q, int U>
+    static void score(const Queries& q, const Pages& pages, long token, long end, float* scores) {
+        const long bytes = key_bytes(pages.head_dim), groups = groups_of(pages.head_dim);
+        for (int u = 0; u < U; ++u, token += BLOCK) {
+            const uint8_t* keys = pages.key_block(token / BLOCK, bytes);
+            const long ahead = token + 8 * BLOCK < end ? token + 8 * BLOCK : token;
+            const uint8_t* next = pages.key_block(ahead / BLOCK, bytes);
+            auto scales = reinterpret_cast<const uint16_t*>(keys + groups * GROUP * BLOCK);
+            Floats total[Q];
+            for (int i = 0; i < Q; ++i) total[i] = splat(0.0f);
+            for (long g = 0; g < groups; ++g) {
+                Ints sum[Q];
+                for (int i = 0; i < Q; ++i) sum[i] = begin8(word(q.query[i], groups * 9 + g));
+                for (int j = 0; j < GROUP / 4; ++j) {
+                    __builtin_prefetch(next + (g * 8 + j) * 4 * BLOCK);
+                    Bytes k = load_bytes(keys + (g * 8 + j) * 4 * BLOCK);
+                    for (int i = 0; i < Q; ++i)
+                        sum[i] = dot8(sum[i], k, word(q.query[i], g * 8 + j));
+                }
+                Floats scale = bf16s(scales + g * BLOCK);
+                for (int i = 0; i < Q; ++i) {
+                    float own;
+                    std::memcpy(&own, static_cast<const int32_t*>(q.query[i]) + groups * 8 + g, 4);
+                    total[i] = fma(to_floats(sum[i]), scale * splat(own), total[i]);
+                }
+            }
+            __builtin_prefetch(next + groups * GROUP * BLOCK);
+            for (int i = 0; i < Q; ++i) store(scores + i * SPAN + u * BLOCK, total[i]);
+        }
+    }
+
+    static int32_t word(const void* query, long i) { return static_cast<const int32_t*>(query)[i]; }
+
+    static void scale_weights(const Pages& pages, long begin, long end, float* weights) {
+        const long bytes = value_bytes(pages.head_dim), width = padded(pages.head_dim);
+        for (long token = begin; token < end; token += BLOCK) {
+            const uint8_t* block = pages.value_block(token / BLOCK, bytes);
+            Floats scale = bf16s(reinterpret_cast<const uint16_t*>(block + width * BLOCK));
+            store(weights + token - begin, load(weights + token - begin) * scale);
+        }
+    }
+
+    template <int Q, int U>
+    static void mix(const Queries& q, const Pages& pages, long begin, long end, long e,
+                    const float* weights) {
+        const long bytes = value_bytes(pages.head_dim), row = padded(pages.head_dim);
+        Floats even[U][Q], odd[U][Q];
+        for (int u = 0; u < U; ++u)
+            for (int i = 0; i < Q; ++i) even[u][i] = odd[u][i] = splat(0.0f);
+        for (long token = begin; token < end; token += BLOCK) {
+            const uint8_t* v = pages.value_block(token / BLOCK, bytes) + e;
+            const long ahead = token + 6 * BLOCK < end ? token + 6 * BLOCK : token;
+            const uint8_t* next = pages.value_block(ahead / BLOCK, bytes) + e;
+            const float* w = weights + token - begin;
+            for (int pair = 0; pair < BLOCK; pair += 2, v += 2 * row, next += 2 * row) {
+                __builtin_prefetch(next), __builtin_prefetch(next + row);
+                for (int u = 0; u < U; ++u) {
+                    Floats a = signed_bytes(v + u * LANES), b = signed_bytes(v + row + u * LANES);
+                    for (int i = 0; i < Q; ++i) {
+                        even[u][i] = fma(a, splat(w[i * SPAN + pair]), even[u][i]);
+                        odd[u][i] = fma(b, splat(w[i * SPAN + pair + 1]), odd[u][i]);
+                    }
+                }
+            }
+        }
+        for (int u = 0; u < U; ++u)
+            for (int i = 0; i < Q; ++i)
+                store(q.partial[i] + e + u * LANES, even[u][i] + odd[u][i]);
+    }
+};
+
+// ------------------------------------------------------------------------ the same for both
+
+// Scores to weights, not yet divided by their sum; what is not between `first` and `end` weighs
+// exactly nothing.
+inline void weigh(float* scores, long size, long first, long end, float* largest, float* total) {
+    for (long i = 0; i < first; ++i) scores[i] = -INFINITY;
+    Floats most = splat(-INFINITY);
+    for (long i = 0; i < size && i < end; i += LANES)
+        most = max(most, first_lanes(load(scores + i), int(end - i), -INFINITY));
+    *largest = max_lanes(most);
+    Floats sum = splat(0.0f), shift = splat(-*largest);
+    for (long i = 0; i < size; i += LANES) {
+        const int lanes = int(end - i < 0 ? 0 : end - i < LANES ? end - i : LANES);
+        Floats weight = first_lanes(exp(load(scores + i) + shift), lanes, 0.0f);
+        sum = sum + weight;
+        store(scores + i, weight);
+    }
+    for (long i = 0; i < first; ++i) scores[i] = 0.0f;
+    *total = sum_lanes(sum);
+}
+
+template <class Cache, int Q>
+void attend_count(const Queries& q, const Pages& pages, long begin, long end) {
+    constexpr int U = at_once(Q);
+    alignas(64) float scores[Q * SPAN];
+    long token = begin, e = 0;
+    for (; token + U * BLOCK <= end; token += U * BLOCK)
+        Cache::template score<Q, U>(q, pages, token, end, scores + token - begin);
+    for (; token < end; token += BLOCK)
+        Cache::template score<Q, 1>(q, pages, token, end, scores + token - begin);
+    for (int i = 0; i < Q; ++i) {
+        float* rest = q.partial[i] + pages.head_dim;
+        weigh(scores + i * SPAN, end - begin, q.first[i] - begin, q.last[i] + 1 - begin, rest,
+              rest + 1);
+        Cache::scale_weights(pages, begin, end, scores + i * SPAN);
+    }
+    for (; e + U * LANES <= pages.head_dim; e += U * LANES)
+        Cache::template mix<Q, U>(q, pages, begin, end, e, scores);
+    for (; e < pages.head_dim; e += LANES)
+        Cache::template mix<Q, 1>(q, pages, begin, end, e, scores);
+}
+
+template <class Cache, int Q = QUERIES>
+void attend(const Queries& q, const Pages& pages, long begin, long end) {
+    if (q.count == Q) attend_count<Cache, Q>(q, pages, begin, end);
+    else if constexpr (Q > 1) attend<Cache, Q - 1>(q, pages, begin, end);
+}
+
+// Join the spans of one query, in order.
+inline void join(const float* partials, long spans, long head_dim, float* out) {
+    const long size = head_dim + 2;
+    float largest = partials[head_dim];
+    for (long s = 1; s < spans; ++s)
+        largest = std::fmax(largest, partials[s * size + head_dim]);
+    float total = 0;
+    for (long e = 0; e < head_dim; ++e) out[e] = 0;
+    for (long s = 0; s < spans; ++s) {
+        const float* part = partials + s * size;
+        const float factor = std::exp(part[head_dim] - largest);
+        total += factor * part[head_dim + 1];
+        for (long e = 0; e < head_dim; ++e) out[e] += factor * part[e];
+    }
+    for (long e = 0; e < head_dim; ++e) out[e] /= total;
+}
+
+}  // namespace

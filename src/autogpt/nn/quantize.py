@@ -1,0 +1,183 @@
+"""Weights in 8 or 4 bits: groups of 32 numbers that share a scale.
+
+Of each row, 32 neighboring weights form a group with a scale in half precision:
+
+- 8 bits: w = scale * q, q from -127 to 127 (the form of Q8_0);
+- 4 bits: w = scale * q + minimum, q from 0 to 15 (the form of Q4_1). With a minimum rather than
+  symmetric, because the same bits then keep perplexity lower by a factor (docs/log.md).
+
+The bytes lie as a processor multiplies them: 16 rows side by side, four inputs of one row in 32
+bits, so that one vector register holds four inputs of 16 rows. Rows are filled up to a multiple of
+16 and inputs to one of 32, with zeros. Not here: multiplying (``inference.native``), files.
+
+Source of the forms: llama.cpp, ggml-quants (Gerganov et al. 2023).
+
+Letters in shapes: O outputs (rows), I inputs, R = ceil(O / 16), G = ceil(I / 32).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float16, UInt8
+from torch import Tensor
+
+from autogpt.core.errors import CheckpointError
+
+__all__ = ["GROUP", "ROWS", "Bits", "QuantizedMatrix", "interleave", "join", "quantize"]
+
+Bits = Literal[4, 8]
+
+GROUP = 32  # weights that share a scale
+ROWS = 16  # rows that lie side by side
+_QUAD = 4  # inputs whose bytes are multiplied and added by one instruction
+_CHUNK = 1 << 19  # weights rounded at once: 2 MB of float32, so that temporaries stay in the cache
+_HALF_MAX = 65504.0  # the largest number in half precision
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedMatrix:
+    """A matrix of ``rows`` x ``columns`` numbers.
+
+    Attributes:
+        values: ``[R, G, 8, 16, 4]`` for 8 bits: q + 128. ``[R, G, 4, 16, 4]`` for 4 bits: two q in
+            a byte, the lower four bits for quads 0 to 3 of the group, the upper for 4 to 7.
+        scales: ``[R, G, 16]``.
+        minimums: Likewise; None for 8 bits.
+        rows: O.
+        columns: I.
+    """
+
+    values: UInt8[Tensor, "R G quads 16 4"]
+    scales: Float16[Tensor, "R G 16"]
+    minimums: Float16[Tensor, "R G 16"] | None
+    rows: int
+    columns: int
+
+    @property
+    def bits(self) -> Bits:
+        """Of a weight."""
+        return 8 if self.minimums is None else 4
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that it takes."""
+        return sum(
+            part.nbytes for part in (self.values, self.scales, self.minimums) if part is not None
+        )
+
+    @staticmethod
+    def part_shapes(
+        rows: int, columns: int, bits: Bits
+    ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...] | None]:
+        """Return the shapes that values, scales and minimums have."""
+        grid = (-(-rows // ROWS), -(-columns // GROUP))
+        scales = (*grid, ROWS)
+        return (*grid, bits, ROWS, _QUAD), scales, None if bits == 8 else scales
+
+    def dequantize(self) -> Float[Tensor, "O I"]:
+        """Return the matrix in float32."""
+        if self.minimums is None:
+            levels = self.values.float() - 128.0  # [R, G, 8, 16, 4]
+        else:
+            levels = torch.cat((self.values & 15, self.values >> 4), dim=2).float()
+        weights = levels * self.scales.float()[:, :, None, :, None]
+        if self.minimums is not None:
+            weights = weights + self.minimums.float()[:, :, None, :, None]
+        rows = weights.permute(0, 3, 1, 2, 4).flatten(2).flatten(0, 1)  # [16 R, 32 G]
+        return rows[: self.rows, : self.columns].contiguous()
+
+
+def quantize(weight: Float[Tensor, "O I"], bits: Bits) -> QuantizedMatrix:
+    """Round a matrix to the nearest that ``bits`` can say.
+
+    Raises:
+        CheckpointError: If a number is not finite, or beyond what a scale in half precision holds.
+    """
+    rows, columns = weight.shape
+    shapes = QuantizedMatrix.part_shapes(rows, columns, bits)
+    values = torch.empty(shapes[0], dtype=torch.uint8)
+    scales = torch.empty(shapes[1], dtype=torch.float16)
+    minimums = None if shapes[2] is None else torch.empty(shapes[2], dtype=torch.float16)
+    at_once = max(1, _CHUNK // (ROWS * max(columns, 1)))  # blocks of rows
+    for begin in range(0, shapes[0][0], at_once):
+        blocks = slice(begin, begin + at_once)
+        groups = _groups(weight[begin * ROWS : (begin + at_once) * ROWS])
+        if minimums is None:
+            values[blocks], scales[blocks] = _round_to_8(groups)
+        else:
+            values[blocks], scales[blocks], minimums[blocks] = _round_to_4(groups)
+    return QuantizedMatrix(values, scales, minimums, rows, columns)
+
+
+def join(matrices: Sequence[QuantizedMatrix]) -> QuantizedMatrix:
+    """Put matrices of equal width and bits below each other; all rows are multiples of 16."""
+    return _combined(matrices, lambda parts: torch.cat(list(parts)))
+
+
+def interleave(first: QuantizedMatrix, second: QuantizedMatrix) -> QuantizedMatrix:
+    """Let blocks of 16 rows of two equally large matrices alternate."""
+    return _combined(
+        (first, second), lambda parts: torch.stack(list(parts), dim=1).flatten(0, 1).contiguous()
+    )
+
+
+def _combined(
+    matrices: Sequence[QuantizedMatrix], combine: Callable[[Sequence[Tensor]], Tensor]
+) -> QuantizedMatrix:
+    minimums = [matrix.minimums for matrix in matrices if matrix.minimums is not None]
+    return QuantizedMatrix(
+        combine([matrix.values for matrix in matrices]),
+        combine([matrix.scales for matrix in matrices]),
+        combine(minimums) if minimums else None,
+        sum(matrix.rows for matrix in matrices),
+        matrices[0].columns,
+    )
+
+
+def _groups(rows: Float[Tensor, "O I"]) -> Float[Tensor, "R 16 G 32"]:
+    padding = (0, -rows.shape[1] % GROUP, 0, -rows.shape[0] % ROWS)
+    padded = F.pad(rows.float(), padding)
+    return padded.view(-1, ROWS, padded.shape[1] // GROUP, GROUP)
+
+
+def _round_to_8(groups: Float[Tensor, "R 16 G 32"]) -> tuple[Tensor, Tensor]:
+    low, high = groups.aminmax(dim=-1)  # [R, 16, G]
+    largest = torch.maximum(high, -low)
+    _check_range(largest, 127)
+    scales = (largest / 127).half()
+    levels = _divide(groups, scales).round_().clamp_(-127, 127).add_(128)
+    return _lay_out(levels), scales.transpose(1, 2)
+
+
+def _round_to_4(groups: Float[Tensor, "R 16 G 32"]) -> tuple[Tensor, Tensor, Tensor]:
+    low, high = groups.aminmax(dim=-1)
+    _check_range(high - low, 15)
+    _check_range(low, 1)
+    scales, minimums = ((high - low) / 15).half(), low.half()
+    # Rounded minimum and scale are subtracted and divided by, so that their own rounding does not
+    # add to that of the weights.
+    levels = _divide(groups - minimums.float()[..., None], scales).round_().clamp_(0, 15)
+    quads = _lay_out(levels)  # [R, G, 8, 16, 4]
+    values = quads[:, :, :4] | quads[:, :, 4:] << 4
+    return values, scales.transpose(1, 2), minimums.transpose(1, 2)
+
+
+def _check_range(sizes: Tensor, levels: int) -> None:
+    if not bool(sizes.abs().max() < levels * _HALF_MAX):  # NaN is not smaller than anything
+        raise CheckpointError("A weight is NaN, infinite or too large to be quantized.")
+
+
+def _divide(groups: Float[Tensor, "R 16 G 32"], scales: Tensor) -> Tensor:
+    """Return the groups in units of their scale; zero where that is zero."""
+    inverse = torch.where(scales > 0, 1.0 / scales.float(), 0.0)
+    return groups * inverse[..., None]
+
+
+def _lay_out(levels: Float[Tensor, "R 16 G 32"]) -> UInt8[Tensor, "R G 8 16 4"]:
+    quads = levels.to(torch.uint8).view(*levels.shape[:3], GROUP // _QUAD, _QUAD)
+    return quads.permute(0, 2, 3, 1, 4)
