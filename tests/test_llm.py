@@ -15,6 +15,7 @@ import torch
 
 import autogpt
 from autogpt.core.errors import CheckpointError, ConfigError, UsageError
+from autogpt.core.hardware import cpp_compiler
 from autogpt.core.messages import ChatModel, Chunk, TokenLogprob
 from autogpt.llm import LLM, load
 from autogpt.models.checkpoint import save_model
@@ -333,3 +334,22 @@ def test_public_names_are_lazy_and_all_there() -> None:
     assert set(autogpt.__all__) <= set(dir(autogpt))
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         autogpt.laod  # type: ignore[attr-defined] # noqa: B018 - the access is the test
+
+
+@pytest.mark.parametrize("bits", ["int8", "int4"])
+def test_quantized_weights_write_too_and_know_their_limits(run: Path, bits: str):
+    small = load(run, quantize=bits)  # in C++ where a compiler is, else in torch
+    first, again = (small.generate("Shall I", max_tokens=12, temperature=0.0) for _ in range(2))
+    assert first.text == again.text
+    assert first.usage.completion_tokens >= 1
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    told = small.generate("Shall I", max_tokens=24, seed=0, json_schema=schema)
+    assert isinstance(json.loads(told.text)["n"], int)
+    with pytest.raises(ConfigError, match="int3"):
+        load(run, quantize="int3")
+
+
+@pytest.mark.skipif(cpp_compiler() is None, reason="no C++ compiler, so torch holds the weights")
+def test_beams_are_refused_where_another_backend_holds_the_weights(run: Path):
+    with pytest.raises(ConfigError, match="quantized weights"):
+        load(run, quantize="int8").generate("Shall I", max_tokens=4, beams=2)

@@ -213,7 +213,10 @@ class LLM:
         if ends is None:
             ends = end_ids(tokenizer, model.config.eos_token_id)
         self._engine = Engine(model, tokenizer, ends=ends, head=head, backend=backend)
-        self._search = BeamSearch(model, tokenizer, ends=ends, head=head)
+        # Beams read with the model itself; where another backend holds the weights, it cannot.
+        self._search = (
+            BeamSearch(model, tokenizer, ends=ends, head=head) if backend is None else None
+        )
         vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
         self._grammars = GrammarCompiler(tokenizer, ends, vocab_size)
         self._load_s = load_s
@@ -335,6 +338,11 @@ class LLM:
             for prompt in prompts
         ]
         writer = self._engine if params.beams == 1 else self._search
+        if writer is None:
+            raise ConfigError(
+                f"beams = {params.beams} cannot be followed with quantized weights.",
+                hint="Load the model without quantize, or leave beams out.",
+            )
         steps = writer.generate(token_ids, params)
         counts = [len(ids) for ids in token_ids for _ in range(params.n)]
         return self._chunks(steps, counts, begin)
