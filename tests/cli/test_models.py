@@ -153,7 +153,8 @@ def test_a_terminal_is_offered_what_is_missing(place: Path) -> None:
 
 
 def test_a_question_can_be_left(place: Path) -> None:
-    code, seen = on_terminal("generate", "gemma3-270m", "x", answers="\x04")  # end of input
+    code, seen = on_terminal("models", "pull", "gemma3-270m", answers="\x04")  # end of input
     assert code == 130
     assert "Traceback" not in seen
-    assert not (place / "cache").exists()
+    assert "gemma" in seen
+    assert not (place / "cache" / "models" / "accepted.json").exists()

@@ -43,6 +43,7 @@ def test_a_name_cannot_be_taken_over(tmp_path: Path):
     [
         ('"a.gguf"', '"../a.gguf"', "relative path"),
         ('"a.gguf"', '"/a.gguf"', "relative path"),
+        ('"a.gguf"', '"manifest.json"', "another name"),
         ('"a.gguf"', '"C:\\\\a.gguf"', "relative path"),
         ('sha256 = "', 'sha256 = "zz', "64 hexadecimal"),
         ("size_bytes = 1", "size_bytes = 0", "1 or more"),

@@ -74,9 +74,10 @@ def names(*files: str, wanted: str | None = None) -> list[str]:
 def test_one_format_of_the_weights_is_chosen():
     assert names(
         "model.safetensors", "config.json", "tokenizer.model", "merges.txt", "chat_template.jinja",
-        "README.md", "LICENSE", "1_Pooling/config.json", "pytorch_model.bin", "model-q4.gguf",
-        "modeling_x.py", "tf_model.h5", "onnx/model.onnx", "original/model.safetensors",
-        "consolidated.safetensors", "training_args.bin", "deep/er/config.json", "flax.msgpack",
+        "README.md", "LICENSE", "1_Pooling/config.json", "manifest.json", "pytorch_model.bin",
+        "model-q4.gguf", "modeling_x.py", "tf_model.h5", "onnx/model.onnx",
+        "original/model.safetensors", "consolidated.safetensors", "training_args.bin",
+        "deep/er/config.json", "flax.msgpack",
     ) == [
         "1_Pooling/config.json", "LICENSE", "README.md", "chat_template.jinja", "config.json",
         "merges.txt", "model.safetensors", "tokenizer.model",

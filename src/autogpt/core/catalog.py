@@ -16,6 +16,7 @@ from typing import Any
 
 from autogpt.core.config import from_mapping, read_toml
 from autogpt.core.errors import ConfigError
+from autogpt.core.files import MANIFEST
 
 __all__ = [
     "Catalog",
@@ -78,6 +79,7 @@ class ModelFile:
 
     def __post_init__(self) -> None:
         _check(safe_name(self.name), "name", self.name, "a relative path")
+        _check(self.name != MANIFEST, "name", self.name, "another name (the store writes that)")
         _check(self.size_bytes > 0, "size_bytes", self.size_bytes, "1 or more")
         _check(_SHA256.fullmatch(self.sha256), "sha256", self.sha256, "64 hexadecimal digits")
 

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from autogpt.core.catalog import safe_name
 from autogpt.core.errors import DownloadError, UsageError
-from autogpt.core.files import explain_os_errors, sha256_file
+from autogpt.core.files import MANIFEST, explain_os_errors, sha256_file
 from autogpt.core.progress import ByteProgress
 
 __all__ = ["HubFile", "HubReference", "Listing", "choose", "download", "list_files"]
@@ -242,6 +242,8 @@ def _packed(listing: Listing) -> list[HubFile]:
 def _is_text(name: str) -> bool:
     """Whether it is a text file of the model or of one step of a sentence encoder."""
     path = PurePosixPath(name)
+    if name == MANIFEST:  # the store writes its own
+        return False
     plain = path.suffix in _TEXTS or path.name in ("LICENSE", "NOTICE")
     return plain and (len(path.parts) == 1 or bool(re.fullmatch(r"\d+_\w+/config\.json", name)))
 
