@@ -339,7 +339,7 @@ def kills(folder: Path, count: int, chance: random.Random, *, steps: int = 1500)
         last, begun = last_step(out), begun_step(out)
         process = warm.start(*command(out, "--resume", steps=steps)[1:])
         if killed < count:
-            time.sleep(chance.uniform(0.0, 0.6 * took))
+            time.sleep(chance.uniform(0.0, 0.4 * took))
             result = process.kill()
         else:
             result = process.wait()
