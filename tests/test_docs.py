@@ -193,7 +193,8 @@ def _returned(node: ast.expr, known: dict[str, object]) -> object:
     if inspect.isclass(function):
         return function
     made = typing.get_type_hints(function).get("return") if callable(function) else None
-    return made if inspect.isclass(made) else None
+    usual = next(iter(typing.get_args(made)), made)  # of a union, the first
+    return usual if inspect.isclass(usual) else None
 
 
 def _wrong_call(node: ast.Call, known: dict[str, object]) -> Iterator[str]:
@@ -207,6 +208,20 @@ def _wrong_call(node: ast.Call, known: dict[str, object]) -> Iterator[str]:
         inspect.signature(function).bind(*values, **{word.arg: None for word in node.keywords})  # type: ignore[misc] # a name each
     except TypeError as error:
         yield f"{ast.unparse(node.func)}: {error}"
+    else:
+        known_names = {*inspect.signature(function).parameters, *_unpacked(function)}
+        for word in node.keywords if _unpacked(function) else ():
+            if word.arg not in known_names:
+                yield f"{ast.unparse(node.func)}: there is no setting {word.arg!r}"
+
+
+def _unpacked(function: Callable[..., object]) -> set[str]:
+    """Return the names of ``**settings: Unpack[Settings]``, which no signature lists."""
+    hints = typing.get_type_hints(function).values()
+    unpacked = [
+        typing.get_args(hint)[0] for hint in hints if typing.get_origin(hint) is typing.Unpack
+    ]
+    return {name for kind in unpacked for name in typing.get_type_hints(kind)}
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
@@ -255,7 +270,7 @@ def test_python_blocks_use_what_exists(text: str):
         ),
         (wrong_settings, "`--set training.lr=X`", "`--set training.rl=X`"),
         (wrong_settings, "`--set model.hidden_size=N`", "`--set hidden_size=N`"),
-        (missing_files, "`benchmarks/reading.py`", "`benchmarks/writing.py`"),
+        (missing_files, "`benchmarks/data.py`", "`benchmarks/writing.py`"),
         (missing_files, "see docs/log.md.", "see docs/lgo.md."),
         (machine_paths, "runs/mine and s/m/h/home", "kept in /home/me/runs"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import torch
 import autogpt
 from autogpt.core.errors import CheckpointError, ConfigError, UsageError
 from autogpt.core.messages import ChatModel, Chunk, TokenLogprob
+from autogpt.inference.backends import TorchBackend
 from autogpt.inference.native.build import _find_library
 from autogpt.llm import LLM, load
 from autogpt.models.checkpoint import save_model
@@ -189,6 +191,84 @@ def test_settings_are_checked_before_anything_runs(gpt: LLM, settings: dict[str,
         gpt.stream("x", **settings)  # type: ignore[arg-type] - wrong on purpose
 
 
+PERSON = {
+    "type": "object",
+    "properties": {"名字": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["名字", "age"],
+    "additionalProperties": False,
+}
+
+
+def test_texts_that_must_match(gpt: LLM) -> None:
+    for seed in range(5):
+        for max_tokens in (21, 30, 60):
+            text = gpt.generate("Thou", json_schema=PERSON, max_tokens=max_tokens, seed=seed).text
+            person = json.loads(text)
+            assert list(person) == ["名字", "age"]
+            assert type(person["age"]) is int
+    assert gpt.generate("是", choices=["是", "不是"], seed=0).text in ("是", "不是")
+    assert gpt.generate("x", choices=["yes"], seed=0).finish_reason == "stop"
+    assert re.fullmatch("[ab]{3}", gpt.generate("x", regex="[ab]{3}", seed=1).text)
+    bracketed = gpt.generate("x", grammar='start: "(" start ")" | "x"', max_tokens=9, seed=1)
+    assert re.fullmatch(r"\(*x\)*", bracketed.text)
+    assert bracketed.text.count("(") == bracketed.text.count(")")
+
+
+def test_a_batch_of_texts_that_must_match(gpt: LLM) -> None:
+    params = gpt.sampling(json_schema=PERSON, max_tokens=24, seed=4, n=3)
+    together = gpt.complete(["Thou", "學而", "day"], params)
+    alone = gpt.complete(["學而"], params)[0]
+    assert [completion.text for completion in together[1]] == [other.text for other in alone]
+    for completion in (completion for row in together for completion in row):
+        assert list(json.loads(completion.text)) == ["名字", "age"]
+
+
+def test_too_few_tokens_for_any_text_is_told_before_writing(gpt: LLM) -> None:
+    with pytest.raises(ConfigError, match=r"max_tokens is 5, but the shortest text .* takes \d+"):
+        gpt.stream("x", json_schema=PERSON, max_tokens=5)
+    with pytest.raises(ConfigError, match="stop would cut"):
+        gpt.stream("x", json_schema=PERSON, stop="}")
+
+
+def test_beams(gpt: LLM) -> None:
+    params = gpt.sampling(beams=3, n=2, max_tokens=12)
+    first, second = gpt.complete(["Shall I"], params)[0]
+    assert first.text != second.text
+    alone = gpt.generate("Shall I", beams=3, max_tokens=12)
+    assert alone.text == first.text
+    assert alone.usage.prompt_tokens == len(gpt.tokenizer.encode("Shall I"))
+    assert json.loads(gpt.generate("x", json_schema=PERSON, beams=2, max_tokens=30).text)
+
+
+def test_bias_and_penalties_reach_the_text(gpt: LLM) -> None:
+    plain = gpt.generate("Thou", max_tokens=40, temperature=0, logprobs=0)
+    token_id = gpt.tokenizer.encode("day")[0]
+    forced = gpt.generate("Thou", max_tokens=6, temperature=0, logit_bias={token_id: 100})
+    assert forced.text == gpt.tokenizer.decode([token_id] * 6)
+    other = gpt.generate(
+        "Thou", max_tokens=6, temperature=0, logit_bias={token_id: 50}, frequency_penalty=2,
+        dry_multiplier=50, dry_allowed_length=1, dry_breakers=["學"],
+    )  # fmt: skip
+    assert other.text != forced.text
+    assert plain.logprobs is not None
+    with pytest.raises(ConfigError, match="names token 99999"):
+        gpt.stream("x", logit_bias={99999: 1})
+
+
+def test_loops_end_a_text(gpt: LLM) -> None:
+    token_id = gpt.tokenizer.encode("day")[0]
+    looping = gpt.generate("x", max_tokens=100, logit_bias={token_id: 100}, stop_loops=3)
+    assert looping.finish_reason == "stop"
+    assert looping.usage.completion_tokens == 32
+
+
+def test_an_unknown_setting_is_no_silence(gpt: LLM) -> None:
+    with pytest.raises(ConfigError, match=r"no setting 'sede'. Did you mean seed\?"):
+        gpt.generate("x", sede=1)  # type: ignore[call-arg] - wrong on purpose
+    with pytest.raises(ConfigError, match="n is 3, but generate writes one text"):
+        gpt.generate("x", n=3)  # type: ignore[call-arg] - wrong on purpose
+
+
 def test_the_models_own_settings_are_defaults(tmp_path: Path) -> None:
     generation: dict[str, object] = {
         "do_sample": True, "temperature": 0.5, "top_k": 5, "eos_token_id": [1, 2],
@@ -283,3 +363,23 @@ def test_without_a_compiler_a_quantized_model_writes_too(
 def test_an_unknown_quantization_is_refused(run: Path) -> None:
     with pytest.raises(ConfigError, match="'int3' is unknown, expected int8 or int4"):
         load(run, quantize="int3")  # type: ignore[arg-type] - what a user may type
+
+
+@pytest.mark.parametrize("bits", ["int8", "int4"])
+def test_quantized_weights_write_too_and_know_their_limits(run: Path, bits: str):
+    small = load(run, quantize=bits)  # in C++ where a compiler is, else in torch
+    first, again = (small.generate("Shall I", max_tokens=12, temperature=0.0) for _ in range(2))
+    assert first.text == again.text
+    assert first.usage.completion_tokens >= 1
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    told = small.generate("Shall I", max_tokens=24, seed=0, json_schema=schema)
+    assert isinstance(json.loads(told.text)["n"], int)
+    with pytest.raises(ConfigError, match="int3"):
+        load(run, quantize="int3")
+
+
+def test_beams_are_refused_where_another_backend_holds_the_weights(gpt: LLM):
+    elsewhere = LLM(gpt.model, gpt.tokenizer, backend=TorchBackend(gpt.model, gpt.model.logits))
+    assert elsewhere.generate("Shall I", max_tokens=4, temperature=0.0).text
+    with pytest.raises(ConfigError, match="quantized weights"):
+        elsewhere.generate("Shall I", max_tokens=4, beams=2)

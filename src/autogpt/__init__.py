@@ -4,7 +4,8 @@
 
     import autogpt
 
-    run = autogpt.train("tickets/", budget="10m", out="runs/tickets")
+    plan = autogpt.plan("tickets/", budget="10m")  # print(plan) shows the forecast
+    run = plan.train(out="runs/tickets")
     gpt = autogpt.load("runs/tickets")
     print(gpt.generate("Dear customer,", max_tokens=64, seed=0).text)
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
         CheckpointError,
         ConfigError,
         DataError,
+        DownloadError,
+        LicenseError,
         MissingExtraError,
         RefusedError,
         ResourceError,
@@ -29,9 +32,10 @@ if TYPE_CHECKING:
         UsageError,
     )
     from autogpt.core.messages import Chunk, Completion, Message, assistant, system, user
+    from autogpt.core.pull import pull
     from autogpt.inference.sampling import SamplingParams
     from autogpt.llm import LLM, load
-    from autogpt.recipe import quickstart, train
+    from autogpt.recipe import plan, quickstart, train
 
     __version__: str
 
@@ -43,6 +47,8 @@ __all__ = [
     "Completion",
     "ConfigError",
     "DataError",
+    "DownloadError",
+    "LicenseError",
     "Message",
     "MissingExtraError",
     "RefusedError",
@@ -53,6 +59,8 @@ __all__ = [
     "__version__",
     "assistant",
     "load",
+    "plan",
+    "pull",
     "quickstart",
     "system",
     "train",
@@ -61,13 +69,14 @@ __all__ = [
 
 _MODULES = {
     "autogpt.core.errors": (
-        "AutoGPTError CheckpointError ConfigError DataError MissingExtraError RefusedError "
-        "ResourceError RunError UsageError"
+        "AutoGPTError CheckpointError ConfigError DataError DownloadError LicenseError "
+        "MissingExtraError RefusedError ResourceError RunError UsageError"
     ),
     "autogpt.core.messages": "Chunk Completion Message assistant system user",
+    "autogpt.core.pull": "pull",
     "autogpt.inference.sampling": "SamplingParams",
     "autogpt.llm": "LLM load",
-    "autogpt.recipe": "quickstart train",
+    "autogpt.recipe": "plan quickstart train",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 

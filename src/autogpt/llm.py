@@ -6,6 +6,7 @@
     print(gpt.generate("Dear customer,", max_tokens=64, seed=0).text)
     for chunk in gpt.stream("Dear customer,"):
         print(chunk.text, end="")
+    gpt.generate("Is it late?", choices=["yes", "no"])
 
 A prompt is text, which the model continues as it stands: nothing is put before it but the token
 that some models expect before every text, and special tokens written in it stay text. An empty
@@ -21,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -37,12 +38,23 @@ from autogpt.core.messages import (
     Usage,
 )
 from autogpt.core.refs import resolve
+from autogpt.core.store import holds
 from autogpt.core.units import format_count
 from autogpt.inference.backends import Backend
-from autogpt.inference.engine import Engine, StepOutput, end_ids
+from autogpt.inference.beam import BeamSearch
+from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
+from autogpt.inference.grammar import GrammarCompiler
 from autogpt.inference.native import CacheKind, load_backend, prepare
 from autogpt.inference.packing import pack_model
-from autogpt.inference.sampling import SamplingParams
+from autogpt.inference.params import SamplingParams
+from autogpt.inference.settings import (
+    DRY_BREAKERS,
+    ManySettings,
+    Settings,
+    changed_params,
+    constraint_of,
+)
+from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.models.checkpoint import load_model, read_generation_config
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.models.quantized import (
@@ -66,11 +78,12 @@ def load(
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     quantize: Quantization | None = None,
     cache: CacheKind = "float16",
-) -> LLM:
-    """Return the model that ``reference`` names, ready to write.
+) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
+    """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
     Args:
-        reference: A model folder in Hugging Face layout, a run folder, or a ``.gguf`` file.
+        reference: A model folder in Hugging Face layout, a run folder, a ``.gguf`` file, a short
+            name or ``hf:organization/name``, see ``core.refs``.
         dtype: To compute in. float32 gives the same text alone and in a batch, to the bit; on a
             CPU with bfloat16 instructions, bfloat16 takes half the memory and is up to 1.3 times
             as fast, but rounds. "auto" is what the weights are stored as, float32 for quantized
@@ -89,6 +102,8 @@ def load(
     """
     begin = time.perf_counter()
     path = resolve(reference)
+    if is_encoder(path):
+        return load_encoder(path, dtype=dtype)
     backend = None
     if quantize is None:
         model, tokenizer, generation = _read(path, dtype=dtype)
@@ -117,7 +132,8 @@ def _read(
 ) -> tuple[GPT, Tokenizer, Mapping[str, Any]]:
     """Return the model, the tokenizer and the generation settings of a folder or a GGUF file."""
     if path.is_dir():
-        model = load_model(path, dtype=dtype)
+        # A stored model's sha256 were compared when it came, its sizes just now.
+        model = load_model(path, dtype=dtype, deep=not holds(path))
         return model, Tokenizer.load(path), read_generation_config(path)
     from autogpt.interop.gguf import open_gguf  # only those who have such a file wait for it
 
@@ -194,7 +210,15 @@ class LLM:
         self.model = model
         self.tokenizer = tokenizer
         self.defaults = defaults or SamplingParams()
+        if ends is None:
+            ends = end_ids(tokenizer, model.config.eos_token_id)
         self._engine = Engine(model, tokenizer, ends=ends, head=head, backend=backend)
+        # Beams read with the model itself; where another backend holds the weights, it cannot.
+        self._search = (
+            BeamSearch(model, tokenizer, ends=ends, head=head) if backend is None else None
+        )
+        vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
+        self._grammars = GrammarCompiler(tokenizer, ends, vocab_size)
         self._load_s = load_s
 
     def __repr__(self) -> str:
@@ -204,107 +228,56 @@ class LLM:
             f"context {config.max_position_embeddings})"
         )
 
-    def generate(  # noqa: PLR0913 - each setting is spelled out for the user
-        self,
-        prompt: Prompt,
-        *,
-        max_tokens: int = 256,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        stop: str | Sequence[str] = (),
-        logprobs: int | None = None,
+    def generate(
+        self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[Settings]
     ) -> Completion:
         """Write what follows ``prompt``.
 
         Args:
             prompt: Text to continue, or messages to answer.
-            max_tokens: Most tokens to write, 1 or more; may exceed the model's context, then the
-                oldest tokens are forgotten on the way.
-            temperature: 0 is greedy. None, here and below: as the model's files say, else 0.8
-                and no filters.
-            top_k: Choose among this many most likely tokens.
-            top_p: Choose among the fewest tokens that hold this probability, above 0, up to 1.
-            min_p: Drop tokens less likely than this fraction of the most likely one, 0 to 1.
-            repetition_penalty: Above 1 makes tokens that occurred less likely.
-            seed: Same seed, same text, on one machine.
-            stop: The text ends before this string, or the first of these.
-            logprobs: Report log probabilities of each token and this many alternatives.
+            overflow: What happens to a prompt longer than the model's context: "truncate" reads
+                its end and warns, "refuse" is an error.
+            settings: Explained in :class:`Settings`.
 
         Raises:
-            ConfigError: If a setting is out of its range.
-            UsageError: If the prompt is messages and the model has no chat template.
+            ConfigError: If a setting is unknown or out of its range.
+            UsageError: If the prompt is messages and the model has no chat template, or is
+                refused as too long.
         """
-        params = self.sampling(
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=stop,
-            logprobs=logprobs,
-        )
-        return self.complete([prompt], params)[0][0]
+        params = self.sampling(**settings)
+        if params.n != 1:
+            raise ConfigError(
+                f"n is {params.n}, but generate writes one text.", hint="Use stream or complete."
+            )
+        return self.complete([prompt], params, overflow=overflow)[0][0]
 
-    def stream(  # noqa: PLR0913 - each setting is spelled out for the user
-        self,
-        prompt: Prompt,
-        *,
-        max_tokens: int = 256,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        n: int = 1,
-        stop: str | Sequence[str] = (),
-        logprobs: int | None = None,
+    def stream(
+        self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[ManySettings]
     ) -> Iterator[Chunk]:
         """Write what follows ``prompt``, piece by piece.
 
         The pieces of one ``index`` joined are the text of :meth:`generate`. The last piece of
         each carries ``finish_reason``, ``usage`` and ``timing``. Settings are checked before the
-        first piece is asked for.
+        first piece is asked for. With beams, all pieces come at the end of the search.
 
         Args:
             prompt: Text to continue, or messages to answer.
-            max_tokens: As in :meth:`generate`, like all below.
-            temperature: 0 is greedy.
-            top_k: Most likely tokens to choose among.
-            top_p: Probability that the tokens to choose among hold.
-            min_p: Least probability, relative to the most likely token.
-            repetition_penalty: Above 1 avoids repetition.
-            seed: Same seed, same text.
-            n: How many completions, told apart by ``index``.
-            stop: Where the text ends.
-            logprobs: Alternatives to report for each token.
+            overflow: As in :meth:`generate`.
+            settings: Explained in :class:`Settings`; and ``n``, how many completions.
 
         Raises:
-            ConfigError: If a setting is out of its range.
-            UsageError: If the prompt is messages and the model has no chat template.
+            ConfigError: If a setting is unknown or out of its range.
+            UsageError: If the prompt is messages and the model has no chat template, or is
+                refused as too long.
         """
-        params = self.sampling(
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            n=n,
-            stop=stop,
-            logprobs=logprobs,
-        )
-        return self.run([prompt], params)
+        return self.run([prompt], self.sampling(**settings), overflow=overflow)
 
     def complete(
-        self, prompts: Sequence[Prompt], params: SamplingParams | None = None
+        self,
+        prompts: Sequence[Prompt],
+        params: SamplingParams | None = None,
+        *,
+        overflow: Overflow = "truncate",
     ) -> list[list[Completion]]:
         """Write ``params.n`` completions of each prompt, all in one batch.
 
@@ -313,65 +286,64 @@ class LLM:
         Args:
             prompts: Texts, or conversations.
             params: Settings for all, as from :meth:`sampling`; default the model's own.
+            overflow: As in :meth:`generate`.
 
         Raises:
-            UsageError: If a prompt is messages and the model has no chat template.
+            UsageError: If a prompt is messages and the model has no chat template, or is refused
+                as too long.
         """
         params = params or self.defaults
         drafts = [_Draft(logprobs=params.logprobs) for _ in range(len(prompts) * params.n)]
-        for chunk in self.run(prompts, params):
+        for chunk in self.run(prompts, params, overflow=overflow):
             drafts[chunk.index].add(chunk)
         completions = [draft.finished() for draft in drafts]
         return [
             completions[start : start + params.n] for start in range(0, len(completions), params.n)
         ]
 
-    def sampling(  # noqa: PLR0913 - each setting is spelled out for the user
-        self,
-        *,
-        max_tokens: int = 256,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        n: int = 1,
-        stop: str | Sequence[str] = (),
-        logprobs: int | None = None,
-    ) -> SamplingParams:
+    def sampling(self, **settings: Unpack[ManySettings]) -> SamplingParams:
         """Return the model's own settings, changed by those that are given.
 
-        The settings are those of :meth:`generate` and ``n``, the number of completions.
+        Args:
+            settings: Explained in :class:`Settings`; and ``n``, how many completions.
 
         Raises:
-            ConfigError: If a setting is out of its range.
+            ConfigError: If a setting is unknown or out of its range.
         """
-        changed: dict[str, Any] = {
-            "temperature": temperature,
-            "top_k": top_k,
-            "top_p": top_p,
-            "min_p": min_p,
-            "repetition_penalty": repetition_penalty,
-        }
-        return replace(
-            self.defaults,
-            max_tokens=max_tokens,
-            seed=seed,
-            n=n,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-            logprobs=logprobs,
-            **{name: value for name, value in changed.items() if value is not None},
-        )
+        params = changed_params(settings, self.defaults)
+        rule = constraint_of(settings)
+        if rule is not None:
+            params = replace(params, constraint=self._grammars.compile(rule))
+        if params.dry_multiplier:
+            breakers = settings.get("dry_breakers")
+            params = replace(
+                params,
+                dry_breaker_ids=self.tokenizer.ids_with(
+                    DRY_BREAKERS if breakers is None else tuple(breakers)
+                ),
+            )
+        return params
 
-    def run(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Chunk]:
+    def run(
+        self,
+        prompts: Sequence[Prompt],
+        params: SamplingParams,
+        *,
+        overflow: Overflow = "truncate",
+    ) -> Iterator[Chunk]:
         """Encode and check now; write when the chunks are asked for."""
         begin = time.perf_counter()
         token_ids = [
-            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens)
+            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
             for prompt in prompts
         ]
-        steps = self._engine.generate(token_ids, params)
+        writer = self._engine if params.beams == 1 else self._search
+        if writer is None:
+            raise ConfigError(
+                f"beams = {params.beams} cannot be followed with quantized weights.",
+                hint="Load the model without quantize, or leave beams out.",
+            )
+        steps = writer.generate(token_ids, params)
         counts = [len(ids) for ids in token_ids for _ in range(params.n)]
         return self._chunks(steps, counts, begin)
 

@@ -52,7 +52,7 @@ def test_a_run_folder_is_not_overwritten(trained: tuple[Path, dict[str, object]]
     [
         (["train", "missing.txt", "--out", "r"], 1, "does not exist"),
         (["train", "missing.txt", "--out", "r", "--set", "training.clpi=1"], 2, "training.clip"),
-        (["train", "x.txt", "--out", "r", "--budget", "soon"], 2, "not a duration"),
+        (["train", "x.txt", "--out", "r", "--budget", "soon"], 2, "not a budget"),
         (["trian"], 2, "train"),
         (["generate", "no-such-model", "x"], 2, "no model"),
     ],

@@ -51,5 +51,6 @@ def test_each_missing_part_has_its_command():
 
     commands = _commands()
     assert commands["datasets"] == 'pip install "autogpt-transformer[hf]"'
+    assert commands["transformers"] == 'pip install "autogpt-transformer[transformers]"'
     assert commands["pytest"] == 'pip install "autogpt-transformer[test]"'
     assert commands["tensorboard"] == "pip install tensorboard"

@@ -105,6 +105,35 @@ def test_stop_and_logprobs(generate: Command, gpt: LLM):
     assert len(first["top_logprobs"]) == 2
 
 
+def test_texts_that_must_match(generate: Command):
+    schema = {"type": "object", "properties": {"城市": {"type": "string"}}, "required": ["城市"]}
+    Path("city.json").write_text(json.dumps(schema), encoding="utf-8")
+    Path("x.lark").write_text('start: "x"+', encoding="utf-8")
+    for given in ("city.json", json.dumps(schema)):
+        text = generate("Shall I", "--json-schema", given, "--max-tokens", "24")
+        assert next(iter(json.loads(text))) == "城市"
+    assert generate("day", "--choices", "yes, no") in ("yes\n", "no\n")
+    assert generate("day", "--choices", '["是, 也"]') == "是, 也\n"
+    assert generate("day", "--regex", "[0-9]{4}").strip().isdigit()
+    assert set(generate("day", "--grammar", "x.lark", "--max-tokens", "5").strip()) == {"x"}
+
+
+def test_beams_and_penalties(generate: Command, gpt: LLM):
+    lines = generate.lines("day", "--beams", "3", "--n", "2", "--max-tokens", "6", "--json")
+    best = gpt.complete(["day"], gpt.sampling(beams=3, n=2, max_tokens=6))[0]
+    assert [line["text"] for line in lines] == [completion.text for completion in best]
+    flags = ("--presence-penalty", "1", "--frequency-penalty", "1", "--repetition-penalty", "1.2")
+    dry = ("--dry-multiplier", "0.8", "--dry-base", "2", "--dry-breaker", "x")
+    text = generate("day", *flags, *dry, "--logit-bias", "3=-100", "--max-tokens", "8")
+    assert text == (
+        gpt.generate(
+            "day", presence_penalty=1, frequency_penalty=1, repetition_penalty=1.2, seed=1,
+            dry_multiplier=0.8, dry_base=2, dry_breakers=["x"], logit_bias={3: -100}, max_tokens=8,
+        ).text
+        + "\n"
+    )  # fmt: skip
+
+
 def test_an_empty_prompt_begins_a_text(generate: Command):
     (line,) = generate.lines("", "--max-tokens", "3", "--json")
     assert line["usage"]["prompt_tokens"] == 1
@@ -210,6 +239,17 @@ def test_a_named_field_and_broken_rows(generate: Command):
         (["x", "--max-tokens", "0"], 2, "max_tokens is 0"),
         (["x", "--max-tokens", "many"], 2, "--max-tokens"),
         (["x", "--stop", ""], 2, "stop is"),
+        (["x", "--presence-penalty", "3"], 2, "presence_penalty is 3.0"),
+        (["x", "--logit-bias", "5"], 2, "--logit-bias is '5'"),
+        (["x", "--beams", "4", "--top-p", "0.5"], 2, "beams leave nothing to chance"),
+        (["x", "--json-schema", "missing.json"], 2, "'missing.json' does not exist"),
+        (["x", "--json-schema", "{"], 2, "The JSON schema is not JSON"),
+        (["x", "--json-schema", "{}", "--regex", "a"], 2, "were both given"),
+        (["x", "--json-schema", '{"const": "yes"}', "--max-tokens", "2"], 2, "takes 5 tokens"),
+        (["x", "--regex", "(a"], 2, "unclosed group"),
+        (["x", "--choices", "a,,b"], 2, "One of choices is ''"),
+        (["x", "--choices", '["a"'], 2, "no list in JSON"),
+        (["x", "--grammar", "picture.png"], 2, "is not UTF-8"),
         (["--input", "good.txt", "--on-error", "maybe"], 2, "'maybe'"),
         (["--input", "good.txt", "--text-field", "q"], 2, "plain text"),
         (["--input", "."], 2, "one file was expected"),

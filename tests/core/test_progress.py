@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from autogpt.core.progress import Progress
+from autogpt.core.progress import ByteProgress, Progress
 
 
 def test_a_log_gets_a_line_now_and_then():
@@ -116,3 +116,15 @@ def test_standard_output_is_left_alone(
         sys.stdout.write('{"a": 1}\n')
     assert capsys.readouterr().out == '{"a": 1}\n'
     assert '{"a": 1}' not in stream.getvalue()
+
+
+def test_bytes_are_counted_and_what_was_there_says_nothing_of_the_rate():
+    stream = io.StringIO()
+    with Progress(stream=stream) as progress:
+        meter = ByteProgress(progress, 1_000_000)
+        meter.skip(900_000)
+        meter.add(50_000)
+        meter.add(50_000)
+    first, last = stream.getvalue().splitlines()
+    assert first.startswith(" 95%  950.0 kB of 1.0 MB, ")
+    assert last.startswith("100%  1.0 MB of 1.0 MB, ")

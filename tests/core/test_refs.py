@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autogpt.core.errors import UsageError
-from autogpt.core.refs import resolve
+from autogpt.core.refs import describe, is_missing, resolve
 
 
 def make_model(folder: Path) -> Path:
@@ -93,6 +93,50 @@ def test_a_lone_file_is_no_model(tmp_path: Path) -> None:
         resolve(tmp_path / "x.bin")
 
 
+def test_a_packed_file_is_a_model_alone_and_in_a_folder(tmp_path: Path) -> None:
+    packed = tmp_path / "模型.GGUF"
+    packed.touch()
+    assert resolve(packed) == packed
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.gguf").touch()
+    assert resolve(folder) == folder / "a.gguf"
+    (folder / "b.gguf").touch()
+    with pytest.raises(UsageError, match=r"holds 2 \.gguf files.*a\.gguf, .*b\.gguf"):
+        resolve(folder)
+    make_model(folder / "model")
+    (folder / "config.json").write_text("{}")
+    assert resolve(folder) == folder
+
+
+def test_a_short_name_that_is_not_here_says_how_to_get_it(models: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"not on this machine\. Fetch it \(98\.4 MB\) with: autogpt"
+    ):
+        resolve("smollm2-135m-instruct")
+    assert is_missing("smollm2-135m-instruct")
+    with pytest.raises(UsageError, match="Did you mean 'all-minilm-l6-v2'"):
+        resolve("all-minilm")
+    assert not is_missing("all-minilm")
+    assert describe("gemma3-270m")["here"] is False
+    with pytest.raises(UsageError, match="not on this machine"):
+        describe("gemma3-270m", verify=True)
+    assert not models.exists()
+
+
+def test_a_path_goes_before_a_name(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_model(Path("gemma3-270m"))
+    assert resolve("gemma3-270m") == Path("gemma3-270m")
+    assert not is_missing("gemma3-270m")
+    assert describe("gemma3-270m")["here"] is True
+    with pytest.raises(UsageError, match="nothing to verify it by"):
+        describe("gemma3-270m", verify=True)
+    assert not models.exists()
+
+
 def test_a_plain_folder_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"config\.json is missing"):
         resolve(tmp_path)
@@ -110,9 +154,12 @@ def test_a_prompt_in_place_of_the_model_is_one_short_sentence() -> None:
     assert len(str(caught.value)) < 300
 
 
-def test_hub_names_say_how_to_fetch() -> None:
-    with pytest.raises(UsageError, match=r"hf download Qwen/Qwen3-0\.6B"):
+def test_hub_names_say_how_to_fetch(models: Path) -> None:
+    with pytest.raises(UsageError, match=r"autogpt models pull hf:Qwen/Qwen3-0\.6B"):
         resolve("hf:Qwen/Qwen3-0.6B")
+    with pytest.raises(UsageError, match="does not name a model of the hub"):
+        resolve("hf:../../etc")
+    assert not models.exists()
 
 
 def test_a_null_byte_is_a_usage_error() -> None:

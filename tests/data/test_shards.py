@@ -183,8 +183,8 @@ def _change_manifest(folder: Path) -> None:
         (lambda folder: (folder / "starts.bin").unlink(), "is missing"),
         (lambda folder: (folder / "manifest.json").unlink(), "is missing"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "not valid JSON"),
-        (lambda folder: (folder / "manifest.json").write_text("[]"), "manifest is damaged"),
-        (lambda folder: (folder / "manifest.json").write_text("{}"), "manifest is damaged"),
+        (lambda folder: (folder / "manifest.json").write_text("[]"), "is not a manifest"),
+        (lambda folder: (folder / "manifest.json").write_text("{}"), "is not a manifest"),
     ],
 )
 def test_damaged_shard_is_one_sentence(

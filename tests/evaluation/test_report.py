@@ -16,6 +16,7 @@ from autogpt.evaluation.curves import Measurement
 from autogpt.evaluation.report import (
     Command,
     Decision,
+    Outcome,
     Picture,
     RunReport,
     render_report,
@@ -104,6 +105,9 @@ def example(text: str = "plain", *, measurements: Sequence[Measurement] = ()) ->
         measurements=measurements,
         settings={"seed": 0, text: text, "data": {"clean": {text: [text, 0.1, True]}}},
         phases_s={"read": 0.4, "train": 118.2, text: 1.0},
+        outcomes=(
+            Outcome(name=text, planned=text, expected="9m to 11m", happened="10m 03s", kept=True),
+        ),
         decisions=(Decision(setting="attention", value=text, reason=text),),
         next_commands=(Command(command=f"autogpt generate {text}", purpose=text),),
         provenance={"torch": "2.13.0", text: text},

@@ -27,12 +27,25 @@ GPT2 = {
     "num_key_value_heads": 4,
     "head_dim": 8,
 }
+GEMMA3 = {
+    "model_type": "gemma3_text",
+    "norm": "offset_rms",
+    "post_norms": True,
+    "network": "geglu",
+    "embedding_multiplier": 32**0.5,
+    "query_pre_attn_scalar": 9,
+    "rope_local_base_freq": 50.0,
+    "sliding_window": 7,
+    "layer_types": ("sliding_attention", "full_attention"),
+}
 FAMILIES = {
     "qwen3": {},
     "qwen3-untied-biased": {"tie_word_embeddings": False, "attention_bias": True},
     "qwen3-layer-norm": {"norm": "layer"},
     "llama": LLAMA,
     "llama-biased": LLAMA | {"attention_bias": True, "network_bias": True},
+    "mistral": LLAMA | {"model_type": "mistral", "sliding_window": 7},
+    "gemma3": GEMMA3,
     "gpt2": GPT2,
     "gpt2-untied": GPT2 | {"tie_word_embeddings": False},
 }
@@ -63,8 +76,9 @@ def test_the_numbers_are_those_of_the_plain_model(make_model: Make, name: str) -
     assert (cached - wanted).abs().max() < 1e-5 * wanted.abs().max()
 
 
-def test_bfloat16_stays_near(make_model: Make) -> None:
-    plain = make_model().bfloat16()
+@pytest.mark.parametrize("name", ["qwen3", "gemma3"])
+def test_bfloat16_stays_near(make_model: Make, name: str) -> None:
+    plain = make_model(**FAMILIES[name]).bfloat16()
     packed = copy.deepcopy(plain)
     head = pack_model(packed)
     ids = token_ids(2, 20)
@@ -73,8 +87,9 @@ def test_bfloat16_stays_near(make_model: Make) -> None:
     assert (got - wanted).abs().mean() < 0.02 * wanted.std()
 
 
-def test_rows_of_different_lengths_get_what_they_get_alone(make_model: Make) -> None:
-    model = make_model()
+@pytest.mark.parametrize("name", ["qwen3", "mistral", "gemma3"])
+def test_rows_of_different_lengths_get_what_they_get_alone(make_model: Make, name: str) -> None:
+    model = make_model(**FAMILIES[name])
     head = pack_model(model)
     ids, lengths = token_ids(3, 30), (5, 12, 9)
     together = KVCache(model.config, 3, 40)

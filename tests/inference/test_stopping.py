@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autogpt.core.messages import TokenLogprob
-from autogpt.inference.stopping import StopMatcher, TextStream
+from autogpt.inference.stopping import LoopDetector, StopMatcher, TextStream
 from autogpt.tokenizer.bpe import Tokenizer
 
 LETTERS = "ab之"
@@ -102,3 +102,36 @@ def test_tokens_come_with_their_text(tokenizer: Tokenizer, stops: list[str]) -> 
         tokens += b"".join(entry.token_bytes for entry in rest.logprobs)
     assert shown == until_stop(text, stops)[0]
     assert tokens == shown.encode()
+
+
+def noticed(tokens: list[int], repeats: int) -> int | None:
+    """Return after how many tokens a loop is noticed."""
+    detector = LoopDetector(repeats)
+    return next((n for n, token in enumerate(tokens, start=1) if detector.push(token)), None)
+
+
+@pytest.mark.parametrize("period", [1, 2, 11, 40, 128])
+@pytest.mark.parametrize("repeats", [2, 4])
+def test_a_loop_is_noticed_when_its_last_repetition_is_whole(period: int, repeats: int) -> None:
+    opening, phrase = list(range(1000, 1050)), list(range(period))
+    seen = noticed(opening + phrase * 40, repeats)
+    assert seen == 50 + max(period * repeats, 32)
+
+
+@given(st.lists(st.integers(0, 2), max_size=150), st.integers(2, 4))
+def test_only_loops_are_noticed(tokens: list[int], repeats: int) -> None:
+    def loops(ids: list[int]) -> bool:
+        return any(
+            len(ids) >= (size := max(period * repeats, 32))
+            and all(ids[-n] == ids[-n - period] for n in range(1, size - period + 1))
+            for period in range(1, min(128, len(ids) - 1) + 1)
+        )
+
+    wanted = next((n for n in range(1, len(tokens) + 1) if loops(tokens[:n])), None)
+    assert noticed(tokens, repeats) == wanted
+
+
+def test_text_that_repeats_words_is_no_loop() -> None:
+    line = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+    poem = [token for number in range(100, 130) for token in [*line, number]]
+    assert noticed(poem, 2) is None

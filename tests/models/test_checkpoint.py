@@ -197,7 +197,7 @@ def test_integers_are_no_weights(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "qwen33"}, "type 'qwen33' are not supported, only gpt2, llama, qwen3"),
+        ({"model_type": "qwen33"}, "type 'qwen33' are not supported, only gemma3_text, gpt2"),
         ({"model_type": None}, "type None are not supported"),
         ({"model_type": ["qwen3"]}, "are not supported"),
         ({"hidden_size": None}, "config.json has no 'hidden_size'"),
@@ -215,9 +215,31 @@ def test_integers_are_no_weights(folder: Path) -> None:
         ({"max_position_embeddings": 10**15}, "beyond what this machine can hold"),
         ({"vocab_size": 10**12}, "config.json asks for [1000000000000, 32]"),
         ({"hidden_act": "relu"}, "hidden_act = 'relu', but only 'silu' is supported"),
-        ({"use_sliding_window": True}, "use_sliding_window = True"),
-        ({"layer_types": ["sliding_attention"]}, "'sliding_attention'"),
-        ({"rope_scaling": {"rope_type": "yarn"}}, "rotary scaling of type 'yarn'"),
+        ({"use_sliding_window": 1}, "use_sliding_window = 1, expected true or false"),
+        ({"use_sliding_window": True, "sliding_window": "wide"}, "expected a whole number"),
+        (
+            {"use_sliding_window": True, "sliding_window": 8, "num_hidden_layers": 10**9},
+            "num_hidden_layers = 1000000000, expected at most 100000",
+        ),
+        ({"layer_types": ["sliding_attention"]}, "names 1 layers, expected num_hidden_layers = 2"),
+        ({"layer_types": ["full_attention", "chunked"]}, "asks for layer_types 'chunked'"),
+        ({"layer_types": "full_attention"}, "expected a list"),
+        ({"layer_types": [[], {}]}, "asks for layer_types []"),
+        (
+            {"layer_types": ["sliding_attention", "full_attention"]},
+            "layer_types has 'sliding_attention', but has no sliding window",
+        ),
+        ({"rope_scaling": {"rope_type": "yarn"}}, "config.json has no 'factor'"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 0.5}}, "needs factor >= 1, got 0.5"),
+        (
+            {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}},
+            "rotary scaling of type 'dynamic', but only 'default', 'linear' or 'llama3' or 'yarn'",
+        ),
+        ({"rope_scaling": {"rope_type": "longrope"}}, "rotary scaling of type 'longrope'"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5, but only 1.0"),
+        ({"rope_parameters": {"full_attention": {}}}, "rotary positions for each type of layer"),
+        ({"rope_parameters": {"sliding_attention": 3}}, "rope_parameters has 3"),
+        ({"rope_theta": 10**400}, "rope_theta a number beyond what this machine can hold"),
         ({"rope_scaling": {"rope_type": "llama3"}}, "config.json has no 'factor'"),
         ({"rope_scaling": 3}, "expected an object"),
         ({"quantization_config": {"bits": 4}}, "quantized"),
@@ -228,6 +250,78 @@ def test_a_wrong_config_is_refused_in_one_sentence(
 ) -> None:
     edit_config(folder, **changes)
     assert message in refusal(folder)
+
+
+GEMMA = GPTConfig(
+    model_type="gemma3_text",
+    vocab_size=50,
+    hidden_size=32,
+    intermediate_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=8,
+    max_position_embeddings=16,
+    norm="offset_rms",
+    post_norms=True,
+    network="geglu",
+    embedding_multiplier=32**0.5,
+    query_pre_attn_scalar=8,
+    rope_local_base_freq=10_000.0,
+    sliding_window=4,
+    layer_types=("sliding_attention", "full_attention"),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"final_logit_softcapping": 30.0}, "softcapping = 30.0, which is not supported"),
+        ({"attn_logit_softcapping": 50.0}, "softcapping = 50.0, which is not supported"),
+        ({"use_bidirectional_attention": True}, "but only False is supported"),
+        ({"hidden_activation": "gelu"}, "but only 'gelu_pytorch_tanh' is supported"),
+        ({"query_pre_attn_scalar": 0}, "query_pre_attn_scalar = 0 must be at least 1"),
+        ({"sliding_window_pattern": 0}, "sliding_window_pattern = 0, expected >= 1"),
+        ({"hidden_size": 0}, "hidden_size = 0 must be at least 1"),
+        ({"hidden_size": 10**400}, "hidden_size a number beyond what this machine can hold"),
+        ({"rope_local_base_freq": -1.0}, "rope_local_base_freq = -1.0 must be positive"),
+        ({"rope_local_base_freq": "x"}, "rope_local_base_freq = 'x', expected a number"),
+        (
+            {"rope_parameters": {"sliding_attention": {"rope_type": "linear", "factor": 2.0}}},
+            "type 'linear' in layers with a sliding window, but only 'default'",
+        ),
+        ({"layer_types": ["full_attention"] * 3}, "names 3 layers"),
+    ],
+)
+def test_what_gemma_3_does_not_have_here_is_refused(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    save_model(GPT(GEMMA), tmp_path)
+    assert load_model(tmp_path).config == GEMMA
+    edit_config(tmp_path, **changes)
+    assert message in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "changes", "message"),
+    [
+        ("mistral", {"layer_types": ["full_attention"] * 2}, "layer_types = ['full_attention'"),
+        ("mistral", {"attention_bias": True}, "attention_bias = True, but only False"),
+        ("mistral", {"hidden_act": "gelu"}, "hidden_act = 'gelu', but only 'silu'"),
+        ("mistral", {"sliding_window": 0}, "sliding_window = 0 must be at least 1"),
+        ("qwen2", {"rope_scaling": {"type": "mrope"}}, "rotary scaling of type 'mrope'"),
+        ("qwen2", {"max_window_layers": "all"}, "max_window_layers = 'all', expected a whole"),
+    ],
+)
+def test_what_other_families_do_not_have_is_refused(
+    model_type: str, changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(CONFIG, model_type=model_type, query_key_norm=False)
+    if model_type == "qwen2":
+        config = dataclasses.replace(config, attention_bias=True, attention_output_bias=False)
+    save_model(GPT(config), tmp_path)
+    edit_config(tmp_path, **changes)
+    assert message in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\x00\x01"])
@@ -261,6 +355,11 @@ def test_switches_that_a_family_does_not_have_are_not_saved(tmp_path: Path) -> N
     model = GPT(dataclasses.replace(CONFIG, positions="learned"))
     with pytest.raises(ConfigError, match="saved as 'qwen3' cannot have positions = 'learned'"):
         save_model(model, tmp_path)
+    with pytest.raises(ConfigError, match="saved as 'qwen3' cannot have network = 'geglu'"):
+        save_model(GPT(dataclasses.replace(CONFIG, network="geglu")), tmp_path)
+    gemma = GPT(dataclasses.replace(GEMMA, embedding_multiplier=2.0))
+    with pytest.raises(ConfigError, match="'gemma3_text' cannot have embedding_multiplier = 2"):
+        save_model(gemma, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import torch
 import transformers
 
 from autogpt.models.checkpoint import load_model, read_config, read_generation_config, save_model
+from autogpt.models.family import find_family
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.nn.cache import KVCache
-from autogpt.nn.positions import Llama3Scaling
+from autogpt.nn.positions import LinearScaling, Llama3Scaling, YarnScaling
 from autogpt.tokenizer.bpe import Tokenizer, TokenizerConfig, train
 
 TEXT = "Shall I compare thee to a summer's day? 學而時習之，不亦說乎？\n" * 8
@@ -23,6 +25,10 @@ TEXT = "Shall I compare thee to a summer's day? 學而時習之，不亦說乎�
 LLAMA3 = Llama3Scaling(
     factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16
 )
+YARN = YarnScaling(factor=4.0, original_max_position_embeddings=16, attention_factor=1.2)
+FULL, SLIDING = "full_attention", "sliding_attention"
+WINDOW = 7  # texts below are longer: 24 tokens, and 39 when continued
+
 QWEN3 = GPTConfig(
     vocab_size=300,
     hidden_size=32,
@@ -48,8 +54,30 @@ GPT2 = dataclasses.replace(
     num_key_value_heads=4,
     head_dim=8,
 )
+QWEN2 = dataclasses.replace(
+    LLAMA, model_type="qwen2", attention_bias=True, attention_output_bias=False
+)
+MISTRAL = dataclasses.replace(
+    LLAMA, model_type="mistral", sliding_window=WINDOW, tie_word_embeddings=False
+)
+GEMMA3 = dataclasses.replace(
+    QWEN3,
+    model_type="gemma3_text",
+    num_hidden_layers=3,
+    norm="offset_rms",
+    post_norms=True,
+    network="geglu",
+    embedding_multiplier=math.sqrt(32),
+    query_pre_attn_scalar=20,
+    rope_theta=50_000.0,
+    rope_local_base_freq=500.0,
+    sliding_window=WINDOW,
+    layer_types=(SLIDING, SLIDING, FULL),
+)
 CONFIGS = {
     "qwen3": QWEN3,
+    "qwen3-window": dataclasses.replace(QWEN3, sliding_window=WINDOW, layer_types=(FULL, SLIDING)),
+    "qwen3-yarn": dataclasses.replace(QWEN3, rope_scaling=YARN),
     "qwen3-untied-biased": dataclasses.replace(
         QWEN3, tie_word_embeddings=False, attention_bias=True, rope_theta=500.0
     ),
@@ -60,6 +88,33 @@ CONFIGS = {
     ),
     "llama-untied-biased": dataclasses.replace(
         LLAMA, tie_word_embeddings=False, attention_bias=True, network_bias=True
+    ),
+    "llama-linear-rope": dataclasses.replace(LLAMA, rope_scaling=LinearScaling(factor=3.0)),
+    "llama-yarn-with-every-field": dataclasses.replace(
+        LLAMA,
+        rope_theta=100.0,
+        rope_scaling=YarnScaling(
+            factor=4.0,
+            original_max_position_embeddings=200,
+            attention_factor=1.2,
+            beta_fast=4.0,
+            beta_slow=0.5,
+            truncate=False,  # a ramp from 1.8 to 3.6 of four pairs, rather than from 1 to 4
+        ),
+    ),
+    "qwen2": QWEN2,
+    "qwen2-untied": dataclasses.replace(QWEN2, tie_word_embeddings=False),
+    "qwen2-window-everywhere": dataclasses.replace(QWEN2, sliding_window=WINDOW),
+    "mistral": MISTRAL,
+    "mistral-tied": dataclasses.replace(MISTRAL, tie_word_embeddings=True, head_dim=16),
+    "mistral-without-window": dataclasses.replace(MISTRAL, sliding_window=None),
+    "gemma3": GEMMA3,
+    "gemma3-untied-biased": dataclasses.replace(
+        GEMMA3, tie_word_embeddings=False, attention_bias=True
+    ),
+    "gemma3-linear-rope": dataclasses.replace(GEMMA3, rope_scaling=LinearScaling(factor=8.0)),
+    "gemma3-without-window": dataclasses.replace(
+        GEMMA3, sliding_window=None, layer_types=None, rope_local_base_freq=None
     ),
     "gpt2": GPT2,
     "gpt2-untied": dataclasses.replace(GPT2, tie_word_embeddings=False),
@@ -90,7 +145,7 @@ def our_model(config: GPTConfig) -> GPT:
 
 
 def their_model(config: dict[str, Any]) -> transformers.PreTrainedModel:
-    config = {key: value for key, value in config.items() if value is not None}
+    config = {k: v for k, v in config.items() if v is not None or k == "sliding_window"}
     model = transformers.AutoModelForCausalLM.from_config(
         transformers.AutoConfig.for_model(**config)
     )
@@ -123,8 +178,6 @@ def test_our_folder_gives_the_same_logits_there(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_their_folder_gives_the_same_logits_here(name: str, tmp_path: Path) -> None:
-    from autogpt.models.family import find_family
-
     config = CONFIGS[name]
     theirs = their_model(find_family(config.model_type).to_hf(config))
     theirs.save_pretrained(tmp_path)
@@ -147,7 +200,29 @@ def test_our_folder_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
     assert torch.equal(logits_of(loaded, texts()), logits_of(model, texts()))
 
 
-@pytest.mark.parametrize("name", ["qwen3", "llama-3", "gpt2"])
+@pytest.mark.parametrize("name", ["gemma3", "gpt2", "mistral", "qwen2"])
+def test_their_sharded_weights_give_the_same_logits_here(name: str, tmp_path: Path) -> None:
+    config = CONFIGS[name]
+    theirs = their_model(find_family(config.model_type).to_hf(config))
+    theirs.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
+    difference = (theirs(texts()).logits - logits_of(load_model(tmp_path), texts())).abs().max()
+    assert float(difference) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "qwen3",
+        "qwen3-window",
+        "llama-3",
+        "qwen2",
+        "qwen2-window-everywhere",
+        "mistral",
+        "gemma3",
+        "gpt2",
+    ],
+)
 def test_greedy_continuations_are_identical(name: str, tmp_path: Path) -> None:
     model = our_model(dataclasses.replace(CONFIGS[name], eos_token_id=None))
     save_model(model, tmp_path)

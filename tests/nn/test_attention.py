@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autogpt.core.errors import ConfigError
-from autogpt.nn.attention import FORMS, attend, causal_mask, document_mask, reference_attention
+from autogpt.nn.attention import (
+    FORMS,
+    attend,
+    causal_mask,
+    document_mask,
+    reference_attention,
+    window_mask,
+)
 
 
 def random_inputs(
@@ -50,6 +57,16 @@ def test_the_fast_forms_equal_the_reference(
     torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("form", ["reference", "explicit", "sdpa"])
+def test_the_scale_multiplies_the_scores(form: str) -> None:
+    query, key, value = random_inputs()
+    expected = attend(2.5 * query, key, value, mask=None, form="reference", scale=0.2)
+    result = attend(query, key, value, mask=None, form=form, scale=0.5)
+    torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
+    usual = attend(query, key, value, mask=None, form=form, scale=16**-0.5)
+    torch.testing.assert_close(usual, attend(query, key, value, mask=None, form=form))
+
+
 @pytest.mark.parametrize("form", ["explicit", "sdpa"])
 def test_gradients_equal_the_reference(form: str) -> None:
     def gradients(name: str) -> list[torch.Tensor]:
@@ -86,6 +103,16 @@ def test_document_mask_is_same_document_and_not_later(ids: list[int]) -> None:
     for query, row in enumerate(mask.tolist()):
         for key, allowed in enumerate(row):
             assert allowed == (key <= query and ids[key] == ids[query])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(1, 12))
+def test_window_mask_is_the_last_few_tokens(positions: list[int], window: int) -> None:
+    mask = window_mask(torch.tensor([positions]), 10, window=window)[0, 0]
+    for position, row in zip(positions, mask.tolist(), strict=True):
+        assert [key for key in range(10) if row[key]] == [
+            key for key in range(10) if position - window < key <= position
+        ]
 
 
 def test_all_forms_are_listed() -> None:

@@ -8,9 +8,11 @@ import torch
 from autogpt.core.errors import ConfigError
 from autogpt.nn.positions import (
     LearnedPositions,
+    LinearScaling,
     Llama3Scaling,
     RotaryPositions,
     SinusoidalPositions,
+    YarnScaling,
     inverse_frequencies,
     rotate,
 )
@@ -81,6 +83,47 @@ def test_llama3_scaling_keeps_short_waves_and_stretches_long_ones() -> None:
     between = ~short & ~long
     assert between.any()
     assert ((scaled[between] < plain[between]) & (scaled[between] > plain[between] / 8)).all()
+
+
+def test_linear_scaling_slows_all_waves_alike() -> None:
+    scaled = inverse_frequencies(128, theta=500.0, scaling=LinearScaling(factor=4.0))
+    torch.testing.assert_close(scaled, inverse_frequencies(128, theta=500.0) / 4)
+
+
+def test_yarn_keeps_fast_pairs_slows_the_slow_ones_and_amplifies() -> None:
+    scaling = YarnScaling(factor=4.0, original_max_position_embeddings=4096, attention_factor=1.25)
+    plain = inverse_frequencies(128, theta=10_000.0)
+    scaled = inverse_frequencies(128, theta=10_000.0, scaling=scaling)
+    turns = 4096 * plain / (2 * math.pi)
+    ratio = scaled / plain
+    torch.testing.assert_close(ratio[turns > 40], torch.ones_like(ratio[turns > 40]))
+    torch.testing.assert_close(ratio[turns < 0.9], torch.full_like(ratio[turns < 0.9], 0.25))
+    assert (ratio.diff() <= 1e-6).all()
+    ramp = (ratio > 0.26) & (ratio < 0.99)
+    assert 10 < int(ramp.sum()) < 40
+    steps = ratio[ramp].diff()  # linear in the number of the pair: YaRN, equation 13
+    torch.testing.assert_close(steps, steps.mean().expand_as(steps), rtol=0.01, atol=1e-5)
+
+    table = RotaryPositions(8, 128, theta=10_000.0, scaling=scaling)(8)
+    torch.testing.assert_close(table.cos[0], torch.full((128,), 1.25))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"factor": 0.0},
+        {"factor": math.nan},
+        {"attention_factor": 0.0},
+        {"beta_slow": 32.0},
+        {"original_max_position_embeddings": 0},
+    ],
+)
+def test_yarn_out_of_range_is_refused(wrong: dict[str, float]) -> None:
+    right = {"factor": 4.0, "original_max_position_embeddings": 64, "attention_factor": 1.0}
+    with pytest.raises(ConfigError, match="Rotary scaling needs"):
+        YarnScaling(**{**right, **wrong})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="Rotary scaling needs factor >= 1"):
+        LinearScaling(factor=0.5)
 
 
 @pytest.mark.parametrize(

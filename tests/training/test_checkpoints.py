@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from autogpt.core.errors import CheckpointError
+from autogpt.core.files import write_json, write_manifest
+from autogpt.models.weights import write_safetensors
 from autogpt.training import checkpoints
 from autogpt.training.checkpoints import RunState
 
@@ -76,3 +78,32 @@ def test_what_a_crash_left_unfinished_does_not_count(tmp_path: Path):
     assert found.name == "step-00000001"
     save(tmp_path, 2)
     assert not unfinished.exists()
+
+
+def test_checkpoints_of_the_first_format_are_read(tmp_path: Path):
+    folder = tmp_path / "checkpoints" / "step-00000007"
+    write_safetensors(folder / "state.safetensors", [("a", torch.ones(2))], dtype=torch.float32)
+    old = {"steps": 7, "tokens": 700, "train_s": 1.5, "other_s": 0.5, "energy_kwh": 0.0}
+    write_json(folder / "state.json", old)
+    write_manifest(folder, ["state.safetensors", "state.json"])
+    found = checkpoints.latest(tmp_path)
+    assert found is not None
+    at, tensors = checkpoints.load(found)
+    assert at == RunState(steps=7, tokens=700, train_s=1.5, other_s=0.5)
+    assert tensors.keys() == {"a"}
+
+
+def test_a_newer_format_is_refused_in_a_sentence(tmp_path: Path):
+    save(tmp_path, 1)
+    folder = tmp_path / "checkpoints" / "step-00000001"
+    write_json(folder / "state.json", {"format": 99, "steps": 1, "sparkle": True})
+    with pytest.raises(CheckpointError, match="format 99, of a newer AutoGPT") as error:
+        checkpoints.load(folder)
+    assert "pip install -U" in error.value.hint
+
+
+def test_a_past_that_was_given_up_is_removed(tmp_path: Path):
+    save(tmp_path, 8, 12)
+    save(tmp_path, 10)  # resumed from 8, because 12 was damaged
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["step-00000008", "step-00000010"]

@@ -132,7 +132,8 @@ def _commands() -> dict[str, str]:
         package = re.match(r"[\w.-]+", requirement)
         extra = re.search(r"extra\s*==\s*['\"]([\w.-]+)['\"]", requirement)
         if package and extra:
-            commands[package[0]] = f'pip install "{_DISTRIBUTION}[{extra[1]}]"'
+            # The first extra that names it: what the tests need comes last.
+            commands.setdefault(package[0], f'pip install "{_DISTRIBUTION}[{extra[1]}]"')
     return commands | _VIEWERS
 
 

@@ -8,17 +8,44 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from autogpt.cli.options import Json, Seed
+from autogpt.cli.offer import require
+from autogpt.cli.options import (
+    Beams,
+    Choices,
+    DryAllowedLength,
+    DryBase,
+    DryBreaker,
+    DryMultiplier,
+    FrequencyPenalty,
+    Grammar,
+    Json,
+    JsonSchema,
+    LengthPenalty,
+    LogitBias,
+    MaxTokens,
+    MinP,
+    PresencePenalty,
+    Regex,
+    RepetitionPenalty,
+    Seed,
+    Stop,
+    StopLoops,
+    Temperature,
+    TopK,
+    TopP,
+)
 from autogpt.core.errors import ResourceError, UsageError
 from autogpt.core.files import explain_os_errors
 
 if TYPE_CHECKING:
     from autogpt.data.readers import Document
-    from autogpt.inference.sampling import SamplingParams
+    from autogpt.inference.engine import Overflow
+    from autogpt.inference.params import SamplingParams
+    from autogpt.inference.settings import ManySettings
     from autogpt.llm import LLM
     from autogpt.models.quantized import Quantization
 
@@ -31,7 +58,9 @@ _Prompt = tuple[str, str]
 
 
 def generate(  # noqa: PLR0913 - each flag is spelled out for the user
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run folder or a model folder.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A run folder, a model folder or a name.")
+    ],
     prompt: Annotated[
         str | None,
         typer.Argument(
@@ -65,47 +94,28 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
             "(fail, the default), or go on without it (skip).",
         ),
     ] = None,
-    max_tokens: Annotated[
-        int,
-        typer.Option(metavar="N", help="Write at most this many tokens; the model may end sooner."),
-    ] = 256,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="How freely to choose: 0 always takes the likeliest token, 1 follows the model's "
-            "probabilities. Default, here and below: what the model's files say; else 0.8 and "
-            "no filters.",
-        ),
-    ] = None,
-    top_k: Annotated[
-        int | None, typer.Option(metavar="N", help="Choose among the N likeliest tokens only.")
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            metavar="P",
-            help="Choose among the fewest tokens that together have this probability, up to 1.",
-        ),
-    ] = None,
-    min_p: Annotated[
-        float | None,
-        typer.Option(
-            metavar="P",
-            help="Leave out tokens less likely than this fraction of the likeliest, 0 to 1.",
-        ),
-    ] = None,
-    repetition_penalty: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Above 1, tokens that occurred become less likely."),
-    ] = None,
+    max_tokens: MaxTokens = 256,
+    stop: Stop = None,
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    logit_bias: LogitBias = None,
+    beams: Beams = None,
+    length_penalty: LengthPenalty = None,
+    repetition_penalty: RepetitionPenalty = None,
+    presence_penalty: PresencePenalty = None,
+    frequency_penalty: FrequencyPenalty = None,
+    dry_multiplier: DryMultiplier = None,
+    dry_base: DryBase = None,
+    dry_allowed_length: DryAllowedLength = None,
+    dry_breaker: DryBreaker = None,
+    stop_loops: StopLoops = None,
+    json_schema: JsonSchema = None,
+    regex: Regex = None,
+    choices: Choices = None,
+    grammar: Grammar = None,
     seed: Seed = None,
-    stop: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TEXT", help="End before this text; may be given several times, first wins."
-        ),
-    ] = None,
     n: Annotated[
         int,
         typer.Option(metavar="N", help="How many completions of each prompt."),
@@ -118,6 +128,14 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
             "likeliest in its place.",
         ),
     ] = None,
+    overflow: Annotated[
+        str,
+        typer.Option(
+            metavar="truncate|refuse",
+            help="A prompt longer than the model's context: read its end and warn (truncate, the "
+            "default), or end with an error (refuse).",
+        ),
+    ] = "truncate",
     quantize: Annotated[
         str | None,
         typer.Option(
@@ -131,49 +149,118 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
 
     The new text is printed as it is written, without the prompt.
 
-    Of a prompt longer than the model's context, only the end is read; a warning says so.
-
     \b
     autogpt generate runs/mine "Once upon a time" --seed 1
     autogpt generate runs/mine "Q: Why?" --stop "Q:" --max-tokens 64 --json
+    autogpt generate runs/mine "Is it late?" --choices yes,no
     autogpt generate runs/mine --input prompts.txt --temperature 0 > texts.jsonl
     """  # noqa: D301 - \b keeps typer from joining the lines
     _check_usage(prompt, input_, text_field=text_field, on_error=on_error)
+    from autogpt.inference.settings import check_settings
+
     if logprobs is not None and not (json_ or input_):
         raise UsageError("--logprobs is shown in JSON only.", hint="Add --json.")
-    settings: dict[str, Any] = {
+    too_long = _read_overflow(overflow)
+    settings: ManySettings = {
         "max_tokens": max_tokens,
+        "stop": stop,
         "temperature": temperature,
         "top_k": top_k,
         "top_p": top_p,
         "min_p": min_p,
+        "logit_bias": _read_bias(logit_bias),
+        "beams": beams,
+        "length_penalty": length_penalty,
         "repetition_penalty": repetition_penalty,
+        "presence_penalty": presence_penalty,
+        "frequency_penalty": frequency_penalty,
+        "dry_multiplier": dry_multiplier,
+        "dry_base": dry_base,
+        "dry_allowed_length": dry_allowed_length,
+        "dry_breakers": dry_breaker,
+        "stop_loops": stop_loops,
+        "json_schema": _read_schema(json_schema),
+        "regex": regex,
+        "choices": _read_choices(choices),
+        "grammar": None if grammar is None else _read_rules(grammar),
         "seed": seed,
         "n": n,
-        "stop": tuple(stop or ()),
         "logprobs": logprobs,
     }
-    from autogpt.inference.sampling import SamplingParams
-    from autogpt.llm import load
     from autogpt.models.quantized import check_quantization
 
     if quantize is not None:
         check_quantization(quantize)
     # What is wrong with settings or prompts is said before a large model is loaded.
-    SamplingParams(**{key: value for key, value in settings.items() if value is not None})
+    check_settings(settings)
     if input_ is not None:
         prompts = list(_read_prompts(input_, text_field, on_error or "fail"))
     else:
         prompts = [("", _read_input() if prompt == "-" else prompt or "")]
+    from autogpt.llm import load
+
+    require(model)
     llm = load(model, quantize=cast("Quantization | None", quantize))
     params = llm.sampling(**settings)
     with _standard_output():
         if input_ is not None:
-            _print_lines(llm, prompts, params)
+            _print_lines(llm, prompts, params, too_long)
         elif json_ or n > 1:
-            _print_completions(llm, prompts[0][1], params, as_json=json_)
+            _print_completions(llm, prompts[0][1], params, too_long, as_json=json_)
         else:
-            _stream(llm, prompts[0][1], params)
+            _stream(llm, prompts[0][1], params, too_long)
+
+
+def _read_overflow(value: str) -> Overflow:
+    if value not in ("truncate", "refuse"):
+        raise UsageError(f"--overflow is {value!r}, expected 'truncate' or 'refuse'.")
+    return cast("Overflow", value)
+
+
+def _read_bias(items: list[str] | None) -> dict[int, float] | None:
+    if items is None:
+        return None
+    bias = {}
+    for item in items:
+        token_id, _, value = item.partition("=")
+        try:
+            bias[int(token_id)] = float(value)
+        except ValueError as error:
+            raise UsageError(
+                f"--logit-bias is {item!r}, expected a token's id and a number.",
+                hint="Write it like 42=-100.",
+            ) from error
+    return bias
+
+
+def _read_schema(value: str | None) -> str | None:
+    """Return the text of a schema that is given in place, or as a file."""
+    if value is None or value.lstrip()[:1] in ("{", "[") or value.strip() in ("true", "false"):
+        return value
+    return _read_rules(value)
+
+
+def _read_rules(name: str) -> str:
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(f"The file {name!r} does not exist.")
+    with explain_os_errors(path):
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"The file {name!r} is not UTF-8.") from error
+
+
+def _read_choices(value: str | None) -> list[str] | None:
+    if value is None:
+        return None
+    if not value.lstrip().startswith("["):
+        return [choice.strip() for choice in value.split(",")]
+    try:
+        listed: list[str] = json.loads(value)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"--choices is {value!r}, which is no list in JSON.") from error
+    return listed
 
 
 def _check_usage(
@@ -264,27 +351,31 @@ def _standard_output() -> Iterator[None]:
             raise
 
 
-def _print_lines(llm: LLM, prompts: list[_Prompt], params: SamplingParams) -> None:
+def _print_lines(
+    llm: LLM, prompts: list[_Prompt], params: SamplingParams, overflow: Overflow
+) -> None:
     """Print one JSON line per completion of all prompts, batch by batch."""
     size = max(1, _BATCH_ROWS // params.n)
     for start in range(0, len(prompts), size):
         batch = prompts[start : start + size]
-        rows = llm.complete([text for _, text in batch], params)
+        rows = llm.complete([text for _, text in batch], params, overflow=overflow)
         for (source, text), completions in zip(batch, rows, strict=True):
             for index, completion in enumerate(completions):
                 facts = {"source": source, "prompt": text, "index": index}
                 print(json.dumps(facts | completion.to_dict(), ensure_ascii=False), flush=True)
 
 
-def _print_completions(llm: LLM, prompt: str, params: SamplingParams, *, as_json: bool) -> None:
-    for index, completion in enumerate(llm.complete([prompt], params)[0]):
+def _print_completions(
+    llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow, *, as_json: bool
+) -> None:
+    for index, completion in enumerate(llm.complete([prompt], params, overflow=overflow)[0]):
         line = json.dumps({"index": index} | completion.to_dict(), ensure_ascii=False)
         print(line if as_json else completion.text + "\n", flush=True)
 
 
-def _stream(llm: LLM, prompt: str, params: SamplingParams) -> None:
+def _stream(llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow) -> None:
     try:
-        for chunk in llm.run([prompt], params):
+        for chunk in llm.run([prompt], params, overflow=overflow):
             print(chunk.text, end="", flush=True)
     finally:  # also on Ctrl-C: the shell's next line begins on a line of its own
         print(flush=True)

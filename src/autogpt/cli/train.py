@@ -1,18 +1,24 @@
-"""The verbs that make a model: ``quickstart`` and ``train``."""
+"""The verbs that make a model: ``quickstart``, ``plan`` and ``train``."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from autogpt.cli.options import Json, Quiet, Seed, Set
-from autogpt.core.config import merge, parse_settings, read_toml
+from autogpt.cli.options import Json, Quiet, Seed, Set, process_start
+from autogpt.core import launch
+from autogpt.core.config import merge, parse_settings
 from autogpt.core.units import format_duration
 
-__all__ = ["quickstart", "train"]
+__all__ = ["plan", "quickstart", "train"]
+
+BUDGET = "What to spend: 90s, 10m, 3h, 5Mtokens, 0.02kWh or $1.50."
+PRICE = "What an hour of this machine costs, for a budget of money."
 
 
 def quickstart(
@@ -31,7 +37,9 @@ def quickstart(
     given = merge(
         parse_settings(settings or []), {"training": {"budget": budget}} if budget else {}
     )
-    result = recipe.quickstart(out=_fresh(out), settings=given, progress=Progress(quiet=quiet))
+    result = recipe.quickstart(
+        out=_fresh(out), settings=given, begun=process_start(), progress=Progress(quiet=quiet)
+    )
     if json_:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
         return
@@ -48,10 +56,44 @@ def quickstart(
     )
 
 
-def train(  # noqa: PLR0913 - each flag is spelled out for the user
+def plan(  # noqa: PLR0913 - each flag is spelled out for the user
     sources: Annotated[list[str], typer.Argument(help="Files, folders, globs, - or hf:NAME.")],
+    budget: Annotated[str | None, typer.Option(help=BUDGET)] = None,
+    price_per_hour: Annotated[float | None, typer.Option(help=PRICE)] = None,
+    recipe_file: Annotated[Path | None, typer.Option("--recipe", help="A TOML recipe.")] = None,
+    settings: Set = None,
+    text_field: Annotated[str | None, typer.Option(help="The field that holds the text.")] = None,
+    seed: Seed = None,
+    quiet: Quiet = False,  # noqa: FBT002 - a command line flag
+    json_: Json = False,  # noqa: FBT002 - a command line flag
+) -> None:
+    """Say what a budget buys here: model, tokens, time, memory, energy, expected quality."""
+    given = _given(
+        recipe_file,
+        settings,
+        seed,
+        training={"budget": budget, "price_per_hour": price_per_hour},
+        read={"text_field": text_field},
+    )
+    from autogpt import recipe
+    from autogpt.core.progress import Progress
+
+    made = recipe.plan(sources, settings=given, progress=Progress(quiet=quiet or json_))
+    if json_:
+        print(json.dumps(made.to_dict(), ensure_ascii=False))
+        return
+    print(made)
+    print(f"\nto do it: autogpt train {' '.join(sources)} --budget {made.plan.budget} --out RUN")
+
+
+def train(  # noqa: PLR0913 - each flag is spelled out for the user
     out: Annotated[Path, typer.Option(help="The run folder.")],
-    budget: Annotated[str | None, typer.Option(help="Wall time, as in 90s, 10m, 3h.")] = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders, globs, - or hf:NAME; not needed to go on."),
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help=f"{BUDGET} +10m: so much more.")] = None,
+    price_per_hour: Annotated[float | None, typer.Option(help=PRICE)] = None,
     preset: Annotated[str | None, typer.Option(help="auto, tiny, small or medium.")] = None,
     recipe_file: Annotated[Path | None, typer.Option("--recipe", help="A TOML recipe.")] = None,
     settings: Set = None,
@@ -66,33 +108,48 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
     resume: Annotated[  # noqa: FBT002 - a command line flag
         bool, typer.Option("--resume", help="Go on with the stopped run in --out.")
     ] = False,
+    from_run: Annotated[
+        Path | None,
+        typer.Option("--from", help="Begin with the weights and the data of this run."),
+    ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard (always written), mlflow, trackio or wandb."),
+    ] = None,
+    nproc: Annotated[
+        int | None, typer.Option(help="Processes that train together on this machine.")
+    ] = None,
     seed: Seed = None,
     quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Train a model from nothing on your text, within a budget."""
-    flags: dict[str, dict[str, object]] = {
-        "training": {"budget": budget},
-        "model": {"preset": preset},
-        "read": {"text_field": text_field, "on_error": on_error, "encoding": encoding},
-        "tokenizer": {"vocab_size": vocab_size},
-    }
-    kept = {
-        room: {key: value for key, value in values.items() if value is not None}
-        for room, values in flags.items()
-    }
-    given = merge(
-        read_toml(recipe_file) if recipe_file else {},
-        parse_settings(settings or []),
-        kept,
-        {} if seed is None else {"seed": seed},
+    if launch.must_launch(nproc):
+        raise typer.Exit(launch.run(sys.argv[1:], processes=nproc or 1))
+    given = _given(
+        recipe_file,
+        settings,
+        seed,
+        training={"budget": budget, "price_per_hour": price_per_hour},
+        model={"preset": preset},
+        read={"text_field": text_field, "on_error": on_error, "encoding": encoding},
+        tokenizer={"vocab_size": vocab_size},
     )
     from autogpt import recipe
     from autogpt.core.progress import Progress
 
     result = recipe.train(
-        sources, out=out, settings=given, resume=resume, progress=Progress(quiet=quiet)
+        sources or (),
+        out=out,
+        settings=given,
+        resume=resume,
+        from_run=from_run,
+        track=track or (),
+        begun=process_start(),
+        progress=Progress(quiet=quiet or not launch.leads()),
     )
+    if not launch.leads():
+        return
     if json_:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
@@ -100,6 +157,27 @@ def train(  # noqa: PLR0913 - each flag is spelled out for the user
             f"{result.val_bits_per_byte:.4f} bits per byte after "
             f"{format_duration(result.wall_s)}; see {result.run}/report.html"
         )
+
+
+def _given(
+    recipe_file: Path | None,
+    settings: list[str] | None,
+    seed: int | None,
+    **rooms: Mapping[str, object],
+) -> dict[str, object]:
+    """Return what the user has said: recipe file, then --set, then flags."""
+    from autogpt.recipe import read_recipe
+
+    kept = {
+        room: {key: value for key, value in values.items() if value is not None}
+        for room, values in rooms.items()
+    }
+    return merge(
+        read_recipe(recipe_file) if recipe_file else {},
+        parse_settings(settings or []),
+        kept,
+        {} if seed is None else {"seed": seed},
+    )
 
 
 def _fresh(folder: Path) -> Path:

@@ -10,13 +10,22 @@ import difflib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from autogpt.core.errors import ConfigError
 
-__all__ = ["dump_toml", "from_mapping", "merge", "parse_settings", "read_toml", "to_mapping"]
+__all__ = [
+    "dump_toml",
+    "flatten",
+    "from_mapping",
+    "merge",
+    "parse_settings",
+    "read_toml",
+    "to_mapping",
+]
 
 T = TypeVar("T")
 
@@ -25,7 +34,7 @@ def from_mapping(cls: type[T], mapping: Mapping[str, object], *, where: str = ""
     """Build the frozen dataclass ``cls`` from nested mappings.
 
     Raises:
-        ConfigError: If a key is unknown or a value has the wrong type.
+        ConfigError: If a key is unknown or missing, or a value has the wrong type.
     """
     hints = get_type_hints(cls)
     names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # cls is a dataclass
@@ -36,6 +45,10 @@ def from_mapping(cls: type[T], mapping: Mapping[str, object], *, where: str = ""
             hint = f"Did you mean {where}{near[0]}?" if near else f"Known: {', '.join(names)}."
             raise ConfigError(f"Unknown setting {where + key!r}.", hint=hint)
         values[key] = _convert(hints[key], value, where=f"{where}{key}")
+    for field in fields(cls):  # type: ignore[arg-type]  # cls is a dataclass
+        absent = field.name not in values
+        if absent and field.default is MISSING and field.default_factory is MISSING:
+            raise ConfigError(f"{where}{field.name} is missing.")
     return cls(**values)
 
 
@@ -44,6 +57,11 @@ def _convert(kind: Any, value: object, *, where: str) -> object:  # noqa: ANN401
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} = {value!r}: a table of settings was expected.")
         return from_mapping(kind, value, where=f"{where}.")
+    if get_origin(kind) in (tuple, Mapping):
+        return _convert_all(kind, value, where=where)
+    for part in _parts(kind):  # a table, or nothing
+        if is_dataclass(part) and isinstance(value, Mapping):
+            return _convert(part, value, where=where)
     allowed = {part for part in (bool, int, float, str) if part is kind or part in _parts(kind)}
     if isinstance(value, int) and not isinstance(value, bool) and float in allowed:
         return value if int in allowed else float(value)
@@ -53,8 +71,20 @@ def _convert(kind: Any, value: object, *, where: str) -> object:  # noqa: ANN401
     return value
 
 
+def _convert_all(kind: Any, value: object, *, where: str) -> object:  # noqa: ANN401 - a type hint
+    """Convert a list for ``tuple[X, ...]``, or a table for ``Mapping[str, X]``."""
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where} = {value!r}: a list was expected.")
+        return tuple(_convert(get_args(kind)[0], each, where=where) for each in value)
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} = {value!r}: a table was expected.")
+    inner = get_args(kind)[1]
+    return {key: _convert(inner, each, where=f"{where}.{key}") for key, each in value.items()}
+
+
 def _parts(kind: Any) -> tuple[object, ...]:  # noqa: ANN401 - a type hint
-    return getattr(kind, "__args__", ())
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
 
 
 def to_mapping(config: object) -> dict[str, object]:
@@ -97,6 +127,17 @@ def merge(*layers: Mapping[str, object]) -> dict[str, object]:
             both = isinstance(old, Mapping) and isinstance(value, Mapping)
             result[key] = merge(old, value) if both else value  # type: ignore[arg-type]  # both
     return result
+
+
+def flatten(settings: Mapping[str, object], *, prefix: str = "") -> dict[str, object]:
+    """Return nested settings by their dotted names, as in ``training.lr``."""
+    flat: dict[str, object] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, prefix=f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
 
 
 def read_toml(path: Path) -> dict[str, object]:

@@ -8,7 +8,10 @@
     ├── DataError                exit 1, "data": a source, field or row cannot be used
     ├── CheckpointError          exit 1, "checkpoint": a model folder is missing, torn or altered
     ├── RunError                 exit 1, "run": a run folder is in use or holds another run
+    │   └── PeerLostError        exit 75, "run": another process of this run has ended
     ├── ResourceError            exit 1, "resource": disk, memory or permission ran out
+    ├── DownloadError            exit 1, "download": a model cannot be fetched, or is another one
+    ├── LicenseError             exit 1, "license": terms that have to be accepted were not
     ├── MissingExtraError        exit 1, "missing_extra": an optional part is not installed
     └── RefusedError             exit 3, "refused": a safety rail said no
 
@@ -25,7 +28,10 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "DownloadError",
+    "LicenseError",
     "MissingExtraError",
+    "PeerLostError",
     "RefusedError",
     "ResourceError",
     "RunError",
@@ -88,10 +94,37 @@ class RunError(AutoGPTError):
     code = "run"
 
 
+class PeerLostError(RunError):
+    """Another process of this run has ended, and this one cannot go on alone.
+
+    Its exit code, EX_TEMPFAIL of BSD's sysexits, lets whoever started them tell who was first.
+    """
+
+    exit_code = 75
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process of this run has ended, so the run ended.",
+            hint="It can go on after its last checkpoint: give the same command with --resume.",
+        )
+
+
 class ResourceError(AutoGPTError):
     """Disk space, memory or a permission is not there."""
 
     code = "resource"
+
+
+class DownloadError(AutoGPTError):
+    """A model could not be fetched, or what came is not what was asked for."""
+
+    code = "download"
+
+
+class LicenseError(AutoGPTError):
+    """The terms of a model were not accepted."""
+
+    code = "license"
 
 
 class MissingExtraError(AutoGPTError):

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +21,8 @@ from autogpt.core.errors import CheckpointError, ResourceError
 __all__ = [
     "MANIFEST",
     "explain_os_errors",
+    "forget_cached",
+    "fsync_folder",
     "open_atomic",
     "read_json",
     "sha256_file",
@@ -47,6 +49,11 @@ def explain_os_errors(path: Path) -> Iterator[None]:
             raise ResourceError(
                 f"The disk is full: writing {str(path)!r} failed.",
                 hint="Free some space, or choose another folder, and run the same command again.",
+            ) from error
+        if error.errno == errno.EIO:
+            raise ResourceError(
+                f"Writing {str(path)!r} failed: the disk reports an input/output error.",
+                hint="See what the system's log says of the disk (dmesg), or use another one.",
             ) from error
         if error.errno == errno.EFBIG:
             raise ResourceError(
@@ -93,13 +100,29 @@ def open_atomic(path: Path, mode: str = "wb", *, encoding: str | None = None) ->
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make a rename inside ``folder`` durable (a no-op where folders cannot be opened)."""
-    with contextlib.suppress(OSError):
+    """Make a rename inside ``folder`` durable (a no-op where the system cannot do that).
+
+    Raises:
+        OSError: If the disk fails.
+    """
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    except (IsADirectoryError, PermissionError):  # Windows cannot open folders
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def forget_cached(path: Path) -> None:
+    """Let the next reader of a durable file get it from the disk, where the system can do that."""
+    if hasattr(os, "posix_fadvise"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -133,10 +156,22 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_manifest(folder: Path, names: Sequence[str], **extra: object) -> None:
-    """Write ``manifest.json`` with size and sha256 of ``names``, plus ``extra`` facts."""
+def write_manifest(
+    folder: Path, names: Sequence[str], *, known: Mapping[str, str] | None = None, **extra: object
+) -> None:
+    """Write ``manifest.json`` with size and sha256 of ``names``, plus ``extra`` facts.
+
+    Args:
+        folder: Where the files are.
+        names: Of the files.
+        known: The sha256 of what was meant to be written, by name; others are read back.
+        extra: Plain values.
+    """
     files = {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_file(folder / name)}
+        name: {
+            "bytes": (folder / name).stat().st_size,
+            "sha256": (known or {}).get(name) or sha256_file(folder / name),
+        }
         for name in sorted(names)
     }
     write_json(folder / MANIFEST, {"files": files, **extra})
@@ -153,15 +188,22 @@ def verify_manifest(folder: Path, *, deep: bool = True) -> dict[str, Any]:
         CheckpointError: If a file is missing, truncated or altered.
     """
     manifest: dict[str, Any] = read_json(folder / MANIFEST)
-    for name, facts in manifest.get("files", {}).items():
+    try:
+        expected = [
+            (str(name), facts["bytes"], facts["sha256"])
+            for name, facts in manifest["files"].items()
+        ]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{str(folder / MANIFEST)!r} is not a manifest.") from error
+    for name, expected_bytes, expected_sha256 in expected:
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{str(path)!r} is missing from the folder.")
         size = path.stat().st_size
-        if size != facts["bytes"]:
+        if size != expected_bytes:
             raise CheckpointError(
-                f"{str(path)!r} is truncated or altered: {size} bytes, {facts['bytes']} expected."
+                f"{str(path)!r} is truncated or altered: {size} bytes, {expected_bytes} expected."
             )
-        if deep and sha256_file(path) != facts["sha256"]:
+        if deep and sha256_file(path) != expected_sha256:
             raise CheckpointError(f"{str(path)!r} was altered: its sha256 does not match.")
     return manifest

@@ -17,9 +17,9 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column
 
-from autogpt.core.units import format_duration
+from autogpt.core.units import format_bytes, format_duration
 
-__all__ = ["Progress"]
+__all__ = ["ByteProgress", "Progress"]
 
 _LINE_EVERY_S = 10.0
 _DRAWS_PER_S = 4.0  # as often as one reads; drawing takes time from the work
@@ -91,3 +91,33 @@ class Progress:
     def _write(self) -> None:
         self._line, self._waiting, self._line_at = self._waiting, "", time.monotonic()
         self.say(self._line)
+
+
+class ByteProgress:
+    """Counts bytes as they arrive, and shows share, rate and time left.
+
+    Args:
+        progress: Where it is shown.
+        total_bytes: How many there will be.
+    """
+
+    def __init__(self, progress: Progress, total_bytes: int) -> None:
+        self._progress = progress
+        self._total = max(1, total_bytes)
+        self._skipped = self._arrived = 0
+        self._begin = time.monotonic()
+
+    def skip(self, size_bytes: int) -> None:
+        """Count bytes that were there before; they say nothing of the rate."""
+        self._skipped += size_bytes
+
+    def add(self, size_bytes: int) -> None:
+        """Count bytes that arrived."""
+        self._arrived += size_bytes
+        done = min(self._total, self._skipped + self._arrived)
+        rate = self._arrived / max(1e-3, time.monotonic() - self._begin)
+        self._progress.update(
+            done / self._total,
+            f"{format_bytes(done)} of {format_bytes(self._total)}, {format_bytes(rate)}/s",
+            left_s=(self._total - done) / rate if rate else None,
+        )

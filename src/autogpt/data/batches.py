@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from torch import Tensor
 from autogpt.core.errors import DataError
 from autogpt.data.shards import TokenShard
 
-__all__ = ["Batch", "Batches", "windows"]
+__all__ = ["Batch", "Batches", "grouped", "windows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,14 @@ class Batch:
     inputs: Int[Tensor, "B T"]
     targets: Int[Tensor, "B T"]
     document_ids: Int[Tensor, "B T"] | None
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on ``device``; from memory that a GPU can copy by itself."""
+        if device.type == "cpu":
+            return self
+        tensors = (self.inputs, self.targets, self.document_ids)
+        moved = [t if t is None else t.pin_memory().to(device, non_blocking=True) for t in tensors]
+        return Batch(*moved)  # type: ignore[arg-type]  # only documents may be None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,12 +49,14 @@ class Batches:
         batch_size: B.
         context_length: T.
         seed: Of the order.
+        first_row: Where in the order batch 0 begins, in rows.
     """
 
     shard: TokenShard
     batch_size: int
     context_length: int
     seed: int
+    first_row: int = 0
 
     def __post_init__(self) -> None:
         """Check that there is a window at all.
@@ -67,7 +78,8 @@ class Batches:
 
     def __getitem__(self, index: int) -> Batch:
         """Return batch ``index``, counted from 0."""
-        places = [self._start(index * self.batch_size + row) for row in range(self.batch_size)]
+        first = self.first_row + index * self.batch_size
+        places = [self._start(first + row) for row in range(self.batch_size)]
         return _gather(self.shard, np.array(places, dtype=np.int64), self.context_length)
 
     def _start(self, number: int) -> int:
@@ -102,6 +114,12 @@ def windows(shard: TokenShard, *, batch_size: int, context_length: int) -> Itera
         if places[-1] == last and len(starts) > 1:
             batch.targets[-1, : int(starts[-2]) + context_length - last] = -100
         yield batch
+
+
+def grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """Yield ``size`` batches at a time; the last group may have fewer."""
+    while group := list(islice(batches, size)):
+        yield group
 
 
 def _gather(shard: TokenShard, starts: npt.NDArray[np.int64], length: int) -> Batch:

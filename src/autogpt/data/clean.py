@@ -1,7 +1,7 @@
 """Documents to two cleaned texts, train and validation, and a table of what was removed.
 
 The split comes first: by the hash of each text, before anything is dropped (``split.py``). Each
-step then has its flag (``steps.py``): repair, too short, repetitive (``quality.py``), duplicates,
+step then has its flag (``steps.py``): repair, too short, repetitive (``examine.py``), duplicates,
 near duplicates (``duplicates.py``). No text of the validation split is left in train, whatever the
 flags. Text goes straight to disk (``intake.py``, ``spool.py``); memory holds some twenty bytes a
 document.
@@ -24,7 +24,9 @@ from autogpt.core.errors import DataError
 from autogpt.core.files import explain_os_errors
 from autogpt.core.units import format_bytes
 from autogpt.data import duplicates, split
-from autogpt.data.intake import EXAMPLES, LEAST_BLOCK_BYTES, Intake, sized
+from autogpt.data.crew import examined
+from autogpt.data.examine import EXAMPLES
+from autogpt.data.intake import LEAST_BLOCK_BYTES, Intake, batched, sized
 from autogpt.data.readers import Document
 from autogpt.data.spool import CleanedText, write_cleaned
 from autogpt.data.steps import CleanConfig, CleanReport, CleanStep, Step
@@ -55,6 +57,7 @@ def clean(
     *,
     folder: Path,
     progress: Callable[[int], None] | None = None,
+    processes: int | None = None,
 ) -> CleanResult:
     """Clean ``documents`` and write ``train.txt`` and ``validation.txt`` into ``folder``.
 
@@ -63,6 +66,7 @@ def clean(
         config: What to do.
         folder: Made if need be; temporary files in it take about twice the text.
         progress: Called with the characters of each document as it is taken in.
+        processes: That examine a large corpus; one a core by default. The result is the same.
 
     Raises:
         DataError: If too little text is left to hold some out.
@@ -73,11 +77,13 @@ def clean(
         folder.mkdir(parents=True, exist_ok=True)
         room = Path(tempfile.mkdtemp(prefix=".cleaning-", dir=folder))
         try:
-            with Intake(room, config) as intake:
-                for document, continues in sized(documents, config):
-                    intake.add(document, continues=continues)
+            with Intake(room) as intake:
+                batches = batched(sized(documents, config))
+                for batch, found in examined(batches, config, processes=processes):
+                    intake.add(batch, found)
                     if progress is not None:
-                        progress(len(document.text))
+                        for document, _ in batch:
+                            progress(len(document.text))
             return _decide(intake, config, folder)
         finally:
             shutil.rmtree(room, ignore_errors=True)

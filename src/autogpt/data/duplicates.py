@@ -12,6 +12,7 @@ With 10 bands of 6 values, a pair of similarity s is looked at with probability 
 
 from __future__ import annotations
 
+import contextlib
 from array import array
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -22,15 +23,17 @@ from numpy.typing import NDArray
 
 from autogpt.data.quality import WINDOW_BYTES
 
-__all__ = ["NearIndex", "signatures", "twins"]
+__all__ = ["NO_KEYS", "NO_VALUES", "NearIndex", "signatures", "twins"]
 
 _VALUES = 64
 _BANDS, _BAND_VALUES = 10, 6
 _CHANCE = 1 / 256  # two unequal values have the same low eight bits this often
-_ROWS_A_PASS = 1 << 21
+_ROWS_A_PASS = 1 << 19  # some 60 bytes a row are held while a pass sorts its share of the keys
 _READ_ROWS = 1 << 18
 _PAIRS_AT_ONCE = 1 << 13
 
+NO_VALUES = np.empty((0, _VALUES), dtype=np.uint8)
+NO_KEYS = np.empty((0, _BANDS), dtype=np.uint64)
 Keys = Callable[[int, int], NDArray[np.uint64]]
 
 
@@ -105,13 +108,14 @@ class NearIndex:
     """Signatures of rows on disk, and the search for near duplicates among them.
 
     Args:
-        folder: Where its two files go.
+        folder: Where its files go.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._values_path, self._keys_path = folder / "minhash", folder / "bands"
+        self._values_path = folder / "minhash"
         self._values = self._values_path.open("wb")
-        self._keys = self._keys_path.open("wb")
+        self._keys_paths = [folder / f"band-{band}" for band in range(_BANDS)]
+        self._keys = [path.open("wb") for path in self._keys_paths]
         self._rows = array("q")
 
     def add(
@@ -120,12 +124,14 @@ class NearIndex:
         """Append the signatures and band keys of ``rows``."""
         self._rows.frombytes(rows.astype(np.int64).tobytes())
         self._values.write(values.tobytes())
-        self._keys.write(keys.tobytes())
+        for file, column in zip(self._keys, keys.T, strict=True):
+            file.write(column.tobytes())
 
     def close(self) -> None:
         """End writing; the rows can then be compared."""
-        with self._values, self._keys:
-            pass
+        with contextlib.ExitStack() as stack:
+            for file in (self._values, *self._keys):
+                stack.enter_context(file)
 
     def find(
         self, keep: NDArray[np.bool_], first: NDArray[np.bool_], threshold: float
@@ -153,10 +159,8 @@ class NearIndex:
 
     def _band(self, band: int) -> Keys:
         def keys(start: int, stop: int) -> NDArray[np.uint64]:
-            with self._keys_path.open("rb") as file:
-                count, width = (stop - start) * _BANDS, 8 * _BANDS
-                part = np.fromfile(file, dtype=np.uint64, count=count, offset=start * width)
-            return part.reshape(-1, _BANDS)[:, band]
+            with self._keys_paths[band].open("rb") as file:
+                return np.fromfile(file, dtype=np.uint64, count=stop - start, offset=8 * start)
 
         return keys
 

@@ -77,10 +77,10 @@ class Spool:
     def __len__(self) -> int:
         return len(self._sizes)
 
-    def add(self, text: bytes) -> None:
-        """Append a row of UTF-8."""
+    def add(self, text: bytes, sizes: NDArray[np.uint32]) -> None:
+        """Append rows of UTF-8, end to end."""
         self._file.write(text)
-        self._sizes.append(len(text))
+        self._sizes.frombytes(sizes.astype(np.uint32).tobytes())
 
     def close(self) -> None:
         """End writing; the rows can then be read."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from autogpt.core.files import open_atomic
 from autogpt.core.units import format_count, format_duration
+from autogpt.evaluation.fonts import is_drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,7 +116,7 @@ def draw_curves(
 
     Args:
         measurements: In the order they were taken.
-        title: Shown above; may be empty.
+        title: Shown above; may be empty. Left out where the font lacks a letter of it.
         theme: Colors for a light or a dark page.
         shape: ``wide`` for a screen or paper, ``narrow`` for a phone.
     """
@@ -123,6 +124,7 @@ def draw_curves(
     from matplotlib.figure import Figure
 
     colors = _THEMES[theme]
+    title = title if is_drawable(title) else ""
     size, dpi = ((10.0, 6.6), 160) if shape == "wide" else ((4.5, 6.8), 180)
     figure = Figure(figsize=size, dpi=dpi, facecolor=colors.page)
     FigureCanvasAgg(figure)

@@ -28,6 +28,7 @@ from autogpt.models.card import ModelFacts
 __all__ = [
     "Command",
     "Decision",
+    "Outcome",
     "Picture",
     "RunReport",
     "draw_pictures",
@@ -58,6 +59,17 @@ class Decision:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """A figure of the plan beside what happened; ``expected`` is its range where it has one."""
+
+    name: str
+    planned: str
+    expected: str
+    happened: str
+    kept: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunReport:
     """All that the report says.
 
@@ -66,6 +78,7 @@ class RunReport:
         measurements: The run's record, for the curves.
         settings: The recipe as nested mappings, everything that was decided.
         phases_s: Seconds of each phase in order, as in ``{"read": 0.4, "train": 118.0}``.
+        outcomes: The plan against what happened, if there was one.
         decisions: Choices made for the user, with reasons.
         next_commands: What to try now.
         provenance: Versions and machine, name to value.
@@ -77,6 +90,7 @@ class RunReport:
     measurements: Sequence[Measurement]
     settings: Mapping[str, object]
     phases_s: Mapping[str, float]
+    outcomes: tuple[Outcome, ...] = ()
     decisions: tuple[Decision, ...] = ()
     next_commands: tuple[Command, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)

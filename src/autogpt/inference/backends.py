@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -71,22 +70,19 @@ def make_batch(
         tables: Its blocks, enough for both.
     """
     counts = [len(ids) for ids in new]
-    starts = np.zeros(len(new) + 1, dtype=np.int32)
-    np.cumsum(counts, out=starts[1:])
-    lengths = np.array(before, dtype=np.int32) + starts[1:] - starts[:-1]
-    token_ids = np.fromiter(itertools.chain.from_iterable(new), np.int64, int(starts[-1]))
-    positions = np.arange(int(starts[-1])) + np.repeat(
-        before - starts[:-1].astype(np.int64), counts
-    )
+    lengths = [held + count for held, count in zip(before, counts, strict=True)]
+    places = [
+        place for held, length in zip(before, lengths, strict=True) for place in range(held, length)
+    ]
     blocks = np.full((len(new), max(map(len, tables))), -1, dtype=np.int32)
     for row, table in enumerate(tables):
         blocks[row, : len(table)] = table
     return StepBatch(
-        token_ids=torch.from_numpy(token_ids),
-        positions=torch.from_numpy(positions),
-        row_starts=torch.from_numpy(starts),
+        token_ids=torch.tensor([token_id for ids in new for token_id in ids]),
+        positions=torch.tensor(places),
+        row_starts=torch.tensor([0, *itertools.accumulate(counts)], dtype=torch.int32),
         block_tables=torch.from_numpy(blocks),
-        lengths=torch.from_numpy(lengths),
+        lengths=torch.tensor(lengths, dtype=torch.int32),
     )
 
 
@@ -133,30 +129,50 @@ class TorchBackend:
         self, batch: StepBatch, cache: PagedCache, *, all_logits: bool = False
     ) -> Float[Tensor, "rows V"]:
         """See :class:`Backend`."""
-        device = self._model.embedding.weight.device
         starts: list[int] = batch.row_starts.tolist()
         lengths: list[int] = batch.lengths.tolist()
         tables = batch.block_tables.numpy()
+        firsts: list[int] = tables[:, 0].tolist()
         scores: list[Tensor] = []
         order: list[int] = []  # where in the result each score belongs
-        for rows in _rectangles(starts, lengths, tables):
-            count = starts[rows[0] + 1] - starts[rows[0]]
+        for rows in _rectangles(starts, lengths, firsts):
             places = [place for row in rows for place in range(starts[row], starts[row + 1])]
-            ids = batch.token_ids[places]
-            view = PagedRows(cache, tables[rows], [lengths[row] for row in rows], count)
-            hidden = self._model(ids.view(-1, count).to(device), cache=view)  # [B, T, D]
-            scores.append(self._head(hidden.flatten(0, 1) if all_logits else hidden[:, -1]))
             order += places if all_logits else rows
+            hidden = self._read(batch, cache, rows, places, lengths)  # [B, T, D]
+            scores.append(self._head(hidden.flatten(0, 1) if all_logits else hidden[:, -1]))
         logits = scores[0] if len(scores) == 1 else torch.cat(scores)
-        if order != list(range(len(order))):
+        if not _is_count(order):
             logits = logits[torch.tensor(order, device=logits.device).argsort()]
         return logits.float()
 
+    def _read(
+        self,
+        batch: StepBatch,
+        cache: PagedCache,
+        rows: list[int],
+        places: list[int],
+        lengths: Sequence[int],
+    ) -> Float[Tensor, "B T D"]:
+        """Let some rows, all of equally many new tokens, go through the model."""
+        ids, positions, tables = batch.token_ids, batch.positions, batch.block_tables.numpy()
+        if len(places) < len(ids) or not _is_count(places):
+            index = torch.tensor(places)
+            ids, positions = ids[index], positions[index]
+            tables, lengths = tables[rows], [lengths[row] for row in rows]
+        device = self._model.embedding.weight.device
+        shape = (len(rows), len(places) // len(rows))
+        view = PagedRows(cache, tables, lengths, positions.view(shape).to(device))
+        hidden: Tensor = self._model(ids.view(shape).to(device), cache=view)
+        return hidden
+
+
+def _is_count(numbers: list[int]) -> bool:
+    """Return whether the numbers are 0, 1, 2, ..."""
+    return numbers == list(range(len(numbers)))
+
 
 def _rectangles(
-    starts: Sequence[int],
-    lengths: Sequence[int],
-    tables: npt.NDArray[np.int32],
+    starts: Sequence[int], lengths: Sequence[int], firsts: Sequence[int]
 ) -> Iterator[list[int]]:
     """Yield groups of rows that go through the model together, equally many tokens each.
 
@@ -171,6 +187,6 @@ def _rectangles(
         else:
             long.append(row)
     for rows in groups.values():
-        yield sorted(rows, key=lambda row: (lengths[row], int(tables[row, 0])))
+        yield sorted(rows, key=lambda row: (lengths[row], firsts[row]))
     for row in long:
         yield [row]

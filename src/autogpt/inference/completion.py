@@ -49,6 +49,18 @@ class StepOutput:
         """Whether nothing of this row follows."""
         return self.finish_reason is not None or self.error is not None
 
+    def renumbered(self, request: int, row: int) -> StepOutput:
+        """Return the output under other numbers."""
+        return StepOutput(
+            request=request,
+            row=row,
+            token_id=self.token_id,
+            text=self.text,
+            logprobs=self.logprobs,
+            finish_reason=self.finish_reason,
+            error=self.error,
+        )
+
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Completion(Row):

@@ -30,7 +30,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
@@ -42,7 +42,8 @@ from autogpt.core.errors import UsageError
 from autogpt.inference.backends import Backend, PagedCache, TorchBackend
 from autogpt.inference.blocks import BlockPool
 from autogpt.inference.completion import Completion, StepOutput
-from autogpt.inference.sampling import Choice, RowSampler, SamplingParams, choose
+from autogpt.inference.params import SamplingParams
+from autogpt.inference.sampling import Choice, RowSampler, choose
 from autogpt.inference.scheduler import Limits, Row, Scheduler
 from autogpt.inference.scores import Scores, join, run_turns
 from autogpt.inference.speculative import Speculator
@@ -156,6 +157,11 @@ class Engine:
         """Whether a step would do anything or has something to tell."""
         return bool(self._requests or self._undelivered)
 
+    @property
+    def blocks_held(self) -> int:
+        """Blocks of keys and values, 16 tokens each, that texts on their way hold."""
+        return self._pool.count - self._pool.free
+
     def fit(
         self, token_ids: Sequence[int], *, max_tokens: int, overflow: Overflow = "truncate"
     ) -> list[int]:
@@ -205,6 +211,12 @@ class Engine:
         Raises:
             UsageError: If the prompt has no tokens or unknown ones, or is refused as too long.
         """
+        return self._submit(self._begin(prompt_ids, params, tenant=tenant, overflow=overflow))
+
+    def _begin(
+        self, prompt_ids: Sequence[int], params: SamplingParams, *, tenant: str, overflow: Overflow
+    ) -> list[Completion]:
+        """Return the completions of a prompt, checked, of which nothing is written yet."""
         if not prompt_ids:
             raise UsageError("A prompt has no tokens.", hint="Begin with the end-of-text token.")
         if not 0 <= min(prompt_ids) <= max(prompt_ids) < self._vocab_size:
@@ -212,7 +224,7 @@ class Engine:
         prompt = self.fit(prompt_ids, max_tokens=params.max_tokens, overflow=overflow)
         request = next(self._numbers)
         salt = blake2b(tenant.encode(), key=self._secret, digest_size=16).digest()
-        rows = [
+        return [
             Completion.of_prompt(
                 prompt,
                 RowSampler(params, self._vocab_size, prompt, index),
@@ -223,7 +235,10 @@ class Engine:
             )
             for index in range(params.n)
         ]
+
+    def _submit(self, rows: list[Completion]) -> int:
         rows[0].twins = rows[1:]
+        request = rows[0].request
         self._requests[request] = rows
         self._scheduler.add(rows[0])
         return request
@@ -263,24 +278,17 @@ class Engine:
         Raises:
             UsageError: If a prompt is not acceptable, see :meth:`add_request`.
         """
-        if not all(prompts):
-            raise UsageError("A prompt has no tokens.", hint="Begin with the end-of-text token.")
-        fitting = [
-            self.fit(prompt, max_tokens=params.max_tokens, overflow=overflow) for prompt in prompts
-        ]
-        return self._generate(fitting, params)
+        return self._generate(
+            [self._begin(prompt, params, tenant="", overflow=overflow) for prompt in prompts]
+        )
 
-    def _generate(
-        self, prompts: Sequence[Sequence[int]], params: SamplingParams
-    ) -> Iterator[StepOutput]:
+    def _generate(self, prompts: Sequence[list[Completion]]) -> Iterator[StepOutput]:
         inbox: deque[StepOutput] = deque()
-        requests: dict[int, int] = {}
+        places = {rows[0].request: place for place, rows in enumerate(prompts)}
+        left = sum(map(len, prompts))
         try:
-            for place, prompt in enumerate(prompts):
-                request = self.add_request(prompt, params)
-                requests[request] = place
-                self._inboxes[request] = inbox
-            left = len(prompts) * params.n
+            for rows in prompts:
+                self._inboxes[self._submit(rows)] = inbox
             while left:
                 if not inbox:
                     self._undelivered = self.step()
@@ -289,12 +297,12 @@ class Engine:
                 if output.error is not None:
                     raise output.error
                 left -= output.is_last
-                place = requests[output.request]
-                yield replace(output, request=place, row=place * params.n + output.row)
+                place = places[output.request]
+                yield output.renumbered(place, place * len(prompts[place]) + output.row)
         finally:
-            for request in requests:
+            for request in places:
                 self.cancel(request)
-                del self._inboxes[request]
+                self._inboxes.pop(request, None)
 
     # No method below yields: inference mode would leak into the caller's code.
 
@@ -305,8 +313,9 @@ class Engine:
         if self._speculator is not None:
             self._guess(self._speculator)
         step = self._scheduler.schedule()
-        for source, target in step.copies:
-            self._cache.copy(source, target)
+        if step.copies:
+            sources, targets = zip(*step.copies, strict=True)
+            self._cache.copy(sources, targets)
         outputs: list[StepOutput] = []
         chosen: list[Completion] = []
         scores: list[Scores] = []

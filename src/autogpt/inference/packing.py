@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from autogpt.models.gpt import GPT, Attention
 from autogpt.nn.attention import AttentionForm, attend
 from autogpt.nn.cache import Cache, Span
-from autogpt.nn.layers import SwiGLUNetwork
+from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
 
 __all__ = ["PackedLinear", "pack_model"]
@@ -71,7 +71,8 @@ class PackedNorm(nn.Module):
     """Root-mean-square normalization in half the operations of torch's.
 
     Args:
-        weight: ``[D]``, or ``[heads, E]`` for a norm of each head.
+        weight: ``[D]``, or ``[heads, E]`` for a norm of each head; in fp32 it multiplies before
+            the result is rounded.
         eps: Added to the mean square.
     """
 
@@ -85,21 +86,25 @@ class PackedNorm(nn.Module):
         """Return x / rms(x) * weight; the statistics are float32."""
         length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
         scale = torch.addcmul(self._eps, length, length, value=self._per_value).rsqrt_()
-        return (x * scale).to(x.dtype).mul_(self._weight)
+        scaled = x * scale
+        if self._weight.dtype == scaled.dtype:
+            return scaled.mul_(self._weight).to(x.dtype)
+        return scaled.to(x.dtype).mul_(self._weight)
 
 
-class PackedSwiGLU(nn.Module):
-    """``SwiGLUNetwork`` with gate and up in one product."""
+class PackedGated(nn.Module):
+    """``GatedNetwork`` with gate and up in one product."""
 
-    def __init__(self, network: SwiGLUNetwork) -> None:
+    def __init__(self, network: GatedNetwork) -> None:
         super().__init__()
+        self._activation = network.activation
         self._gate_up = PackedLinear(network.gate, network.up)
         self._down = PackedLinear(network.down)
 
     def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Transform every token on its own."""
         gate, up = self._gate_up(hidden).chunk(2, dim=-1)
-        output: Tensor = self._down(F.silu(gate).mul_(up))
+        output: Tensor = self._down(self._activation(gate).mul_(up))
         return output
 
 
@@ -110,6 +115,7 @@ class PackedAttention(nn.Module):
         super().__init__()
         self._index = attention.index
         self._head_dim = attention.head_dim
+        self._window, self._scale = attention.window, attention.scale
         self._queries = attention.query.out_features // attention.head_dim  # H
         self._shared = attention.key.out_features // attention.head_dim  # K
         self._project = PackedLinear(attention.query, attention.key, attention.value)
@@ -117,10 +123,11 @@ class PackedAttention(nn.Module):
         self._norm = self._joint_norm(attention.query_norm, attention.key_norm)
 
     def _joint_norm(self, query: nn.Module | None, key: nn.Module | None) -> PackedNorm | None:
-        if not (isinstance(query, nn.RMSNorm) and isinstance(key, nn.RMSNorm)):
+        if query is None or key is None:
             return None
-        rows = [query.weight] * self._queries + [key.weight] * self._shared
-        return PackedNorm(torch.stack(tuple(rows)), float(query.eps or 0.0))  # [H + K, E]
+        (query_gain, eps), (key_gain, _) = _gain(query), _gain(key)
+        rows = [query_gain] * self._queries + [key_gain] * self._shared
+        return PackedNorm(torch.stack(tuple(rows)), eps)  # [H + K, E]
 
     def forward(
         self,
@@ -142,34 +149,38 @@ class PackedAttention(nn.Module):
         query, key = torch.split(turned, [self._queries, self._shared], dim=1)
 
         if cache is None:
-            mixed = attend(query, key, value, mask=mask, form=form)  # [B, H, T, E]
+            mixed = attend(query, key, value, mask=mask, form=form, scale=self._scale)
         else:
             cache.store(self._index, key, value)
-            mixed = _attend_to_spans(query, cache.spans(self._index), form=form)
+            spans = cache.spans(self._index, window=self._window)
+            mixed = _attend_to_spans(query, spans, form=form, scale=self._scale)
         output: Tensor = self._output(mixed.transpose(1, 2).flatten(2))
         return output
 
 
 def _attend_to_spans(
-    query: Float[Tensor, "B H T E"], spans: Iterable[Span], *, form: AttentionForm
+    query: Float[Tensor, "B H T E"],
+    spans: Iterable[Span],
+    *,
+    form: AttentionForm,
+    scale: float | None,
 ) -> Float[Tensor, "B H T E"]:
     """Attend in each row to the tokens it holds, and not to its neighbors' padding."""
     parts = [
         (
-            span,
-            attend(
-                query[span.rows, :, span.tokens], span.key, span.value, mask=span.mask, form=form
-            ),
+            rows,
+            tokens,
+            attend(query[rows, :, tokens], key, value, mask=mask, form=form, scale=scale),
         )
-        for span in spans
+        for rows, tokens, key, value, mask in spans
     ]
     if len(parts) == 1:
-        return parts[0][1]
+        return parts[0][2]
     if query.shape[2] == 1:
-        return torch.cat([part for _, part in parts])
+        return torch.cat([part for _, _, part in parts])
     mixed = torch.empty_like(query)
-    for span, part in parts:
-        mixed[span.rows, :, span.tokens] = part
+    for rows, tokens, part in parts:
+        mixed[rows, :, tokens] = part
     return mixed
 
 
@@ -206,13 +217,22 @@ def _pack_layer(layer: nn.Module) -> nn.Module | None:
     """Return the packed layer, or None for a layer to look into or to leave."""
     if isinstance(layer, Attention) and not isinstance(layer.query_norm, nn.LayerNorm):
         return PackedAttention(layer)
-    if isinstance(layer, SwiGLUNetwork):
-        return PackedSwiGLU(layer)
+    if isinstance(layer, GatedNetwork):
+        return PackedGated(layer)
     if isinstance(layer, nn.Linear):
         return PackedLinear(layer)
-    if isinstance(layer, nn.RMSNorm):
-        return PackedNorm(layer.weight, float(layer.eps or 0.0))
+    if isinstance(layer, nn.RMSNorm | OffsetRMSNorm):
+        return PackedNorm(*_gain(layer))
     return None
+
+
+def _gain(norm: nn.Module) -> tuple[Tensor, float]:
+    """Return what a root-mean-square norm multiplies with, and its epsilon."""
+    if isinstance(norm, OffsetRMSNorm):
+        return 1.0 + norm.weight.float(), norm.eps
+    if isinstance(norm, nn.RMSNorm):
+        return norm.weight, float(norm.eps or 0.0)
+    raise TypeError(f"no root-mean-square norm: {norm}")
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -1,28 +1,38 @@
-"""From logits to the next token: temperature, filters, penalties, and one draw per row.
+"""From logits to the next token: constraint, penalties, temperature, filters, one draw per row.
 
-The order is that of transformers: repetition penalty, temperature, top-k, top-p, min-p. Tokens
-that tie with the last one kept are kept too, so the outcome never depends on a sort's order. Each
-row has its own stream of random numbers: what it draws does not depend on the rows beside it.
+::
 
-Sources: top-k, Fan et al. 2018; top-p, Holtzman et al. 2019; repetition penalty, Keskar et al.
-2019 (CTRL); min-p, Nguyen et al. 2024.
+    samplers = [RowSampler(params, vocab_size, prompt_ids, completion), ...]   # one for each row
+    choices = choose(logits, samplers)                                         # [R, V] -> R tokens
+    samplers[row].push(choices[row].token_id)                                  # it is now history
+
+Rows may have different settings. Each has its own stream of random numbers and its own history:
+what it chooses does not depend on the rows beside it. First what a constraint forbids goes, then
+come bias and penalties, temperature, top-k, top-p, min-p, in transformers' order. Tokens that tie
+with the last one kept are kept too, so the outcome never depends on a sort's order.
+
+Sources: top-k, Fan et al. 2018; top-p, Holtzman et al. 2019; min-p, Nguyen et al. 2024.
 
 Not the decode loop, and not the rules that end a text: see ``engine``.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from autogpt.core.errors import ConfigError
 from autogpt.core.messages import TokenLogprob
+from autogpt.inference.grammar import Guide
+from autogpt.inference.params import SamplingParams
+from autogpt.inference.penalties import Penalties
+from autogpt.inference.stopping import LoopDetector
 from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = [
@@ -30,6 +40,7 @@ __all__ = [
     "RowSampler",
     "SamplingParams",
     "TopLogprobs",
+    "adjust",
     "choose",
     "row_random",
     "sample",
@@ -40,56 +51,38 @@ __all__ = [
 # takes 20 times longer at 8192 entries.
 _TOP_P_WIDTH = 256
 
+# So many tokens are tried where the budget no longer lets a constrained text end after any of
+# them; then the known way to its end is taken.
+_TRIES = 8
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SamplingParams:
-    """How to choose tokens, and when to end.
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The token a row chose, and how likely the model itself found it.
 
     Attributes:
-        max_tokens: Most tokens to generate, 1 or more.
-        temperature: 0 takes the most likely token (greedy); 1 is the model's own distribution.
-        top_k: Choose among this many most likely tokens; None for all.
-        top_p: Choose among the fewest tokens that hold this probability together, above 0, up to 1.
-        min_p: Drop tokens less likely than this fraction of the most likely one, 0 to 1.
-        repetition_penalty: Above 1 makes tokens of the prompt and of the text so far less likely.
-        seed: Same seed, same text, on one machine; None draws one from the system.
-        n: How many completions of each prompt.
-        stop: The text ends before any of these strings.
-        logprobs: Report the log probability of each token and of this many alternatives; None
-            reports nothing.
-
-    Raises:
-        ConfigError: If a value is out of its range.
+        token_id: The token.
+        logprob: Its log probability, if the row's settings ask for it.
+        top: The most likely tokens and their log probabilities, best first.
     """
 
-    max_tokens: int = 256
-    temperature: float = 0.8
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    repetition_penalty: float = 1.0
-    seed: int | None = None
-    n: int = 1
-    stop: tuple[str, ...] = ()
-    logprobs: int | None = None
+    token_id: int
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
 
-    def __post_init__(self) -> None:
-        _check_count("max_tokens", self.max_tokens, least=1)
-        _check_number("temperature", self.temperature, least=0.0)
-        _check_count("n", self.n, least=1)
-        _check_number("repetition_penalty", self.repetition_penalty, above=0.0)
-        if self.top_k is not None:
-            _check_count("top_k", self.top_k, least=1)
-        if self.top_p is not None:
-            _check_number("top_p", self.top_p, above=0.0, most=1.0)
-        if self.min_p is not None:
-            _check_number("min_p", self.min_p, least=0.0, most=1.0)
-        if self.seed is not None:
-            _check_count("seed", self.seed, least=0)
-        if self.logprobs is not None:
-            _check_count("logprobs", self.logprobs, least=0)
-        if any(not isinstance(text, str) or not text for text in self.stop):
-            raise ConfigError(f"stop is {self.stop!r}, expected strings of one character or more.")
+    def account(self, tokenizer: Tokenizer) -> TokenLogprob | None:
+        """Return the choice with its text, or None if no log probabilities were asked for."""
+
+        def entry(
+            token_id: int, logprob: float, top: tuple[TokenLogprob, ...] = ()
+        ) -> TokenLogprob:
+            token_bytes = tokenizer.token_bytes(token_id)
+            text = token_bytes.decode("utf-8", "replace")
+            return TokenLogprob(token=text, token_bytes=token_bytes, logprob=logprob, top=top)
+
+        if self.logprob is None:
+            return None
+        return entry(self.token_id, self.logprob, tuple(entry(*pair) for pair in self.top))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +94,86 @@ class TopLogprobs:
     top: Float[Tensor, "B K"]
 
 
+class RowSampler:
+    """How one completion chooses: its random numbers, its history and its constraint.
+
+    Args:
+        params: The row's settings.
+        vocab_size: V.
+        prompt_ids: The prompt, which counts for a repetition penalty and for DRY.
+        completion: Which completion of the prompt; each has random numbers of its own.
+
+    Attributes:
+        params: As given.
+        looping: Whether the text repeats itself as often as ``stop_loops`` allows; a text with a
+            constraint closes what is open instead.
+        guide: Keeps the text to the constraint, if there is one.
+
+    Raises:
+        ConfigError: If ``logit_bias`` names a token that is not in the vocabulary.
+    """
+
+    def __init__(
+        self, params: SamplingParams, vocab_size: int, prompt_ids: Sequence[int], completion: int
+    ) -> None:
+        self.params = params
+        self.looping = False
+        self.guide: Guide | None = None
+        if params.constraint is not None:
+            self.guide = params.constraint.begin(params.max_tokens)
+        self._random = row_random(params.seed, completion)
+        self._drawn: float | None = None
+        self._penalties = Penalties(params, vocab_size, prompt_ids)
+        self._loops: LoopDetector | None = None
+        if params.stop_loops is not None:
+            self._loops = LoopDetector(params.stop_loops)
+
+    def push(self, token_id: int) -> None:
+        """Add a token that :func:`choose` chose to the text."""
+        self._drawn = None
+        self._penalties.push(token_id)
+        if self.guide is not None:
+            self.guide.push(token_id)
+        if self._loops is not None and self._loops.push(token_id):
+            if self.guide is None:
+                self.looping = True
+            else:
+                self.guide.close()
+
+    def fork(self) -> RowSampler:
+        """Return a second row with the same history, that goes on by itself.
+
+        Both draw from the same stream of random numbers.
+        """
+        twin = copy.copy(self)
+        twin._penalties = self._penalties.fork()
+        twin.guide = None if self.guide is None else self.guide.fork()
+        twin._loops = copy.copy(self._loops)
+        return twin
+
+    @property
+    def changes_scores(self) -> bool:
+        """Whether :meth:`apply` does anything."""
+        return self.guide is not None or not self._penalties.are_none
+
+    def apply(self, scores: Float[Tensor, " V"]) -> None:
+        """Forbid, in place, what the constraint does not allow, and take the penalties."""
+        if self.guide is not None:
+            scores.masked_fill_(torch.from_numpy(~self.guide.allowed()), -math.inf)
+        self._penalties.apply(scores)
+
+    def draw(self) -> float:
+        """Return the random number for the next token, the same until it is pushed.
+
+        Greedy rows use none.
+        """
+        if self.params.temperature == 0.0:
+            return 0.0
+        if self._drawn is None:
+            self._drawn = self._random.random()
+        return self._drawn
+
+
 def row_random(seed: int | None, index: int) -> random.Random:
     """Return the random numbers of completion ``index`` of any prompt.
 
@@ -110,35 +183,60 @@ def row_random(seed: int | None, index: int) -> random.Random:
     return random.Random() if seed is None else random.Random(f"{seed}/{index}")
 
 
-def sample(
-    logits: Float[Tensor, "B V"],
-    params: SamplingParams,
-    *,
-    seen: Bool[Tensor, "B V"] | None = None,
-    draws: Float[Tensor, " B"] | None = None,
-) -> Int[Tensor, " B"]:
-    """Choose one token per row.
+def choose(logits: Float[Tensor, "R V"], samplers: Sequence[RowSampler]) -> list[Choice]:
+    """Choose one token per row; each row gets what it would get alone.
 
     Args:
-        logits: float32 scores of the next token.
+        logits: float32 scores of the next token, which are not changed.
+        samplers: One for each row; their histories are not changed, see ``RowSampler.push``.
+    """
+    scores = adjust(logits, samplers)
+    draws = torch.tensor([sampler.draw() for sampler in samplers], dtype=torch.float64)
+    chosen = _sample_by_settings(scores, samplers, draws)
+    token_ids: list[int] = chosen.tolist()
+    for row, sampler in enumerate(samplers):
+        if sampler.guide is not None:
+            token_ids[row] = _fitting(token_ids[row], scores[row], sampler, draws[row : row + 1])
+    return _with_logprobs(logits, token_ids, samplers)
+
+
+def adjust(logits: Float[Tensor, "R V"], samplers: Sequence[RowSampler]) -> Float[Tensor, "R V"]:
+    """Return the scores after constraints, bias and penalties."""
+    changing = [row for row, sampler in enumerate(samplers) if sampler.changes_scores]
+    if not changing:
+        return logits
+    scores = logits.clone()
+    for row in changing:
+        samplers[row].apply(scores[row])
+    return scores
+
+
+def sample(
+    scores: Float[Tensor, "B V"],
+    params: SamplingParams,
+    *,
+    draws: Float[Tensor, " B"] | None = None,
+) -> Int[Tensor, " B"]:
+    """Choose one token per row by temperature and filters alone.
+
+    Args:
+        scores: float32 logits of the next token, constraints and penalties already in them.
         params: How to choose.
-        seen: Which tokens are in the prompt or the text so far; needed for a repetition penalty.
         draws: One uniform number in [0, 1) per row, float64; needed unless greedy.
 
     Returns:
         The chosen token ids, int64.
     """
-    if params.repetition_penalty != 1.0 and seen is not None:
-        logits = _penalize(logits, seen, params.repetition_penalty)
     if params.temperature == 0.0 or draws is None:
-        return logits.argmax(-1)
-    probabilities = torch.softmax(_filter(logits, params), -1)
+        return scores.argmax(-1)
+    probabilities = torch.softmax(_filter(scores, params), -1)
     # Inverse of the cumulative distribution, in float64 so that no likely token is lost to
     # rounding; "right" skips tokens whose probability is zero.
     cumulative = probabilities.cumsum(-1, dtype=torch.float64)
-    targets = draws[:, None] * cumulative[:, -1:]
-    chosen = torch.searchsorted(cumulative, targets, right=True)[:, 0]
-    return chosen.clamp_(max=logits.shape[-1] - 1)
+    total = cumulative[:, -1:].contiguous()
+    chosen = torch.searchsorted(cumulative, draws[:, None] * total, right=True)[:, 0]
+    # A draw that rounding moved up to the total takes the last token that is possible.
+    return torch.minimum(chosen, torch.searchsorted(cumulative, total)[:, 0])
 
 
 def top_logprobs(
@@ -150,99 +248,73 @@ def top_logprobs(
     return TopLogprobs(logprobs.gather(-1, chosen_ids[:, None])[:, 0], top.indices, top.values)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The token of one row, and the log probabilities that were asked for, best first."""
-
-    token_id: int
-    logprob: float | None = None
-    top: tuple[tuple[int, float], ...] = ()
-
-    def account(self, tokenizer: Tokenizer) -> TokenLogprob | None:
-        """Return the choice with its text; None if no log probabilities were asked for."""
-        if self.logprob is None:
-            return None
-        top = tuple(_account(tokenizer, token_id, logprob) for token_id, logprob in self.top)
-        return _account(tokenizer, self.token_id, self.logprob, top)
-
-
-def _account(
-    tokenizer: Tokenizer, token_id: int, logprob: float, top: tuple[TokenLogprob, ...] = ()
-) -> TokenLogprob:
-    token_bytes = tokenizer.token_bytes(token_id)
-    text = token_bytes.decode("utf-8", "replace")
-    return TokenLogprob(token=text, token_bytes=token_bytes, logprob=logprob, top=top)
-
-
-class RowSampler:
-    """How one completion chooses: its settings, its random numbers, what it has seen.
-
-    Args:
-        params: The settings.
-        vocab_size: V.
-        prompt_ids: The prompt.
-        completion: Which completion of the prompt.
-    """
-
-    def __init__(
-        self, params: SamplingParams, vocab_size: int, prompt_ids: Sequence[int], completion: int
-    ) -> None:
-        self.params = params
-        self.looping = False
-        self.random = row_random(params.seed, completion)
-        self.seen: Tensor | None = None
-        if params.repetition_penalty != 1.0:
-            self.seen = torch.zeros(vocab_size, dtype=torch.bool)
-            self.seen[torch.tensor(prompt_ids)] = True
-
-    def push(self, token_id: int) -> None:
-        """Count a token as seen."""
-        if self.seen is not None:
-            self.seen[token_id] = True
-
-
-def choose(logits: Float[Tensor, "R V"], samplers: Sequence[RowSampler]) -> list[Choice]:
-    """Choose one token per row, each with the settings of its sampler."""
-    groups: dict[SamplingParams, list[int]] = {}
+def _sample_by_settings(
+    scores: Float[Tensor, "R V"], samplers: Sequence[RowSampler], draws: Float[Tensor, " R"]
+) -> Int[Tensor, " R"]:
+    """Sample rows of the same temperature and filters together."""
+    groups: dict[tuple[float | None, ...], list[int]] = {}
     for row, sampler in enumerate(samplers):
-        groups.setdefault(sampler.params, []).append(row)
-    chosen: dict[int, Choice] = {}
-    for params, rows in groups.items():
-        picked = logits if len(rows) == len(samplers) else logits[rows]
-        seen = [one for row in rows if (one := samplers[row].seen) is not None]
-        draws = None
-        if params.temperature > 0.0:
-            numbers = [samplers[row].random.random() for row in rows]
-            draws = torch.tensor(numbers, dtype=torch.float64)
-        ids = sample(picked, params, seen=torch.stack(seen) if seen else None, draws=draws)
-        chosen.update(zip(rows, _choices(picked, ids, params.logprobs), strict=True))
-    return [chosen[row] for row in range(len(samplers))]
+        params = sampler.params
+        same = (params.temperature, params.top_k, params.top_p, params.min_p)
+        groups.setdefault(same, []).append(row)
+    if len(groups) == 1:
+        return sample(scores, samplers[0].params, draws=draws)
+    chosen = torch.empty(len(samplers), dtype=torch.int64, device=scores.device)
+    for rows in groups.values():
+        chosen[rows] = sample(scores[rows], samplers[rows[0]].params, draws=draws[rows])
+    return chosen
 
 
-def _choices(
-    logits: Float[Tensor, "R V"], ids: Int[Tensor, " R"], logprobs: int | None
+def _fitting(
+    token_id: int, scores: Float[Tensor, " V"], sampler: RowSampler, draw: Float[Tensor, " 1"]
+) -> int:
+    """Return ``token_id``, or what is drawn in its place, so that the text can still end in time.
+
+    A token that leaves no way to end within the budget is taken out of the distribution.
+    """
+    guide = sampler.guide
+    if guide is None or guide.fits(token_id):
+        return token_id
+    rest = scores.clone()
+    for _ in range(_TRIES):
+        rest[token_id] = -math.inf
+        if not bool((rest > -math.inf).any()):
+            break
+        token_id = int(sample(rest[None], sampler.params, draws=draw))
+        if guide.fits(token_id):
+            return token_id
+    return guide.forced
+
+
+def _with_logprobs(
+    logits: Float[Tensor, "R V"], token_ids: Sequence[int], samplers: Sequence[RowSampler]
 ) -> list[Choice]:
-    if logprobs is None:
-        return [Choice(token_id) for token_id in ids.tolist()]
-    result = top_logprobs(logits, ids, logprobs)
-    columns = (result.chosen.tolist(), result.top_ids.tolist(), result.top.tolist())
-    return [
-        Choice(token_id, logprob, tuple(zip(top_ids, top, strict=True)))
-        for token_id, logprob, top_ids, top in zip(ids.tolist(), *columns, strict=True)
-    ]
+    asked = [row for row, sampler in enumerate(samplers) if sampler.params.logprobs is not None]
+    choices = [Choice(token_id) for token_id in token_ids]
+    if not asked:
+        return choices
+    counts = [samplers[row].params.logprobs or 0 for row in asked]
+    result = top_logprobs(
+        logits[asked], torch.tensor([token_ids[row] for row in asked]), max(counts)
+    )
+    rows = zip(
+        asked,
+        counts,
+        result.chosen.tolist(),
+        result.top_ids.tolist(),
+        result.top.tolist(),
+        strict=True,
+    )
+    for row, count, logprob, top_ids, top in rows:
+        pairs = tuple(zip(top_ids[:count], top[:count], strict=True))
+        choices[row] = Choice(token_ids[row], logprob, pairs)
+    return choices
 
 
-def _penalize(
-    logits: Float[Tensor, "B V"], seen: Bool[Tensor, "B V"], penalty: float
-) -> Float[Tensor, "B V"]:
-    lowered = torch.where(logits > 0, logits / penalty, logits * penalty)
-    return torch.where(seen, lowered, logits)
-
-
-def _filter(logits: Float[Tensor, "B V"], params: SamplingParams) -> Float[Tensor, "B V"]:
+def _filter(scores: Float[Tensor, "B V"], params: SamplingParams) -> Float[Tensor, "B V"]:
     """Apply the temperature and set what is not to be chosen to minus infinity."""
     # The best token is at 0, so that a tiny temperature cannot overflow.
-    scaled = (logits - logits.amax(-1, keepdim=True)) / params.temperature
+    scaled = (scores - scores.amax(-1, keepdim=True)) / params.temperature
     if params.top_k is not None and params.top_k < scaled.shape[-1]:
         least = scaled.topk(params.top_k, dim=-1).values[:, -1:]
         scaled = scaled.masked_fill(scaled < least, -math.inf)
@@ -266,33 +338,3 @@ def _nucleus_floor(probabilities: Float[Tensor, "B V"], top_p: float) -> Float[T
         cumulative = best.cumsum(-1)
     rank = (cumulative < top_p).sum(-1, keepdim=True)
     return best.gather(-1, rank.clamp_(max=best.shape[-1] - 1))
-
-
-def _check_count(name: str, value: int, *, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"{name} is {value!r}, expected a whole number of {least} or more.")
-
-
-def _check_number(
-    name: str,
-    value: float,
-    *,
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-) -> None:
-    wanted = [
-        f"of {least:g} or more" if least is not None else "",
-        f"above {above:g}" if above is not None else "",
-        f"up to {most:g}" if most is not None else "",
-    ]
-    inside = (
-        isinstance(value, int | float)
-        and math.isfinite(value)
-        and (least is None or value >= least)
-        and (above is None or value > above)
-        and (most is None or value <= most)
-    )
-    if not inside:
-        expected = ", ".join(filter(None, wanted))
-        raise ConfigError(f"{name} is {value!r}, expected a number {expected}.")

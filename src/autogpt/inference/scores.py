@@ -92,6 +92,7 @@ def _run(
         if len(turns) == 1:
             _logger.warning("a row failed: %s", error)
             return [error]
+        _logger.warning("a step of %d rows failed, so each goes alone: %s", len(turns), error)
         return [result for turn in turns for result in _run([turn], backend, cache, vocab_size)]
     firsts: list[int] = batch.row_starts.tolist() if all_logits else list(range(len(turns)))
     return [Scores(logits, first) for first in firsts[: len(turns)]]

@@ -1,7 +1,7 @@
 """From token ids to text that may be shown: whole characters, and nothing of a stop string.
 
 A stop string may begin in one token and end in another. Text that could still become one is held
-back until the next token decides.
+back until the next token decides. Beside it, what notices that a text only repeats itself.
 
 Not the end-of-text token and not ``max_tokens``: those are counted in ids, see ``engine``.
 """
@@ -12,10 +12,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from autogpt.core.messages import TokenLogprob
 from autogpt.tokenizer.bpe import StreamDecoder, Tokenizer
 
-__all__ = ["Released", "StopMatcher", "TextStream"]
+__all__ = ["LoopDetector", "Released", "StopMatcher", "TextStream"]
+
+# Loops of small models are a phrase or a sentence long; a step of the detector takes about 10 us.
+_LONGEST_PERIOD = 128
+# A row of dashes, or a table's padding, is no loop yet.
+_LEAST_REPEATED = 32
 
 
 class StopMatcher:
@@ -55,6 +62,31 @@ def _overlap(text: str, stop: str) -> int:
     """Return the length of the longest end of ``text`` that begins ``stop``."""
     longest = min(len(text), len(stop) - 1)
     return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)
+
+
+class LoopDetector:
+    """Notices that the newest tokens are one phrase over and over.
+
+    A phrase of p tokens stands there k times when each of the last p (k - 1) tokens equals the
+    one p places before it. So it is enough to count, for each p, for how long that has been so.
+
+    Args:
+        repeats: How often a phrase must stand there in a row, 2 or more; short phrases as often
+            as it takes to fill 32 tokens. Phrases of up to 128 tokens are noticed.
+    """
+
+    def __init__(self, repeats: int) -> None:
+        periods = np.arange(1, _LONGEST_PERIOD + 1)
+        self._needed = np.maximum(periods * (repeats - 1), _LEAST_REPEATED - periods)
+        self._newest = np.full(_LONGEST_PERIOD, -1)  # newest first
+        self._equal = np.zeros(_LONGEST_PERIOD, dtype=np.int64)
+
+    def push(self, token_id: int) -> bool:
+        """Add a token; return whether the text has come to loop."""
+        # New arrays, so that a copy of this object goes on by itself.
+        self._equal = np.where(self._newest == token_id, self._equal + 1, 0)
+        self._newest = np.concatenate(([token_id], self._newest[:-1]))
+        return bool((self._equal >= self._needed).any())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Models in other formats, given back as the objects that a Hugging Face folder gives."""
+"""Other formats and frameworks: what the one decoder does not cover, read with the same care."""

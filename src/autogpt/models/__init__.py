@@ -9,7 +9,10 @@ from __future__ import annotations
 __all__ = ["FAMILIES"]
 
 FAMILIES: dict[str, str] = {
+    "gemma3_text": "autogpt.models.gemma3_text",
     "gpt2": "autogpt.models.gpt2",
     "llama": "autogpt.models.llama",
+    "mistral": "autogpt.models.mistral",
+    "qwen2": "autogpt.models.qwen2",
     "qwen3": "autogpt.models.qwen3",
 }

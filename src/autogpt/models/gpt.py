@@ -7,11 +7,15 @@
     block:  x = x + attention(norm(x))      tokens look at earlier tokens
             x = x + network(norm(x))        each token is transformed on its own
 
-Read it top to bottom: the switches (:class:`GPTConfig`), the model (:class:`GPT`), its block, its
-attention; then how weights begin and what a token costs. The formula of attention itself, rotary
-positions, norms and the feed-forward network are in ``autogpt.nn``. A family (``qwen3``, ``llama``,
-``gpt2``) is a module beside this one that maps a Hugging Face config to the switches and their
-weight names to ours; there are no subclasses. Not here: losses, sampling, files.
+What the two add is normalized as well in families with ``post_norms``; layers with a sliding
+window have a mask of their own, and in some families rotary positions of their own.
+
+Read it top to bottom: the model (:class:`GPT`) and how its weights begin, its block, its attention;
+then what a token costs. The switches are in ``autogpt.models.config``; the formula of attention
+itself, rotary positions, norms and the feed-forward network are in ``autogpt.nn``. A family
+(``qwen3``, ``gemma3_text``, ``gpt2``) is a module beside this one that maps a Hugging Face config
+to the switches and their weight names to ours; there are no subclasses. Not here: losses,
+sampling, files.
 
 Source: Vaswani et al. 2017, "Attention Is All You Need"; decoder only, with norms before each
 sublayer, as in Radford et al. 2019 (GPT-2). The default switches are those of Qwen3 (2025).
@@ -23,21 +27,20 @@ E head width, V vocabulary.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from autogpt.core.errors import ConfigError, UsageError
-from autogpt.nn.attention import AttentionForm, attend, document_mask
+from autogpt.core.errors import UsageError
+from autogpt.models.config import GPTConfig
+from autogpt.nn.attention import AttentionForm, attend, document_mask, window_mask
 from autogpt.nn.cache import Cache
 from autogpt.nn.layers import build_network, build_norm, project_together
 from autogpt.nn.positions import (
     LearnedPositions,
-    Llama3Scaling,
     RotaryPositions,
     Rotation,
     SinusoidalPositions,
@@ -47,104 +50,11 @@ from autogpt.nn.positions import (
 __all__ = ["GPT", "Attention", "Block", "GPTConfig", "flops_per_token", "parameter_count"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GPTConfig:
-    """The switches of a decoder; names as in Hugging Face where one exists.
+class View(NamedTuple):
+    """What the layers of one kind need to know of the tokens' order and of who sees whom."""
 
-    Attributes:
-        model_type: The family, which decides how the model is saved.
-        vocab_size: V.
-        hidden_size: D.
-        intermediate_size: Width inside the feed-forward network.
-        num_hidden_layers: Blocks.
-        num_attention_heads: H.
-        num_key_value_heads: K; divides H.
-        head_dim: E; H * E need not equal D.
-        max_position_embeddings: The longest sequence.
-        norm: Root-mean-square or layer normalization.
-        norm_eps: Its epsilon.
-        network: The feed-forward network.
-        positions: How order is known.
-        rope_theta: Base of rotary positions.
-        rope_scaling: Stretching of rotary positions, or None.
-        query_key_norm: Normalize each query and key head (Henry et al. 2020, "Query-Key
-            Normalization for Transformers"); keeps attention scores bounded in low precision.
-        attention_bias: Biases on all four projections of attention.
-        network_bias: Biases in the feed-forward network.
-        tie_word_embeddings: The head is the embedding (Press and Wolf 2017).
-        initializer_range: Standard deviation of the first weights.
-        bos_token_id: Begins a text, if the tokenizer has such a token.
-        eos_token_id: Ends a text; several for some models.
-        pad_token_id: Fills up a batch.
-    """
-
-    model_type: str = "qwen3"
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    num_key_value_heads: int
-    head_dim: int
-    max_position_embeddings: int
-    norm: Literal["rms", "layer"] = "rms"
-    norm_eps: float = 1e-6
-    network: Literal["swiglu", "gelu"] = "swiglu"
-    positions: Literal["rotary", "learned", "sinusoidal"] = "rotary"
-    rope_theta: float = 10_000.0
-    rope_scaling: Llama3Scaling | None = None
-    query_key_norm: bool = True
-    attention_bias: bool = False
-    network_bias: bool = False
-    tie_word_embeddings: bool = True
-    initializer_range: float = 0.02
-    bos_token_id: int | None = None
-    eos_token_id: int | tuple[int, ...] | None = None
-    pad_token_id: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check ranges and what contradicts.
-
-        Raises:
-            ConfigError: If a setting is out of its range or contradicts another.
-        """
-        for name in _SIZES:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} = {getattr(self, name)} must be at least 1.")
-        for name in ("norm_eps", "rope_theta", "initializer_range"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} = {getattr(self, name)} must be positive.")
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ConfigError(
-                    f"{name} = {getattr(self, name)!r} is unknown, expected {' or '.join(allowed)}."
-                )
-        if self.num_attention_heads % self.num_key_value_heads:
-            raise ConfigError(
-                f"num_attention_heads = {self.num_attention_heads} must be a multiple of "
-                f"num_key_value_heads = {self.num_key_value_heads}."
-            )
-        if self.positions == "rotary" and self.head_dim % 2:
-            raise ConfigError(f"head_dim = {self.head_dim} must be even for rotary positions.")
-        if self.positions == "sinusoidal" and self.hidden_size % 2:
-            raise ConfigError(f"hidden_size = {self.hidden_size} must be even for sinusoids.")
-
-
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "head_dim",
-    "max_position_embeddings",
-)
-_CHOICES = {
-    "norm": ("rms", "layer"),
-    "network": ("swiglu", "gelu"),
-    "positions": ("rotary", "learned", "sinusoidal"),
-}
+    mask: Bool[Tensor, "#B 1 T S"] | None
+    rotation: Rotation | None
 
 
 class GPT(nn.Module):
@@ -162,9 +72,10 @@ class GPT(nn.Module):
         self.attention: AttentionForm = attention
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.positions = _absolute_positions(config)
-        self.rotary = _rotary_positions(config)
+        self.rotary, self.local_rotary = _rotary_positions(config)
+        self.windows = config.windows
         self.layers = nn.ModuleList(Block(config, i) for i in range(config.num_hidden_layers))
-        self.norm = build_norm(config.norm, config.hidden_size, eps=config.norm_eps)
+        self.norm = _norm(config)
         self.head = (
             None
             if config.tie_word_embeddings
@@ -201,11 +112,13 @@ class GPT(nn.Module):
         elif document_ids is not None:
             mask = document_mask(document_ids)
 
-        hidden = self.embedding(token_ids)  # [B, T, D]
+        hidden = self._embed(token_ids)  # [B, T, D]
         if self.positions is not None:
             hidden = hidden + self.positions(length, positions).to(hidden.dtype)
-        rotation = None if self.rotary is None else self.rotary(length, positions)
-        for layer in self.layers:
+        everything = View(mask, None if self.rotary is None else self.rotary(length, positions))
+        nearby = self._nearby(everything, length, positions, cache)
+        for layer, window in zip(self.layers, self.windows, strict=True):
+            mask, rotation = everything if window is None else nearby
             hidden = layer(hidden, rotation=rotation, mask=mask, cache=cache, form=self.attention)
         if cache is not None:
             cache.advance(length)
@@ -227,11 +140,12 @@ class GPT(nn.Module):
 
         Matrices and embeddings are normal with ``initializer_range``; those that write into the
         residual stream, two in each block, are divided by sqrt(2 L), so that the sum of all
-        blocks starts with the variance of one. Norms start at one, biases at zero. Source:
-        Radford et al. 2019 (GPT-2), section 2.3.
+        blocks starts with the variance of one. Norms start by changing nothing, biases at zero.
+        Source: Radford et al. 2019 (GPT-2), section 2.3.
         """
         deviation = self.config.initializer_range
         residual = deviation / math.sqrt(2 * self.config.num_hidden_layers)
+        neutral = 0.0 if self.config.norm == "offset_rms" else 1.0
         for name, parameter in self.named_parameters():
             if name.endswith(("attention.output.weight", "network.down.weight")):
                 parameter.normal_(0.0, residual)
@@ -240,7 +154,32 @@ class GPT(nn.Module):
             elif name.endswith("bias"):
                 parameter.zero_()
             else:
-                parameter.fill_(1.0)
+                parameter.fill_(neutral)
+
+    def _embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        hidden: Tensor = self.embedding(token_ids)
+        if self.config.embedding_multiplier == 1.0:
+            return hidden
+        # Rounded to bf16 before it multiplies bf16, as it was when Gemma was trained.
+        return hidden * torch.tensor(self.config.embedding_multiplier, dtype=hidden.dtype)
+
+    def _nearby(
+        self, everything: View, length: int, positions: Tensor | None, cache: Cache | None
+    ) -> View:
+        """Return what layers with a sliding window need, given what layers without need."""
+        window, mask = self.config.sliding_window, everything.mask
+        if window is None:
+            return everything
+        keys = length if cache is None else length + cache.longest
+        if keys > window:
+            # Without a cache, the place in the row: packed documents lie in it side by side, so
+            # that tokens are as far apart as in their document.
+            row = torch.arange(length, device=self.embedding.weight.device)[None]
+            places = row if cache is None else cache.positions(length)
+            near = window_mask(places, keys, window=window)
+            mask = near if mask is None else near & mask
+        rotary = self.local_rotary
+        return View(mask, everything.rotation if rotary is None else rotary(length, positions))
 
     def _check(
         self,
@@ -269,15 +208,17 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig, index: int) -> None:
         super().__init__()
-        self.attention_norm = build_norm(config.norm, config.hidden_size, eps=config.norm_eps)
+        self.attention_norm = _norm(config)
         self.attention = Attention(config, index)
-        self.network_norm = build_norm(config.norm, config.hidden_size, eps=config.norm_eps)
+        self.attention_post_norm = _norm(config) if config.post_norms else None
+        self.network_norm = _norm(config)
         self.network = build_network(
             config.network,
             hidden_size=config.hidden_size,
             intermediate_size=config.intermediate_size,
             bias=config.network_bias,
         )
+        self.network_post_norm = _norm(config) if config.post_norms else None
 
     def forward(
         self,
@@ -289,10 +230,16 @@ class Block(nn.Module):
         form: AttentionForm,
     ) -> Float[Tensor, "B T D"]:
         """Let the tokens look around, then transform each."""
-        hidden = hidden + self.attention(
+        found = self.attention(
             self.attention_norm(hidden), rotation=rotation, mask=mask, cache=cache, form=form
         )
-        output: Tensor = hidden + self.network(self.network_norm(hidden))
+        if self.attention_post_norm is not None:
+            found = self.attention_post_norm(found)
+        hidden = hidden + found
+        made = self.network(self.network_norm(hidden))
+        if self.network_post_norm is not None:
+            made = self.network_post_norm(made)
+        output: Tensor = hidden + made
         return output
 
 
@@ -302,24 +249,35 @@ class Attention(nn.Module):
     Args:
         config: The switches.
         index: Which layer this is; its place in the cache.
+
+    Attributes:
+        index: As given.
+        head_dim: E.
+        scale: See ``autogpt.nn.attention``.
+        window: Tokens that a token sees here, or None. For those who replace this layer: the mask
+            that the model hands to it says so already.
     """
 
     def __init__(self, config: GPTConfig, index: int) -> None:
         super().__init__()
         self.index = index
         self.head_dim = config.head_dim
+        self.window = config.windows[index]
+        scalar = config.query_pre_attn_scalar
+        self.scale = None if scalar is None else 1.0 / math.sqrt(scalar)
         hidden, bias = config.hidden_size, config.attention_bias
         inner = config.num_attention_heads * config.head_dim
         shared = config.num_key_value_heads * config.head_dim
         self.query = nn.Linear(hidden, inner, bias=bias)
         self.key = nn.Linear(hidden, shared, bias=bias)
         self.value = nn.Linear(hidden, shared, bias=bias)
-        self.output = nn.Linear(inner, hidden, bias=bias)
+        output_bias = config.attention_output_bias
+        self.output = nn.Linear(inner, hidden, bias=bias if output_bias is None else output_bias)
         self.query_norm: nn.Module | None = None
         self.key_norm: nn.Module | None = None
         if config.query_key_norm:
-            self.query_norm = build_norm(config.norm, config.head_dim, eps=config.norm_eps)
-            self.key_norm = build_norm(config.norm, config.head_dim, eps=config.norm_eps)
+            self.query_norm = _norm(config, config.head_dim)
+            self.key_norm = _norm(config, config.head_dim)
 
     def forward(
         self,
@@ -342,12 +300,16 @@ class Attention(nn.Module):
         if cache is not None:
             key, value = cache.append(self.index, key, value)  # [B, K, S, E]
 
-        mixed = attend(query, key, value, mask=mask, form=form)  # [B, H, T, E]
+        mixed = attend(query, key, value, mask=mask, form=form, scale=self.scale)  # [B, H, T, E]
         output: Tensor = self.output(mixed.transpose(1, 2).flatten(2))  # [B, T, D]
         return output
 
     def _heads(self, projected: Float[Tensor, "B T _"]) -> Float[Tensor, "B T _ E"]:
         return projected.reshape(*projected.shape[:-1], -1, self.head_dim)
+
+
+def _norm(config: GPTConfig, width: int | None = None) -> nn.Module:
+    return build_norm(config.norm, width or config.hidden_size, eps=config.norm_eps)
 
 
 def _absolute_positions(config: GPTConfig) -> LearnedPositions | SinusoidalPositions | None:
@@ -358,15 +320,18 @@ def _absolute_positions(config: GPTConfig) -> LearnedPositions | SinusoidalPosit
     return None
 
 
-def _rotary_positions(config: GPTConfig) -> RotaryPositions | None:
+def _rotary_positions(
+    config: GPTConfig,
+) -> tuple[RotaryPositions | None, RotaryPositions | None]:
+    """Return the angles of most layers, and of those with a window where they have their own."""
     if config.positions != "rotary":
-        return None
-    return RotaryPositions(
-        config.max_position_embeddings,
-        config.head_dim,
-        theta=config.rope_theta,
-        scaling=config.rope_scaling,
-    )
+        return None, None
+    length, width = config.max_position_embeddings, config.head_dim
+    rotary = RotaryPositions(length, width, theta=config.rope_theta, scaling=config.rope_scaling)
+    if config.rope_local_base_freq is None:
+        return rotary, None
+    local = RotaryPositions(length, width, theta=config.rope_local_base_freq, scaling=None)
+    return rotary, local
 
 
 def parameter_count(config: GPTConfig) -> int:
@@ -376,12 +341,15 @@ def parameter_count(config: GPTConfig) -> int:
     affine = 2 if config.norm == "layer" else 1  # vectors in a norm: weight, and bias
 
     attention = 2 * hidden * inner + 2 * hidden * shared
-    attention += (inner + 2 * shared + hidden) * config.attention_bias
+    attention += (inner + 2 * shared) * config.attention_bias
+    output_bias = config.attention_output_bias
+    attention += hidden * (config.attention_bias if output_bias is None else output_bias)
     attention += 2 * affine * config.head_dim * config.query_key_norm
-    wide = 2 if config.network == "swiglu" else 1  # matrices into the intermediate width
+    wide = 1 if config.network == "gelu" else 2  # matrices into the intermediate width
     network = (wide + 1) * hidden * config.intermediate_size
     network += (wide * config.intermediate_size + hidden) * config.network_bias
-    blocks = config.num_hidden_layers * (attention + network + 2 * affine * hidden)
+    norms = (4 if config.post_norms else 2) * affine * hidden
+    blocks = config.num_hidden_layers * (attention + network + norms)
 
     embeddings = config.vocab_size * hidden * (1 if config.tie_word_embeddings else 2)
     if config.positions == "learned":

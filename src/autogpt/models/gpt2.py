@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from autogpt.core.errors import CheckpointError
-from autogpt.models.family import only, read, read_special_tokens, shared_fields
-from autogpt.models.gpt import GPTConfig
+from autogpt.models.config import GPTConfig
+from autogpt.models.hf_config import only, read, read_special_tokens, shared_fields
 
 __all__ = ["IGNORED", "PREFIX", "TRANSPOSED", "WEIGHTS", "from_hf", "to_hf"]
 

@@ -1,7 +1,7 @@
 """Llama: rotary positions, RMSNorm, SwiGLU, grouped queries; the base of most open models.
 
-Source: Touvron et al. 2023, "LLaMA"; Llama 3's rotary scaling: Dubey et al. 2024. SmolLM2 (2025)
-and many others are of this family too.
+Source: Touvron et al. 2023, "LLaMA"; Llama 3's rotary scaling: Dubey et al. 2024. TinyLlama (Zhang
+et al. 2024), SmolLM2 (Allal et al. 2025) and many others are of this family too.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autogpt.models.family import only, read, read_sizes, shared_fields, write_sizes
-from autogpt.models.gpt import GPTConfig
+from autogpt.models.config import GPTConfig
+from autogpt.models.hf_config import only, read, read_sizes, shared_fields, write_sizes
+from autogpt.models.hf_rope import read_rope, write_rope
 
 __all__ = ["IGNORED", "PREFIX", "TRANSPOSED", "WEIGHTS", "from_hf", "to_hf"]
 
@@ -52,7 +53,9 @@ def from_hf(config: Mapping[str, Any]) -> GPTConfig:
     return GPTConfig(
         model_type="llama",
         query_key_norm=False,
+        attention_bias=read(config, "attention_bias", bool, default=False),
         network_bias=read(config, "mlp_bias", bool, default=False),
+        **read_rope(config),
         **read_sizes({**defaults, **config}),
     )
 
@@ -64,5 +67,8 @@ def to_hf(config: GPTConfig) -> dict[str, Any]:
         "model_type": "llama",
         **shared_fields(config),
         **write_sizes(config),
+        **write_rope(config),
+        "hidden_act": "silu",
+        "attention_bias": config.attention_bias,
         "mlp_bias": config.network_bias,
     }

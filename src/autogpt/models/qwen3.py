@@ -1,4 +1,4 @@
-"""Qwen3: Llama with query-key normalization; the family of the models trained here.
+"""Qwen3: Qwen2 with query-key normalization, without biases; the family of the models trained here.
 
 Source: Yang et al. 2025, "Qwen3 Technical Report". Chosen because transformers, vLLM, llama.cpp,
 Ollama and KerasHub all run it from the folder as it is.
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autogpt.core.errors import CheckpointError
 from autogpt.models import llama
-from autogpt.models.family import only, read_sizes, shared_fields, write_sizes
-from autogpt.models.gpt import GPTConfig
+from autogpt.models.config import GPTConfig
+from autogpt.models.hf_config import only, read, read_sizes, shared_fields, write_sizes
+from autogpt.models.hf_rope import read_rope, write_rope
+from autogpt.models.qwen2 import read_qwen_windows, write_qwen_windows
 
 __all__ = ["IGNORED", "PREFIX", "TRANSPOSED", "WEIGHTS", "from_hf", "to_hf"]
 
@@ -34,16 +35,14 @@ def from_hf(config: Mapping[str, Any]) -> GPTConfig:
         ConfigError: If the sizes contradict each other.
     """
     only(config, "hidden_act", allowed=["silu"])
-    only(config, "use_sliding_window", allowed=[False])
-    kinds = set(config.get("layer_types") or ()) - {"full_attention"}
-    if kinds:
-        raise CheckpointError(
-            f"config.json asks for layer_types {', '.join(sorted(map(repr, kinds)))}, but only "
-            "'full_attention' is supported."
-        )
     default_width = {"head_dim": 128}  # of transformers' Qwen3Config, whatever hidden_size is
     return GPTConfig(
-        model_type="qwen3", query_key_norm=True, **read_sizes({**default_width, **config})
+        model_type="qwen3",
+        query_key_norm=True,
+        attention_bias=read(config, "attention_bias", bool, default=False),
+        **read_qwen_windows(config),
+        **read_rope(config),
+        **read_sizes({**default_width, **config}),
     )
 
 
@@ -58,7 +57,8 @@ def to_hf(config: GPTConfig) -> dict[str, Any]:
         "model_type": "qwen3",
         **shared_fields(config),
         **write_sizes(config),
-        "use_sliding_window": False,
-        "sliding_window": None,
-        "max_window_layers": config.num_hidden_layers,
+        **write_rope(config),
+        "hidden_act": "silu",
+        "attention_bias": config.attention_bias,
+        **write_qwen_windows(config),
     }

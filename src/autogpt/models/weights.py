@@ -9,6 +9,7 @@ Source: safetensors format (Hugging Face 2022), https://github.com/huggingface/s
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ def write_safetensors(
     *,
     dtype: torch.dtype | None = None,
     metadata: Mapping[str, str] | None = None,
-) -> None:
-    """Write tensors one after another, atomically.
+) -> str:
+    """Write tensors one after another, atomically, and return the sha256 of what was meant.
 
     The library's own writer holds all of them in memory once more, and tells of a full disk by an
     error of its own; the format is 8 bytes of length, a JSON header, and the raw data.
@@ -70,11 +71,16 @@ def write_safetensors(
         offset = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # so that the data begins aligned
+    opening = len(text).to_bytes(8, "little") + text
+    digest = hashlib.sha256(opening)
     with open_atomic(path) as file:
-        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(opening)
         for _, tensor in tensors:
             stored = tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
-            file.write(stored.flatten().view(torch.uint8).numpy().data)
+            raw = stored.flatten().view(torch.uint8).numpy().data
+            digest.update(raw)
+            file.write(raw)
+    return digest.hexdigest()
 
 
 class WeightNames(Protocol):

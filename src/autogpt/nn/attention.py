@@ -12,7 +12,9 @@ Letters in shapes: B batch, T query tokens, S key tokens (S >= T with a cache), 
 K key/value heads, G = H / K queries a key serves, E head width.
 
 A mask is true where a query may look. None means causal: the T queries are the last T of the S
-tokens, and each sees itself and everything before.
+tokens, and each sees itself and everything before. A sliding window is a mask like any other.
+
+The scale is what scores are multiplied with; None is the paper's 1 / √E.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ __all__ = [
     "explicit_attention",
     "reference_attention",
     "sdpa_attention",
+    "window_mask",
 ]
 
 AttentionForm = Literal["reference", "explicit", "sdpa"]
@@ -49,6 +52,7 @@ def attend(
     *,
     mask: Bool[Tensor, "#B 1 T S"] | None,
     form: AttentionForm,
+    scale: float | None = None,
 ) -> Float[Tensor, "B H T E"]:
     """Compute attention in the named form.
 
@@ -57,7 +61,7 @@ def attend(
     """
     if form not in FORMS:
         raise ConfigError(f"attention = {form!r} is unknown, expected one of {', '.join(FORMS)}.")
-    return FORMS[form](query, key, value, mask)
+    return FORMS[form](query, key, value, mask, scale)
 
 
 def causal_mask(
@@ -80,11 +84,29 @@ def document_mask(document_ids: Int[Tensor, "B T"]) -> Bool[Tensor, "B 1 T T"]:
     return (same & causal_mask(length, length, device=document_ids.device))[:, None]
 
 
+def window_mask(
+    positions: Int[Tensor, "#B T"], keys: int, *, window: int
+) -> Bool[Tensor, "#B 1 T S"]:
+    """Return where each query may look when it sees itself and the ``window`` - 1 tokens before.
+
+    Source: Beltagy et al. 2020, "Longformer", section 3.1; its use in decoders: Jiang et al. 2023,
+    "Mistral 7B".
+
+    Args:
+        positions: Of the queries, where key ``s`` has position ``s``.
+        keys: S.
+        window: Tokens a query sees, itself included.
+    """
+    distance = positions[:, :, None] - torch.arange(keys, device=positions.device)  # [B, T, S]
+    return ((distance >= 0) & (distance < window))[:, None]
+
+
 def reference_attention(
     query: Float[Tensor, "B H T E"],
     key: Float[Tensor, "B K S E"],
     value: Float[Tensor, "B K S E"],
     mask: Bool[Tensor, "#B 1 T S"] | None = None,
+    scale: float | None = None,
 ) -> Float[Tensor, "B H T E"]:
     """Compute softmax(Q Kᵀ / √E) V as the paper writes it; what the other forms are tested against.
 
@@ -93,7 +115,8 @@ def reference_attention(
     heads, queries, width = query.shape[1:]
     key = key.repeat_interleave(heads // key.shape[1], dim=1)  # [B, H, S, E]
     value = value.repeat_interleave(heads // value.shape[1], dim=1)
-    scores = query @ key.transpose(-2, -1) / math.sqrt(width)  # [B, H, T, S]
+    divisor = math.sqrt(width) if scale is None else 1.0 / scale
+    scores = query @ key.transpose(-2, -1) / divisor  # [B, H, T, S]
     if mask is None:
         mask = causal_mask(queries, key.shape[2], device=query.device)
     weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
@@ -105,6 +128,7 @@ def explicit_attention(
     key: Float[Tensor, "B K S E"],
     value: Float[Tensor, "B K S E"],
     mask: Bool[Tensor, "#B 1 T S"] | None = None,
+    scale: float | None = None,
 ) -> Float[Tensor, "B H T E"]:
     """Compute attention as two matrix products with one pass between them.
 
@@ -118,7 +142,7 @@ def explicit_attention(
     scores = (stacked @ key.transpose(-2, -1)).view(batch, heads, queries, keys)
     if mask is None:
         mask = causal_mask(queries, keys, device=query.device)
-    scaled = scores.float() * (1.0 / math.sqrt(width))
+    scaled = scores.float() * (1.0 / math.sqrt(width) if scale is None else scale)
     weights = scaled.masked_fill(~mask, -torch.inf).softmax(dim=-1).to(value.dtype)
     mixed = weights.view(batch, groups, heads // groups * queries, keys) @ value  # [B, K, G*T, E]
     return mixed.view(batch, heads, queries, width)
@@ -129,6 +153,7 @@ def sdpa_attention(
     key: Float[Tensor, "B K S E"],
     value: Float[Tensor, "B K S E"],
     mask: Bool[Tensor, "#B 1 T S"] | None = None,
+    scale: float | None = None,
 ) -> Float[Tensor, "B H T E"]:
     """Compute attention with torch's fused kernel, which never holds all T x S scores.
 
@@ -146,13 +171,12 @@ def sdpa_attention(
         value,
         attn_mask=mask,
         is_causal=causal,
+        scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
     )
 
 
-FORMS: dict[
-    AttentionForm, Callable[[Tensor, Tensor, Tensor, Bool[Tensor, "#B 1 T S"] | None], Tensor]
-] = {
+FORMS: dict[AttentionForm, Callable[..., Tensor]] = {
     "reference": reference_attention,
     "explicit": explicit_attention,
     "sdpa": sdpa_attention,

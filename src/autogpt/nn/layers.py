@@ -7,7 +7,7 @@ Letters in shapes: B batch, T tokens, D hidden, F feed-forward (intermediate) wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Literal
 
@@ -16,33 +16,88 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["GELUNetwork", "SwiGLUNetwork", "build_network", "build_norm", "project_together"]
+__all__ = [
+    "GELUNetwork",
+    "GatedNetwork",
+    "NetworkKind",
+    "NormKind",
+    "OffsetRMSNorm",
+    "build_network",
+    "build_norm",
+    "project_together",
+]
+
+NormKind = Literal["rms", "offset_rms", "layer"]
+NetworkKind = Literal["swiglu", "geglu", "gelu"]
 
 
-def build_norm(kind: Literal["rms", "layer"], width: int, *, eps: float) -> nn.Module:
+def build_norm(kind: NormKind, width: int, *, eps: float) -> nn.Module:
     """Return the normalization of the last dimension.
 
-    Both keep their statistics in fp32 when the tokens are bf16: a sum of squares over hundreds of
+    All keep their statistics in fp32 when the tokens are bf16: a sum of squares over hundreds of
     values does not survive the 8 bits of a bf16 mantissa.
 
     Args:
         kind: ``"rms"``, x / rms(x) * weight (Zhang and Sennrich 2019, "Root Mean Square Layer
-            Normalization"); or ``"layer"``, (x - mean) / std * weight + bias (Ba et al. 2016,
-            "Layer Normalization").
+            Normalization"); ``"offset_rms"``, see :class:`OffsetRMSNorm`; or ``"layer"``,
+            (x - mean) / std * weight + bias (Ba et al. 2016, "Layer Normalization").
         width: Size of the last dimension.
         eps: Added to the mean square (or variance) under the root.
     """
     if kind == "rms":
         return nn.RMSNorm(width, eps=eps)
+    if kind == "offset_rms":
+        return OffsetRMSNorm(width, eps=eps)
     return nn.LayerNorm(width, eps=eps)
 
 
+class OffsetRMSNorm(nn.Module):
+    """x / rms(x) * (1 + weight): root-mean-square normalization whose weight starts at zero.
+
+    In bf16 the weight keeps its own precision, since sum and product are fp32 and only the result
+    is rounded. Source: Gemma Team 2024, "Gemma: Open Models Based on Gemini Research and
+    Technology", and its published code.
+
+    Args:
+        width: Size of the last dimension.
+        eps: Added to the mean square under the root.
+    """
+
+    def __init__(self, width: int, *, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
+        """Normalize the last dimension."""
+        gain = 1.0 + self.weight.float()
+        return F.rms_norm(x.float(), gain.shape, gain, self.eps).to(x.dtype)
+
+
 def build_network(
-    kind: Literal["swiglu", "gelu"], *, hidden_size: int, intermediate_size: int, bias: bool
+    kind: NetworkKind, *, hidden_size: int, intermediate_size: int, bias: bool
 ) -> nn.Module:
-    """Return the feed-forward network of a block; it maps ``[B, T, D]`` to ``[B, T, D]``."""
-    network = SwiGLUNetwork if kind == "swiglu" else GELUNetwork
-    return network(hidden_size, intermediate_size, bias=bias)
+    """Return the feed-forward network of a block; it maps ``[B, T, D]`` to ``[B, T, D]``.
+
+    Args:
+        kind: ``"swiglu"`` or ``"geglu"``, a :class:`GatedNetwork` with SiLU or GELU; or
+            ``"gelu"``, a :class:`GELUNetwork`.
+        hidden_size: D.
+        intermediate_size: F.
+        bias: Whether the matrices have biases.
+    """
+    if kind == "gelu":
+        return GELUNetwork(hidden_size, intermediate_size, bias=bias)
+    activation = F.silu if kind == "swiglu" else _gelu_tanh
+    return GatedNetwork(hidden_size, intermediate_size, bias=bias, activation=activation)
+
+
+def _gelu_tanh(x: Tensor) -> Tensor:
+    """Return GELU in its tanh approximation; GPT-2 and Gemma were trained with it.
+
+    Source: Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", section 2.
+    """
+    return F.gelu(x, approximate="tanh")
 
 
 def project_together(
@@ -63,15 +118,30 @@ def project_together(
     return torch.tensor_split(joined, list(accumulate(sizes))[:-1], dim=-1)
 
 
-class SwiGLUNetwork(nn.Module):
-    """down(silu(gate(x)) * up(x)): a gated feed-forward network.
+class GatedNetwork(nn.Module):
+    """down(activation(gate(x)) * up(x)): a gated feed-forward network.
 
-    Source: Shazeer 2020, "GLU Variants Improve Transformer". Three matrices, so the intermediate
-    width is near 8/3 of the hidden size to have the parameters of the usual two at 4.
+    Source: Shazeer 2020, "GLU Variants Improve Transformer" (SwiGLU with SiLU, GEGLU with GELU).
+    Three matrices, so the intermediate width is near 8/3 of the hidden size to have the
+    parameters of the usual two at 4.
+
+    Args:
+        hidden_size: D.
+        intermediate_size: F.
+        bias: Whether the matrices have biases.
+        activation: Applied to the gate, value by value.
     """
 
-    def __init__(self, hidden_size: int, intermediate_size: int, *, bias: bool) -> None:
+    def __init__(
+        self,
+        hidden_size: int,
+        intermediate_size: int,
+        *,
+        bias: bool,
+        activation: Callable[[Tensor], Tensor],
+    ) -> None:
         super().__init__()
+        self.activation = activation
         self.gate = nn.Linear(hidden_size, intermediate_size, bias=bias)
         self.up = nn.Linear(hidden_size, intermediate_size, bias=bias)
         self.down = nn.Linear(intermediate_size, hidden_size, bias=bias)
@@ -79,17 +149,13 @@ class SwiGLUNetwork(nn.Module):
     def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Transform every token on its own."""
         gate, up = project_together(hidden, (self.gate, self.up))
-        gated = F.silu(gate) * up  # [B, T, F]
+        gated = self.activation(gate) * up  # [B, T, F]
         output: Tensor = self.down(gated)
         return output
 
 
 class GELUNetwork(nn.Module):
-    """down(gelu(up(x))): the feed-forward network of GPT-2.
-
-    Source: Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", in the tanh approximation
-    that GPT-2 was trained with (Radford et al. 2019).
-    """
+    """down(gelu(up(x))): the feed-forward network of GPT-2 (Radford et al. 2019)."""
 
     def __init__(self, hidden_size: int, intermediate_size: int, *, bias: bool) -> None:
         super().__init__()
@@ -98,6 +164,6 @@ class GELUNetwork(nn.Module):
 
     def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Transform every token on its own."""
-        activated = F.gelu(self.up(hidden), approximate="tanh")  # [B, T, F]
+        activated = _gelu_tanh(self.up(hidden))  # [B, T, F]
         output: Tensor = self.down(activated)
         return output

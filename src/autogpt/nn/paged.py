@@ -19,6 +19,7 @@ Letters in shapes: B rows, T new tokens, S cached tokens, K key/value heads, E h
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -73,8 +74,10 @@ class PagedCache:
         """Blocks in every layer."""
         return self.keys[0].shape[0]
 
-    def copy(self, source: int, target: int) -> None:
-        """Copy one block over another, in every layer."""
+    def copy(self, sources: Sequence[int], targets: Sequence[int]) -> None:
+        """Copy each source block over its target, in every layer."""
+        device = self.keys[0].device
+        source, target = (torch.tensor(blocks, device=device) for blocks in (sources, targets))
         for store in (*self.keys, *self.values):
             store[target] = store[source]
 
@@ -105,7 +108,7 @@ class PagedRows:
         cache: The memory.
         tables: ``[B, M]``, the blocks of each row; entries beyond its length are not looked at.
         lengths: Tokens of each row, the new ones included.
-        count: T, new tokens of every row.
+        places: ``[B, T]``, the positions of the new tokens, the last ones of each row.
     """
 
     def __init__(
@@ -113,25 +116,19 @@ class PagedRows:
         cache: PagedCache,
         tables: npt.NDArray[np.int32],
         lengths: Sequence[int],
-        count: int,
+        places: Int[Tensor, "B T"],
     ) -> None:
         self._cache = cache
         self._tables = tables
         self._used = tuple(lengths)
-        self._count = count
-        device = cache.keys[0].device
-        starts = np.asarray(lengths, dtype=np.int64) - count
-        places = starts[:, None] + np.arange(count)  # [B, T]
-        self._places = torch.from_numpy(places).to(device)
+        self._count = places.shape[1]
+        self._places = places
         self._even = len(set(self._used)) == 1
         self._groups = list(self._find_groups())
         self._pieces: dict[tuple[int, int | None], list[Piece]] = {}
-        only = self._groups[0] if len(self._groups) == 1 else None
-        self._lines = only if isinstance(only, _Lines) else None
-        if self._lines is None:
-            blocks = np.take_along_axis(tables, places // BLOCK, axis=1).astype(np.int64)
-            self._blocks = torch.from_numpy(blocks).to(device)
-            self._offsets = torch.from_numpy(places % BLOCK).to(device)
+        # Keys and values of one layer and group, from when they are written to when they are read.
+        self._views: tuple[int, Tensor, Tensor] | None = None
+        self._slots: tuple[Tensor, Tensor] | None = None
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -163,38 +160,46 @@ class PagedRows:
         self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
     ) -> None:
         """Write one layer's new keys and values into their blocks."""
-        for store, new in ((self._cache.keys[layer], key), (self._cache.values[layer], value)):
-            if self._lines is not None:
-                begin = self._lines.length - self._count
-                _view(store, self._lines)[:, :, begin:] = new
-            else:
-                store[self._blocks, :, self._offsets] = new.transpose(1, 2)
+        keys, values = self._cache.keys[layer], self._cache.values[layer]
+        only = self._groups[0]
+        if len(self._groups) == 1 and isinstance(only, _Lines):
+            key_view, value_view = _view(keys, only), _view(values, only)
+            begin = only.length - self._count
+            key_view.narrow(2, begin, self._count).copy_(key)
+            value_view.narrow(2, begin, self._count).copy_(value)
+            self._views = layer, key_view, value_view
+        else:
+            blocks, offsets = self._find_slots()
+            keys[blocks, :, offsets] = key.transpose(1, 2)
+            values[blocks, :, offsets] = value.transpose(1, 2)
 
     def spans(self, layer: int, *, window: int | None = None) -> Iterator[Span]:
         """Yield all new tokens, rows in order, with what they see after ``store``.
 
         With a window, a token sees itself and the ``window`` - 1 tokens before.
         """
-        keys, values = self._cache.keys[layer], self._cache.values[layer]
         for group in self._groups:
-            key, value = _read(keys, group), _read(values, group)
+            key, value = self._held(layer, group)
             for tokens, slots, mask in self._cut(group.length, window):
-                yield Span(group.rows, tokens, key[:, :, slots], value[:, :, slots], mask)
+                if slots.stop - slots.start < group.length:
+                    yield Span(group.rows, tokens, key[:, :, slots], value[:, :, slots], mask)
+                else:
+                    yield Span(group.rows, tokens, key, value, mask)
 
     def append(
         self, layer: int, key: Float[Tensor, "B K T E"], value: Float[Tensor, "B K T E"]
     ) -> tuple[Float[Tensor, "B K S E"], Float[Tensor, "B K S E"]]:
         """Write one layer's new keys and values; return all rows, padded with zeros."""
         self.store(layer, key, value)
-        stores = self._cache.keys[layer], self._cache.values[layer]
         if len(self._groups) == 1:
-            return _read(stores[0], self._groups[0]), _read(stores[1], self._groups[0])
+            return self._held(layer, self._groups[0])
         # Zeros: a slot that is masked would still spread a NaN.
         shape = (len(self._used), key.shape[1], max(self._used), key.shape[3])
         keys, values = key.new_zeros(shape), value.new_zeros(shape)
         for group in self._groups:
-            keys[group.rows, :, : group.length] = _read(stores[0], group)
-            values[group.rows, :, : group.length] = _read(stores[1], group)
+            held_keys, held_values = self._held(layer, group)
+            keys[group.rows, :, : group.length] = held_keys
+            values[group.rows, :, : group.length] = held_values
         return keys, values
 
     def advance(self, count: int) -> None:
@@ -205,42 +210,56 @@ class PagedRows:
         if count != self._count:
             raise ValueError(f"these rows read {self._count} tokens, not {count}")
 
+    def _held(self, layer: int, group: _Lines | _Scattered) -> tuple[Tensor, Tensor]:
+        """Return keys and values of a group."""
+        if self._views is not None and self._views[0] == layer:
+            return self._views[1], self._views[2]
+        keys, values = self._cache.keys[layer], self._cache.values[layer]
+        if isinstance(group, _Lines):
+            return _view(keys, group), _view(values, group)
+        return _gather(keys, group), _gather(values, group)
+
+    def _find_slots(self) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
+        """Return block and offset of each new token, found once for all layers."""
+        if self._slots is None:
+            tables = torch.from_numpy(self._tables).to(self._places.device, torch.int64)
+            blocks = tables.gather(1, self._places // BLOCK)
+            self._slots = blocks, self._places % BLOCK
+        return self._slots
+
     def _find_groups(self) -> Iterator[_Lines | _Scattered]:
         needed = [-(-length // BLOCK) for length in self._used]
-        store = self._cache.keys[0]
-        in_line = [False] * len(needed)
-        if store.stride(0) == BLOCK * store.stride(2):  # blocks of a head lie side by side
-            breaks = np.diff(self._tables, axis=1, append=-1) != 1
-            runs = breaks.argmax(axis=1) + 1  # blocks that follow each other from the first
-            in_line = [run >= need for run, need in zip(runs.tolist(), needed, strict=True)]
         firsts: list[int] = self._tables[:, 0].tolist()
+        in_line = [self._is_line(row, firsts[row], need) for row, need in enumerate(needed)]
         begin = 0
         while begin < len(needed):
-            if not in_line[begin]:
-                blocks = self._tables[begin, : needed[begin]].astype(np.int64)
-                yield _Scattered(
-                    slice(begin, begin + 1),
-                    self._used[begin],
-                    torch.from_numpy(blocks).to(store.device),
-                )
-                begin += 1
-                continue
             end = begin + 1
+            rows = slice(begin, end)
+            if not in_line[begin]:
+                blocks = torch.from_numpy(self._tables[begin, : needed[begin]])
+                blocks = blocks.to(self._places.device, torch.int64)
+                yield _Scattered(rows, self._used[begin], blocks)
+                begin = end
+                continue
+            distance = max(0, firsts[end] - firsts[begin]) if end < len(needed) else 0
             while (
                 end < len(needed)
                 and in_line[end]
                 and self._used[end] == self._used[begin]
-                and firsts[end] - firsts[end - 1] == firsts[begin + 1] - firsts[begin]
-                and firsts[end] > firsts[end - 1]
+                and firsts[end] - firsts[end - 1] == distance > 0
             ):
                 end += 1
-            yield _Lines(
-                slice(begin, end),
-                self._used[begin],
-                firsts[begin],
-                firsts[begin + 1] - firsts[begin] if end > begin + 1 else 0,
-            )
+            yield _Lines(slice(begin, end), self._used[begin], firsts[begin], distance)
             begin = end
+
+    def _is_line(self, row: int, first: int, needed: int) -> bool:
+        """Return whether a row's blocks follow each other in memory."""
+        store = self._cache.keys[0]
+        if store.stride(0) != BLOCK * store.stride(2):
+            return False
+        size = self._tables.itemsize
+        line = _line(self._cache.blocks)[first * size : (first + needed) * size]
+        return self._tables[row, :needed].tobytes() == line
 
     def _cut(self, length: int, window: int | None) -> list[Piece]:
         """Return the pieces of a row of this length, made once for all layers."""
@@ -253,8 +272,10 @@ class PagedRows:
         return pieces
 
 
-def _read(store: Tensor, group: _Lines | _Scattered) -> Float[Tensor, "B K S E"]:
-    return _view(store, group) if isinstance(group, _Lines) else _gather(store, group)
+@functools.cache
+def _line(blocks: int) -> bytes:
+    """Return the numbers of all blocks in order, as they are in a table."""
+    return np.arange(blocks, dtype=np.int32).tobytes()
 
 
 def _view(store: Tensor, group: _Lines) -> Float[Tensor, "B K S E"]:

@@ -23,14 +23,46 @@ from autogpt.core.errors import ConfigError
 
 __all__ = [
     "LearnedPositions",
+    "LinearScaling",
     "Llama3Scaling",
     "PositionTable",
+    "RopeScaling",
     "RotaryPositions",
     "Rotation",
     "SinusoidalPositions",
+    "YarnScaling",
     "inverse_frequencies",
     "rotate",
 ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinearScaling:
+    """Stretches rotary positions by slowing all waves down alike.
+
+    Source: Chen et al. 2023, "Extending Context Window of Large Language Models via Positional
+    Interpolation"; ``rope_type = "linear"``, field name as in Hugging Face.
+    """
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        """Check the range.
+
+        Raises:
+            ConfigError: If the factor is below 1.
+        """
+        _check_factor(self.factor)
+
+    @property
+    def amplitude(self) -> float:
+        """What sines and cosines are multiplied with."""
+        return 1.0
+
+    def frequencies(self, periods: Float[Tensor, " half"], theta: float) -> Float[Tensor, " half"]:
+        """Return radians per position; see :func:`inverse_frequencies`."""
+        del theta
+        return 1.0 / periods / self.factor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,16 +85,109 @@ class Llama3Scaling:
         Raises:
             ConfigError: If a factor is not positive, or the two bounds are not in order.
         """
-        if self.factor < 1 or not 0 < self.low_freq_factor < self.high_freq_factor:
+        _check_factor(self.factor)
+        _check_length(self.original_max_position_embeddings)
+        if not 0 < self.low_freq_factor < self.high_freq_factor < math.inf:
             raise ConfigError(
-                f"Rotary scaling needs factor >= 1 and 0 < low_freq_factor < high_freq_factor, "
-                f"got {self.factor}, {self.low_freq_factor} and {self.high_freq_factor}."
+                "Rotary scaling needs 0 < low_freq_factor < high_freq_factor, got "
+                f"{self.low_freq_factor} and {self.high_freq_factor}."
             )
-        if self.original_max_position_embeddings < 1:
+
+    @property
+    def amplitude(self) -> float:
+        """What sines and cosines are multiplied with."""
+        return 1.0
+
+    def frequencies(self, periods: Float[Tensor, " half"], theta: float) -> Float[Tensor, " half"]:
+        """Return radians per position; see :func:`inverse_frequencies`."""
+        del theta
+        frequency = 1.0 / periods
+        # Full turns within the original context; keep is 0 for long waves, 1 for short ones.
+        turns = self.original_max_position_embeddings * frequency / (2 * math.pi)
+        low, high = self.low_freq_factor, self.high_freq_factor
+        keep = ((turns - low) / (high - low)).clamp(0.0, 1.0)
+        return (1 - keep) * frequency / self.factor + keep * frequency
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class YarnScaling:
+    """Stretches rotary positions as Llama 3 does, with a ramp over pairs rather than over waves.
+
+    Source: Peng et al. 2023, "YaRN: Efficient Context Window Extension of Large Language Models",
+    sections 3.2 and 3.4; ``rope_type = "yarn"``, field names as in Hugging Face.
+
+    Attributes:
+        factor: Long waves are slowed down by it.
+        original_max_position_embeddings: The context before stretching.
+        attention_factor: What sines and cosines are multiplied with, which sharpens the softmax.
+        beta_fast: Waves with more full turns than this in the old context are kept.
+        beta_slow: Those with fewer than this are slowed down; between is a ramp.
+        truncate: Whether the ramp begins and ends at whole pairs.
+    """
+
+    factor: float
+    original_max_position_embeddings: int
+    attention_factor: float
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+    truncate: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ConfigError: If a factor is not positive, or the two bounds are not in order.
+        """
+        _check_factor(self.factor)
+        _check_length(self.original_max_position_embeddings)
+        if not 0 < self.attention_factor < math.inf:
             raise ConfigError(
-                "Rotary scaling needs original_max_position_embeddings >= 1, got "
-                f"{self.original_max_position_embeddings}."
+                f"Rotary scaling needs attention_factor > 0, got {self.attention_factor}."
             )
+        if not 0 < self.beta_slow < self.beta_fast < math.inf:
+            raise ConfigError(
+                "Rotary scaling needs 0 < beta_slow < beta_fast, got "
+                f"{self.beta_slow} and {self.beta_fast}."
+            )
+
+    @property
+    def amplitude(self) -> float:
+        """What sines and cosines are multiplied with."""
+        return self.attention_factor
+
+    def frequencies(self, periods: Float[Tensor, " half"], theta: float) -> Float[Tensor, " half"]:
+        """Return radians per position; see :func:`inverse_frequencies`."""
+        width = 2 * len(periods)
+
+        def pair(turns: float) -> float:
+            """Which pair makes that many full turns within the old context."""
+            waves = self.original_max_position_embeddings / (turns * 2 * math.pi)
+            return width * math.log(waves) / (2 * math.log(theta))
+
+        begin, end = pair(self.beta_fast), pair(self.beta_slow)
+        if self.truncate:
+            begin, end = math.floor(begin), math.ceil(end)
+        begin, end = max(begin, 0), min(end, width - 1)
+        if begin == end:
+            end += 0.001  # a step rather than a division by zero, as in the published code
+        slow = ((torch.arange(width // 2, dtype=torch.float32) - begin) / (end - begin)).clamp(0, 1)
+        keep = 1 - slow
+        return 1.0 / (self.factor * periods) * (1 - keep) + 1.0 / periods * keep
+
+
+RopeScaling = LinearScaling | Llama3Scaling | YarnScaling
+
+
+def _check_factor(factor: float) -> None:
+    if not 1 <= factor < math.inf:
+        raise ConfigError(f"Rotary scaling needs factor >= 1, got {factor}.")
+
+
+def _check_length(length: int) -> None:
+    if length < 1:
+        raise ConfigError(
+            f"Rotary scaling needs original_max_position_embeddings >= 1, got {length}."
+        )
 
 
 class Rotation(NamedTuple):
@@ -92,24 +217,18 @@ def rotate(x: Float[Tensor, "B H T E"], rotation: Rotation) -> Float[Tensor, "B 
 
 
 def inverse_frequencies(
-    head_dim: int, *, theta: float, scaling: Llama3Scaling | None = None
+    head_dim: int, *, theta: float, scaling: RopeScaling | None = None
 ) -> Float[Tensor, " half"]:
     """Return radians per position of each pair: theta ** (-2 i / E), i = 0 .. E/2 - 1, in fp32.
 
     Args:
         head_dim: E, even.
         theta: Base of the geometric series (``rope_theta``); 10,000 in Su et al. 2021.
-        scaling: Llama 3's stretching, or None.
+        scaling: How they are stretched, or None.
     """
     # float32 like transformers: a more precise power would differ from theirs in the last digits.
-    frequency = 1.0 / theta ** (torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
-    if scaling is None:
-        return frequency
-    length = scaling.original_max_position_embeddings
-    turns = length * frequency / (2 * math.pi)  # full turns within the original context
-    low, high = scaling.low_freq_factor, scaling.high_freq_factor
-    keep = ((turns - low) / (high - low)).clamp(0.0, 1.0)  # 0 for long waves, 1 for short ones
-    return (1 - keep) * frequency / scaling.factor + keep * frequency
+    periods = theta ** (torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
+    return 1.0 / periods if scaling is None else scaling.frequencies(periods, theta)
 
 
 class PositionTable(nn.Module):
@@ -122,12 +241,14 @@ class PositionTable(nn.Module):
     def __init__(self, compute: Callable[[], tuple[Tensor, ...]]) -> None:
         super().__init__()
         self._compute = compute
-        self._names = [f"column_{index}" for index in range(len(compute()))]
+        self._names: list[str] = []
         self.fill()
 
     def fill(self, device: torch.device | str | None = None) -> None:
         """Compute the table again, on ``device`` (default: torch's current one)."""
-        for name, column in zip(self._names, self._compute(), strict=True):
+        columns = self._compute()
+        self._names = [f"column_{index}" for index in range(len(columns))]
+        for name, column in zip(self._names, columns, strict=True):
             self.register_buffer(name, column.to(device), persistent=False)
 
     def look_up(self, length: int, positions: Int[Tensor, "B T"] | None) -> list[Tensor]:
@@ -154,12 +275,13 @@ class RotaryPositions(PositionTable):
     """
 
     def __init__(
-        self, max_positions: int, head_dim: int, *, theta: float, scaling: Llama3Scaling | None
+        self, max_positions: int, head_dim: int, *, theta: float, scaling: RopeScaling | None
     ) -> None:
         def compute() -> tuple[Tensor, Tensor]:
             frequency = inverse_frequencies(head_dim, theta=theta, scaling=scaling)
             angle = torch.arange(max_positions, dtype=torch.float32)[:, None] * frequency
-            cos, sin = angle.cos(), angle.sin()  # [P, E/2]
+            amplitude = 1.0 if scaling is None else scaling.amplitude
+            cos, sin = angle.cos() * amplitude, angle.sin() * amplitude  # [P, E/2]
             return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
         super().__init__(compute)

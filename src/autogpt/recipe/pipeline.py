@@ -3,52 +3,49 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from autogpt.core.config import from_mapping, merge
+from autogpt.core.config import dump_toml, from_mapping, merge, to_mapping
+from autogpt.core.errors import UsageError
 from autogpt.core.files import write_text
 from autogpt.core.progress import Progress
 from autogpt.core.units import format_count, format_duration
 from autogpt.data.batches import Batches
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.evaluation.report import Command
-from autogpt.llm import LLM, load
+from autogpt.llm import load
 from autogpt.models.card import Sample, model_card
 from autogpt.models.checkpoint import save_model
-from autogpt.models.gpt import GPT, GPTConfig, parameter_count
-from autogpt.models.presets import build_config
-from autogpt.recipe import folder
+from autogpt.models.gpt import GPT, parameter_count
+from autogpt.recipe import folder, planning
+from autogpt.recipe.fork import fork
 from autogpt.recipe.prepare import Prepared, prepare
+from autogpt.recipe.rescue import RunRescue
 from autogpt.recipe.result import (
     TrainResult,
     model_facts,
     peak_rss_bytes,
     write_run_report,
 )
+from autogpt.recipe.samples import beginnings, sample
 from autogpt.recipe.settings import Recipe
-from autogpt.training import checkpoints, kernels, plan, record
+from autogpt.training import calibration, checkpoints, kernels, memory, record, tracking
 from autogpt.training.checkpoints import RunState
+from autogpt.training.distributed import World, joined
+from autogpt.training.layout import lay_out, rows_at_once
+from autogpt.training.record import Record
+from autogpt.training.saving import Saver, SharedSaver
 from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
 
 __all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
 
-_SAMPLES = 3
-_PROMPT_TOKENS = 8
-_SIZES = (  # of the model, written to the recipe: a preset may change with the version
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "head_dim",
-)
-_AFTER_S = 5.0  # saving, samples and report, measured at 1 to 10 million weights
 _VALIDATION_SHARE = 0.04  # of the budget, at most, goes into looks at the validation split
 _QUICKSTART_PROMPTS = ("KING:\n", "What is ", "My lord, ", "子曰：“", "子贡问", "曾子曰：“")
 # Half of the plays, so that the classics, a seventh of their size, get a fair share of the time.
@@ -60,28 +57,36 @@ QUICKSTART_SETTINGS: dict[str, object] = {
 }
 
 
-def train(
-    sources: str | Sequence[str],
+def train(  # noqa: PLR0913 - each is spelled out for the user
+    sources: str | Sequence[str] = (),
     *,
     out: Path | str,
     settings: Mapping[str, object] | None = None,
     budget: str | None = None,
     resume: bool = False,
+    from_run: Path | str | None = None,
+    track: Sequence[str] = (),
     prompts: Sequence[str] = (),
+    begun: float | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train a model from nothing on ``sources``, within a budget, into the run folder ``out``.
 
     Ctrl-C stops after the current step and writes a checkpoint; a second one stops at once.
+    Under torchrun all processes call this together; only the first writes and shows anything.
 
     Args:
-        sources: Files, folders, globs, ``-``, ``hf:NAME[:split]``.
+        sources: Files, folders, globs, ``-``, ``hf:NAME[:split]``; may be left out where a run is
+            gone on with.
         out: A folder that does not hold a run yet, or one to resume.
         settings: Nested settings of :class:`Recipe`.
-        budget: Short for the setting ``training.budget``.
+        budget: Short for the setting ``training.budget``; ``+10m`` for so much more.
         resume: Go on where a stopped run left off, bit for bit as if it had not been stopped;
             where nothing was begun, begin.
+        from_run: A run whose weights, tokenizer and data the new one begins with.
+        track: Experiment trackers to follow the run with, see ``training.tracking``.
         prompts: Begin the samples; by default beginnings of held-out text do.
+        begun: When the budget began to run, by ``time.perf_counter``; by default now.
         progress: Shows what happens; by default on standard error.
 
     Raises:
@@ -90,23 +95,38 @@ def train(
     """
     names = [sources] if isinstance(sources, str) else list(sources)
     given = merge(settings or {}, {"training": {"budget": budget}} if budget else {})
+    given = folder.with_whole_budget(given, out=Path(out), resume=resume, fork=from_run is not None)
     recipe = from_mapping(Recipe, given)
-    with folder.claimed(Path(out)), progress or Progress() as shown:
-        run = _Run(Path(out), names, shown)
+    tracking.check(track)
+    if not (names or resume or from_run):
+        raise UsageError("There is nothing to train on.", hint="Name a file or a folder of text.")
+    with (
+        joined() as world,
+        folder.claimed(Path(out)) if world.leads else nullcontext(),
+        progress or Progress(quiet=not world.leads) as shown,
+        memory.explained(),
+    ):
+        run = _Run(Path(out), names, shown, track, world, begun=begun)
         kept = None
-        if resume:
+        if resume and world.leads:
             kept = folder.go_on(run.out, given)
-            if kept is None:
+            if kept is None and from_run is None:
                 shown.say(f"nothing to resume in {str(out)!r}: beginning")
-        else:
+        elif world.leads:
             folder.begin(run.out)
-        return run.train(kept or recipe, resume=kept is not None, prompts=prompts)
+        if kept is None and from_run is not None and world.leads:
+            kept = fork(Path(from_run), run.out, given, names=names)
+            shown.say(f"beginning with the weights and the data of {str(from_run)!r}")
+        going_on = bool(world.agreed(kept is not None))
+        recipe = _same(kept or recipe, world)
+        return run.train(recipe, resume=going_on, prompts=prompts)
 
 
 def quickstart(
     *,
     out: Path | str,
     settings: Mapping[str, object] | None = None,
+    begun: float | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train on the bundled plays and classics for about two minutes."""
@@ -116,6 +136,7 @@ def quickstart(
             out=out,
             settings=merge(QUICKSTART_SETTINGS, settings or {}),
             prompts=_QUICKSTART_PROMPTS,
+            begun=begun,
             progress=progress,
         )
 
@@ -127,89 +148,154 @@ class _Run:
         out: The run folder, claimed.
         names: The sources.
         shown: Shows what happens.
+        track: Tools that follow it.
+        world: This process among those that train together.
+        begun: When the budget began to run; None: now.
     """
 
-    def __init__(self, out: Path, names: Sequence[str], shown: Progress) -> None:
-        self.out, self._names, self._shown = out, names, shown
-        self._begin = time.perf_counter()
+    def __init__(
+        self,
+        out: Path,
+        names: Sequence[str],
+        shown: Progress,
+        track: Sequence[str],
+        world: World,
+        *,
+        begun: float | None,
+    ) -> None:
+        self.out, self._names, self._shown, self._world = out, names, shown, world
+        self._track = track if world.leads else ()
+        self._begin = time.perf_counter() if begun is None else begun
         self._phases: dict[str, float] = {}
         self._meter = EnergyMeter()
         self._meter.start()
 
     def train(self, recipe: Recipe, *, resume: bool, prompts: Sequence[str]) -> TrainResult:
         """Go through the pipeline."""
-        prepared = prepare(
-            self._names,
-            recipe,
-            self.out / "data",
-            resume=resume,
-            say=self._shown.say,
-            phase=self._phases.__setitem__,
-        )
+        world = self._world
+        with world.leader_first():  # the others find what it has prepared
+            prepared = prepare(
+                self._names,
+                recipe,
+                self.out / "data",
+                resume=resume or not world.leads,
+                say=self._shown.say,
+                phase=self._phases.__setitem__,
+            )
+        self._batches(recipe, prepared)  # so that too little text is told before measuring
+        decided = self._decide(recipe, prepared, resume=resume) if world.leads else None
+        recipe = _same(decided.recipe if decided else recipe, world)
         torch.manual_seed(recipe.seed)
-        recipe, config = self._decide(recipe, prepared)
-        folder.save_recipe(self.out, recipe)
-        trainer, found = self._trainer(recipe, config, prepared, resume=resume)
-        with record.Record.open(self.out, resume_step=found.steps if resume else None) as log:
-            measured = self._loop(trainer, recipe, prepared, log)
+        latest = self._newest_checkpoint() if resume else None
+        at = checkpoints.state_of(latest) if latest is not None else RunState(record_bytes=0)
+        with (
+            self._record(at, resume=resume) as log,
+            tracking.Trackers(
+                self._track, run=self.out, settings=to_mapping(recipe), say=self._shown.say
+            ) as trackers,
+            self._saver(recipe, prepared, log) as saver,
+        ):
+            trainer = self._trainer(recipe, prepared, latest, saver)
+            if decided is not None and world.size == 1:
+                self._learn_from(trainer, decided)
+            measured = self._loop(trainer, recipe, prepared, log, saver, trackers)
+        recipe = replace(recipe, training=trainer.config)
         return self._finish(trainer, recipe, prepared, measured, prompts)
 
-    def _decide(self, recipe: Recipe, prepared: Prepared) -> tuple[Recipe, GPTConfig]:
-        """Replace every "auto" and None by what this machine, budget and corpus suggest."""
-        budget_s = recipe.training.budget_s
-        recipe = replace(recipe, model=plan.preset(recipe.model, budget_s=budget_s))
-        tokenizer = prepared.tokenizer
-        config = build_config(
-            recipe.model,
-            tokenizer.vocab_size,
-            eos_token_id=tokenizer.eos_id,
-            pad_token_id=tokenizer.pad_id,
+    def _decide(self, recipe: Recipe, prepared: Prepared, *, resume: bool) -> planning.Decided:
+        """Leave nothing open; plan, say and keep the plan, unless steps decide or it is there."""
+        mark = time.perf_counter()
+        planned = recipe.training.max_steps is None and not resume
+        corpus = planning.look_at(prepared) if planned else None
+        decided = planning.decide(
+            recipe, prepared, corpus, before_s=self._elapsed(), world=self._world
         )
-        chosen = kernels.choose(
-            recipe.kernels,
-            config,
-            length=recipe.model.context_length,
-            masked=len(prepared.train.starts) > 1,
-            budget_s=None if recipe.training.max_steps else budget_s - self._elapsed(),
-        )
-        recipe = replace(
-            recipe,
-            model=replace(recipe.model, **{name: getattr(config, name) for name in _SIZES}),
-            training=plan.batch_sizes(recipe.training, config),
-            kernels=chosen.settings(),
-        )
-        return recipe, config
+        folder.save_recipe(self.out, decided.recipe)
+        if decided.plan is not None and corpus is not None:
+            planning.save_plan(self.out, decided.plan, corpus)
+            self._shown.say(planning.page(decided.plan, corpus))
+        self._phases["plan"] = time.perf_counter() - mark
+        return decided
 
-    def _trainer(
-        self, recipe: Recipe, config: GPTConfig, prepared: Prepared, *, resume: bool
-    ) -> tuple[Trainer, RunState]:
-        """Build the model, or take it over from a checkpoint; compile; say what will happen."""
-        batches = Batches(
+    def _batches(self, recipe: Recipe, prepared: Prepared) -> Batches:
+        return Batches(
             shard=prepared.train,
-            batch_size=recipe.training.micro_batch_size or 1,
+            batch_size=rows_at_once(
+                recipe.training.batch_size,
+                recipe.training.micro_batch_size or 1,
+                processes=self._world.size,
+            ),
             context_length=recipe.model.context_length,
             seed=recipe.seed,
+            first_row=recipe.origin.first_row,
         )
-        model = GPT(config)
-        chosen = kernels.obeyed(recipe.kernels)
-        trainer = Trainer(model, batches, recipe.training, chosen)
-        found = checkpoints.latest(self.out, say=self._shown.say) if resume else None
-        if found is not None:
-            trainer.restore(*checkpoints.load(found))
+
+    def _record(self, at: RunState, *, resume: bool) -> AbstractContextManager[Record | None]:
+        """Open the record, in the leading process alone."""
+        if not self._world.leads:
+            return nullcontext()
+        step = at.steps if resume else None
+        return Record.open(self.out, resume_step=step, resume_bytes=at.record_bytes)
+
+    def _saver(self, recipe: Recipe, prepared: Prepared, log: Record | None) -> SharedSaver:
+        """Return what saves checkpoints, together with the other processes."""
+        parameters = parameter_count(planning.model_config(recipe, prepared))
+        layout = lay_out(recipe.parallel, self._world, parameters=parameters)
+        before = log.sync if log is not None else lambda: None
+        return SharedSaver(Saver(self.out, before=before), layout, self.out)
+
+    def _newest_checkpoint(self) -> Path | None:
+        """Return the newest checkpoint that the leading process has found whole."""
+        found = checkpoints.latest(self.out, say=self._shown.say) if self._world.leads else None
+        path = self._world.shared(str(found or ""))
+        return Path(path) if path else None
+
+    def _trainer(
+        self, recipe: Recipe, prepared: Prepared, latest: Path | None, saver: SharedSaver
+    ) -> Trainer:
+        """Build the model, or take it over from a checkpoint; compile; say what will happen."""
+        config, layout = planning.model_config(recipe, prepared), saver.layout
+        batches = self._batches(recipe, prepared)
+        chosen = kernels.obeyed(recipe.kernels, processes=self._world.local_size)
+        rescue = RunRescue(self.out, recipe, saver, prepared.tokenizer, self._shown)
+        trainer = Trainer(
+            GPT(config), batches, recipe.training, chosen, rescue=rescue, layout=layout
+        )
+        saver.tensors = trainer.optimizer.state()
+        if latest is not None:
+            trainer.restore(*layout.load(latest, saver.tensors))
             self._shown.say(f"going on after step {trainer.at.steps}")
         state = trainer.at
         compiling = ", compiling first" if chosen.compiled else ""
         self._shown.say(
             f"training {format_count(parameter_count(config))} parameters on "
-            f"{format_count(len(prepared.train))} tokens in {chosen.dtype}{compiling}"
+            f"{format_count(len(prepared.train))} tokens in {chosen.dtype}{layout.words}{compiling}"
         )
-        warmth = trainer.warm_up()
-        self._phases["compile"] = warmth.compile_s
-        trainer.at = replace(state, other_s=state.other_s + self._elapsed())
-        return trainer, state
+        self._phases["compile"] = trainer.warm_up().compile_s
+        elapsed_s = self._world.agreed(self._elapsed())
+        if latest is None:  # so that there is always something to go back to
+            begun = replace(state, other_s=elapsed_s, record_bytes=0)
+            saver.save(begun, trainer.optimizer.state())
+        elapsed_s = self._world.agreed(self._elapsed())
+        trainer.at = replace(state, other_s=state.other_s + elapsed_s)
+        return trainer
+
+    def _learn_from(self, trainer: Trainer, decided: planning.Decided) -> None:
+        """Let the next plan know how far the costs of this one were off."""
+        if decided.costs is None or trainer.warmth is None:
+            return
+        part_s = trainer.warmth.part_s * calibration.PART_TOKENS / trainer.tokens_per_part
+        compiled = trainer.kernels.compiled
+        calibration.correct(decided.costs, decided.config, part_s=part_s, compiled=compiled)
 
     def _loop(
-        self, trainer: Trainer, recipe: Recipe, prepared: Prepared, log: record.Record
+        self,
+        trainer: Trainer,
+        recipe: Recipe,
+        prepared: Prepared,
+        log: Record | None,
+        saver: SharedSaver,
+        trackers: tracking.Trackers,
     ) -> Measured:
         """Train until the budget is spent, and measure the result.
 
@@ -218,14 +304,20 @@ class _Run:
         """
         length, at = recipe.model.context_length, trainer.at
         look_s = _seconds_of_a_look(trainer, prepared)
-        budget_s = recipe.training.budget_s
-        left_s = budget_s - at.other_s - look_s - _AFTER_S
+        world = self._world  # what steers the loop is the same in all processes
+        budget_s = planning.seconds_to_spend(recipe)
+        budget_s = None if budget_s is None else world.agreed(budget_s)
+        after_s = planning.finishing_s(parameter_count(trainer.model.config))
+        left_s = None if budget_s is None else budget_s - at.other_s - look_s - after_s
         looks = recipe.training.validations
-        if recipe.training.max_steps is None:
+        if budget_s is not None:
             looks = min(looks, int(_VALIDATION_SHARE * budget_s / look_s))
 
         def show(entry: record.Entry, share: float) -> None:
+            if log is None:
+                return
             log.log(entry)
+            trackers.log(entry)
             self._meter.sample()
             if entry.kind == "validation":
                 self._shown.say(_validation_line(entry))
@@ -237,17 +329,23 @@ class _Run:
             )
 
         def checkpoint(state: RunState, tensors: Mapping[str, torch.Tensor]) -> None:
-            log.sync()
             spent = state.energy_kwh + self._meter.stop().kwh
-            checkpoints.save(self.out, replace(state, energy_kwh=spent), tensors)
+            size = log.size_bytes if log is not None else None
+            state = replace(state, energy_kwh=spent, record_bytes=size)
+            saver.save(state, tensors)
 
         hooks = Hooks(
             entry=show,
-            validate=lambda model: evaluate(model, prepared.validation, context_length=length),
+            validate=lambda model: evaluate(
+                model, prepared.validation, context_length=length, layout=trainer.layout
+            ),
             checkpoint=checkpoint,
+            checkpoint_due=saver.due,
         )
         mark = time.perf_counter()
-        if not trainer.run(hooks, budget_s=max(1.0, left_s), validations=looks):
+        left_s = None if left_s is None else world.agreed(max(1.0, left_s))
+        if not trainer.run(hooks, budget_s=left_s, validations=looks):
+            saver.wait()
             self._shown.say(
                 f"stopped after step {trainer.at.steps}; the same command with --resume goes on"
             )
@@ -256,7 +354,8 @@ class _Run:
         mark = time.perf_counter()
         measured = hooks.validate(trainer.finish())
         self._phases["evaluate"] = time.perf_counter() - mark
-        trainer.at = replace(trainer.at, other_s=trainer.at.other_s + self._phases["evaluate"])
+        evaluated_s = world.agreed(self._phases["evaluate"])
+        trainer.at = replace(trainer.at, other_s=trainer.at.other_s + evaluated_s)
         show(trainer.validated(measured), 1.0)
         return measured
 
@@ -268,12 +367,15 @@ class _Run:
         measured: Measured,
         prompts: Sequence[str],
     ) -> TrainResult:
-        """Save the model, let it write, and report."""
+        """Save the model, let it write, and report; the leading process does."""
         mark = time.perf_counter()
         model, at = trainer.model, trainer.at
         where = self.out / folder.MODEL
-        save_model(model, where, tokenizer=prepared.tokenizer, dtype="float32")
-        samples = _samples(load(where), prompts or _beginnings(prepared), recipe.seed)
+        others_bytes = self._world.summed(0 if self._world.leads else peak_rss_bytes())
+        samples: tuple[Sample, ...] = ()
+        if self._world.leads:
+            save_model(model, where, tokenizer=prepared.tokenizer, dtype="float32")
+            samples = sample(load(where), prompts or beginnings(prepared), seed=recipe.seed)
         result = TrainResult(
             run=str(self.out),
             model=str(where),
@@ -286,9 +388,11 @@ class _Run:
             tokens_per_s=at.tokens / max(at.train_s, 1e-9),
             val_loss=measured.loss,
             val_bits_per_byte=measured.bits_per_byte,
-            peak_rss_bytes=peak_rss_bytes(),
+            peak_rss_bytes=int(others_bytes) + peak_rss_bytes(),
             samples=samples,
         )
+        if not self._world.leads:
+            return result
         energy = self._meter.stop()
         energy = replace(energy, kwh=energy.kwh + at.energy_kwh)
         facts = model_facts(result, prepared, model.config, recipe, energy)
@@ -300,13 +404,24 @@ class _Run:
             recipe,
             self._phases,
             config=model.config,
+            outcomes=planning.outcomes(self.out, result, energy.kwh),
             next_commands=_next_commands(self.out),
         )
         checkpoints.remove_all(self.out)
-        return replace(result, wall_s=at.elapsed_s + time.perf_counter() - mark)
+        finishing_s = time.perf_counter() - mark
+        planning.finishing_took(finishing_s, result.parameters)
+        return replace(result, wall_s=at.elapsed_s + finishing_s)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._begin
+
+
+def _same(recipe: Recipe, world: World) -> Recipe:
+    """Return the recipe of the leading process."""
+    if world.size == 1:
+        return recipe
+    text = world.shared(dump_toml(to_mapping(recipe)))
+    return from_mapping(Recipe, tomllib.loads(text))
 
 
 def _seconds_of_a_look(trainer: Trainer, prepared: Prepared) -> float:
@@ -319,30 +434,6 @@ def _validation_line(entry: record.Entry) -> str:
     return (
         f"validation after step {entry.step} ({format_duration(entry.elapsed_s)}): "
         f"loss {entry.loss:.4f}, {entry.bits_per_byte:.4f} bits per byte"
-    )
-
-
-def _beginnings(prepared: Prepared) -> list[str]:
-    """Return how some held-out documents begin, evenly spread; or blocks, if there are too few."""
-    shard = prepared.validation
-    starts = shard.starts if len(shard.starts) >= _SAMPLES else np.arange(len(shard))
-    chosen = [int(starts[i * len(starts) // _SAMPLES]) for i in range(_SAMPLES)]
-    texts = (
-        prepared.tokenizer.decode(shard.tokens[begin : begin + _PROMPT_TOKENS], skip_special=True)
-        for begin in chosen
-    )
-    return [text.strip("\ufffd") for text in texts]
-
-
-def _samples(llm: LLM, prompts: Sequence[str], seed: int) -> tuple[Sample, ...]:
-    params = llm.sampling(max_tokens=80, temperature=0.7, seed=seed)
-    return tuple(
-        Sample(
-            prompt=prompt,
-            continuation=completions[0].text,
-            settings=f"temperature 0.7, seed {seed}",
-        )
-        for prompt, completions in zip(prompts, llm.complete(prompts, params), strict=True)
     )
 
 

@@ -6,24 +6,25 @@ import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autogpt.core.config import to_mapping
+from autogpt.core.config import from_mapping, to_mapping
 from autogpt.core.errors import AutoGPTError, DataError, RunError
 from autogpt.core.files import MANIFEST, read_json, write_json
 from autogpt.data import shards, sources
 from autogpt.data.clean import CleanResult, clean
 from autogpt.data.readers import ReadReport, read
 from autogpt.models.card import CorpusFacts, Removal
+from autogpt.recipe.folder import TOKENIZER
 from autogpt.recipe.settings import Recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.bpe import train as train_tokenizer
+from autogpt.tokenizer.training import TokenizerConfig
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "is_prepared_from", "prepare"]
 
 _CORPUS = "corpus.json"
-_TOKENIZER = "tokenizer"
 _USUAL = ("utf-8", "utf_8", "ascii")
 
 
@@ -36,14 +37,14 @@ class Prepared:
         train: To learn from.
         validation: Held out.
         corpus: What was read, removed and left.
-        tokenizer_kind: As in :class:`TokenizerConfig`, decided.
+        tokenizer_config: How the tokenizer was made, with nothing left open.
     """
 
     tokenizer: Tokenizer
     train: shards.TokenShard
     validation: shards.TokenShard
     corpus: CorpusFacts
-    tokenizer_kind: str
+    tokenizer_config: TokenizerConfig
 
 
 def prepare(
@@ -58,7 +59,8 @@ def prepare(
     """Prepare ``names`` in ``folder``, or reuse what was prepared there from the same.
 
     Args:
-        names: Files, folders, globs, ``-``, ``hf:NAME[:split]``.
+        names: Files, folders, globs, ``-``, ``hf:NAME[:split]``; none, to resume with what is
+            prepared, wherever it came from.
         recipe: How to read, clean and tokenize.
         folder: For the shards.
         resume: Refuse other data than that prepared before; standard input is not read again.
@@ -69,8 +71,10 @@ def prepare(
         DataError: If the sources cannot be used.
         RunError: If a run is resumed on other data.
     """
-    key = _key(names, recipe)
-    current = shards.is_current(folder, key) and (folder / _CORPUS).exists()
+    if resume and not names:
+        return _opened(folder, names)
+    key = _key(names, _with_tokenizer_of(folder, recipe))
+    current = is_prepared_from(names, recipe, folder)
     if current and (resume or "-" not in names):
         try:
             return _opened(folder, names)
@@ -93,13 +97,53 @@ def prepare(
         tokenizer = train_tokenizer(
             cleaned.train, recipe.tokenizer, corpus_bytes=cleaned.train.bytes
         )
-        tokenizer.save(folder / _TOKENIZER)
+        tokenizer.save(folder / TOKENIZER)
+        kind = tokenizer.training.kind if tokenizer.training else "bpe"
+        decided = replace(recipe.tokenizer, kind=kind, vocab_size=tokenizer.vocab_size)
+        key = _key(names, replace(recipe, tokenizer=decided))
         for split, text in (("train", cleaned.train), ("validation", cleaned.validation)):
             shards.write(text.items(), tokenizer, folder, split, key=key)
         phase("tokenize", time.perf_counter() - mark)
-    kind = tokenizer.training.kind if tokenizer.training else "bpe"
-    write_json(folder / _CORPUS, {"tokenizer": kind, "corpus": _described(cleaned, report)})
+    write_json(
+        folder / _CORPUS,
+        {
+            "tokenizer": to_mapping(decided),
+            "sources": _short(names),
+            "corpus": _described(cleaned, report),
+        },
+    )
     return _opened(folder, names)
+
+
+def is_prepared_from(names: Sequence[str], recipe: Recipe, folder: Path) -> bool:
+    """Whether ``folder`` holds what :func:`prepare` makes of ``names`` as they are now.
+
+    Raises:
+        DataError: If a source is missing.
+    """
+    key = _key(names, _with_tokenizer_of(folder, recipe))
+    return shards.is_current(folder, key) and (folder / _CORPUS).exists()
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    return [Path(name).name or name for name in names]
+
+
+def _with_tokenizer_of(folder: Path, recipe: Recipe) -> Recipe:
+    """Return the recipe with what it leaves open of the tokenizer as it was decided before."""
+    try:
+        stored = from_mapping(TokenizerConfig, read_json(folder / _CORPUS)["tokenizer"])
+    except (AutoGPTError, KeyError, TypeError):
+        return recipe  # nothing was prepared here, or by an older version
+    wanted = recipe.tokenizer
+    return replace(
+        recipe,
+        tokenizer=replace(
+            stored,
+            kind=stored.kind if wanted.kind == "auto" else wanted.kind,
+            vocab_size=wanted.vocab_size or stored.vocab_size,
+        ),
+    )
 
 
 def _key(names: Sequence[str], recipe: Recipe) -> str:
@@ -125,7 +169,7 @@ def _tell(cleaned: CleanResult, report: ReadReport, say: Callable[[str], None]) 
 
 
 def _opened(folder: Path, names: Sequence[str]) -> Prepared:
-    tokenizer = Tokenizer.load(folder / _TOKENIZER)
+    tokenizer = Tokenizer.load(folder / TOKENIZER)
     train, validation = (
         shards.load(folder, split, tokenizer=tokenizer) for split in ("train", "validation")
     )
@@ -138,13 +182,13 @@ def _opened(folder: Path, names: Sequence[str]) -> Prepared:
         tokenizer=tokenizer,
         train=train,
         validation=validation,
-        tokenizer_kind=stored["tokenizer"],
+        tokenizer_config=from_mapping(TokenizerConfig, stored["tokenizer"]),
         corpus=CorpusFacts(
             **{
                 **kept,
                 "removals": removals,
                 "skipped_examples": tuple(kept["skipped_examples"]),
-                "sources": tuple(Path(name).name or name for name in names),
+                "sources": tuple(_short(names) or stored.get("sources", ())),
                 "train_tokens": len(train),
                 "validation_tokens": len(validation),
             }

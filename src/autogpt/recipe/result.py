@@ -18,7 +18,7 @@ from autogpt.core.config import to_mapping
 from autogpt.evaluation.compressors import compressed_bits_per_byte
 from autogpt.evaluation.curves import write_curves
 from autogpt.evaluation.energy import EnergyEstimate
-from autogpt.evaluation.report import Command, Decision, RunReport, write_report
+from autogpt.evaluation.report import Command, Decision, Outcome, RunReport, write_report
 from autogpt.models.card import (
     ArchitectureFacts,
     ModelFacts,
@@ -83,7 +83,7 @@ def model_facts(
         reference=result.run,
         corpus=prepared.corpus,
         tokenizer=TokenizerFacts(
-            kind=prepared.tokenizer_kind,
+            kind=prepared.tokenizer_config.kind,
             vocab_size=tokenizer.vocab_size,
             bytes_per_token=prepared.train.total_bytes / len(prepared.train),
         ),
@@ -129,6 +129,7 @@ def write_run_report(
     phases: Mapping[str, float],
     *,
     config: GPTConfig,
+    outcomes: tuple[Outcome, ...] = (),
     next_commands: tuple[Command, ...],
 ) -> None:
     """Write ``curves.png`` and ``report.html``.
@@ -144,6 +145,7 @@ def write_run_report(
         measurements=entries,
         settings=to_mapping(recipe),
         phases_s=phases,
+        outcomes=outcomes,
         decisions=_decisions(recipe),
         next_commands=next_commands,
         provenance={

@@ -197,6 +197,15 @@ class Tokenizer:
             )
         return self._tokens[token_id]
 
+    def ids_with(self, texts: Sequence[str]) -> frozenset[int]:
+        """Return the tokens whose text contains one of ``texts``."""
+        wanted = [text.encode() for text in texts]
+        return frozenset(
+            token_id
+            for token_id, token in enumerate(self._tokens)
+            if any(text in token for text in wanted)
+        )
+
     def fingerprint(self) -> str:
         """Return a sha256 that changes when any id of any text could."""
         canonical = json.dumps(json.loads(self._json), sort_keys=True)

@@ -10,10 +10,12 @@ wins where it is not; compiling takes half a minute the first time and 3 s from 
 
 from __future__ import annotations
 
+import importlib.util
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -30,10 +32,12 @@ from autogpt.nn.attention import FORMS, AttentionForm
 from autogpt.training.objective import next_token_loss
 
 __all__ = [
+    "Compiling",
     "KernelConfig",
     "Kernels",
     "Warmth",
     "choose",
+    "compiling",
     "eager",
     "loss_of",
     "obeyed",
@@ -42,6 +46,7 @@ __all__ = [
 
 _COMPILE_S = 40.0  # a cold compilation of a block, head and loss, where none was measured yet
 _SPEEDUP = 1.4  # of compiled over eager steps, where none was measured yet
+_SLOWER = 1.5  # a busy machine compiles that much longer
 _EXPLICIT_BELOW = 384  # tokens; where the compiled forms of attention were not measured yet
 
 
@@ -114,8 +119,22 @@ class Warmth:
     part_s: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compiling:
+    """What compiling takes in ``seconds``, and how much faster steps are then."""
+
+    seconds: float
+    speedup: float
+
+
 def choose(
-    settings: KernelConfig, model: GPTConfig, *, length: int, masked: bool, budget_s: float | None
+    settings: KernelConfig,
+    model: GPTConfig,
+    *,
+    length: int,
+    masked: bool,
+    budget_s: float | None,
+    device: torch.device | None = None,
 ) -> Kernels:
     """Decide how to compute, and set the number of threads.
 
@@ -126,10 +145,14 @@ def choose(
         masked: Whether documents are packed, which needs a mask.
         budget_s: Seconds of training, or None if it ends by steps: then compiling is left to
             whoever asks for it, because a few steps never earn it back.
+        device: Where to compute, the processor by default. On a GPU nothing is measured: bf16
+            where it has it, fused attention, and compiling with Triton where the budget earns it.
 
     Raises:
         ConfigError: If compiling is asked for and there is no compiler.
     """
+    if device is not None and device.type == "cuda":
+        return _on_gpu(settings, budget_s)
     threads = settings.threads or _threads()
     torch.set_num_threads(threads)
     dtype = settings.dtype if settings.dtype != "auto" else _dtype(threads)
@@ -151,20 +174,42 @@ def choose(
     return Kernels(dtype=dtype, attention=form, compiled=compiled, threads=threads)
 
 
-def obeyed(settings: KernelConfig) -> Kernels:
+def _on_gpu(settings: KernelConfig, budget_s: float | None) -> Kernels:
+    dtype = "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    can_compile = importlib.util.find_spec("triton") is not None
+    if settings.compile == "on" and not can_compile:
+        raise ConfigError(
+            "compile = 'on' needs Triton on a GPU, which is not installed.",
+            hint="Install it with: pip install triton, or set kernels.compile=off.",
+        )
+    earned = budget_s is not None and _earned_back(budget_s) and can_compile
+    return Kernels(
+        dtype=dtype if settings.dtype == "auto" else settings.dtype,
+        attention="sdpa" if settings.attention == "auto" else settings.attention,
+        compiled=settings.compile == "on" or (settings.compile == "auto" and earned),
+        threads=settings.threads or usable_cores(),
+    )
+
+
+def obeyed(settings: KernelConfig, *, processes: int = 1) -> Kernels:
     """Return settings in which everything is decided as kernels.
+
+    Args:
+        settings: For the machine.
+        processes: Of this run on this machine, which share its threads.
 
     Raises:
         ConfigError: If something is left to be measured.
     """
     if "auto" in (settings.dtype, settings.attention, settings.compile) or not settings.threads:
         raise ConfigError("The kernels are not decided yet.")
-    torch.set_num_threads(settings.threads)
+    threads = max(1, settings.threads // processes)
+    torch.set_num_threads(threads)
     return Kernels(
         dtype=settings.dtype,
         attention=cast(AttentionForm, settings.attention),
         compiled=settings.compile == "on",
-        threads=settings.threads,
+        threads=threads,
     )
 
 
@@ -189,15 +234,25 @@ def loss_of(model: GPT, kernels: Kernels) -> Callable[[Batch], Tensor]:
 
 def eager() -> AbstractContextManager[None]:
     """Return a context in which nothing is compiled, as for measuring a model in training."""
+    if "torch._dynamo" not in sys.modules:  # nothing is, and importing it takes seconds
+        return nullcontext()
     return cast(AbstractContextManager[None], torch.compiler.set_stance("force_eager"))
 
 
-def warm_up(model: GPT, batch: Batch, loss: Callable[[Batch], Tensor], kernels: Kernels) -> Warmth:
+def warm_up(
+    model: GPT,
+    batch: Batch,
+    loss: Callable[[Batch], Tensor],
+    kernels: Kernels,
+    *,
+    alone: bool = True,
+) -> Warmth:
     """Compile and touch the memory, on a micro-batch whose gradients are thrown away.
 
-    What compiling costs and gains here is remembered the first time.
+    What compiling costs and gains here is remembered the first time, if this process is alone:
+    several must do the same number of passes.
     """
-    known = recall("compiling")
+    known = recall("compiling") if alone else {}
     eager_s = None
     if kernels.compiled and known is None:
         with eager():
@@ -207,6 +262,10 @@ def warm_up(model: GPT, batch: Batch, loss: Callable[[Batch], Tensor], kernels: 
     compile_s = max(0.0, first_s - part_s) if kernels.compiled else 0.0
     if eager_s is not None:
         remember("compiling", {"seconds": compile_s, "speedup": eager_s / part_s})
+    elif known and compile_s > _number(known.get("seconds"), _COMPILE_S) / 2:
+        # Less would be torch's cache at work, and tell nothing of the next shape.
+        mean_s = (_number(known.get("seconds"), _COMPILE_S) + compile_s) / 2
+        remember("compiling", {**known, "seconds": mean_s})
     return Warmth(compile_s=compile_s, part_s=part_s)
 
 
@@ -214,15 +273,24 @@ def _seconds(model: GPT, batch: Batch, loss: Callable[[Batch], Tensor]) -> float
     begin = time.perf_counter()
     loss(batch).backward()  # type: ignore[no-untyped-call]  # torch's stub
     model.zero_grad(set_to_none=True)
+    if batch.inputs.is_cuda:
+        torch.cuda.synchronize()  # what was asked for has begun, not ended
     return time.perf_counter() - begin
 
 
-def _earned_back(budget_s: float) -> bool:
-    """Whether compiling, as measured here or by default, does more steps within the budget."""
+def compiling() -> Compiling:
+    """Return what compiling costs and gains, as measured here or as usual."""
     known = recall("compiling") or {}
-    seconds = _number(known.get("seconds"), _COMPILE_S)
-    speedup = _number(known.get("speedup"), _SPEEDUP)
-    return (budget_s - seconds) * speedup > budget_s
+    return Compiling(
+        seconds=_number(known.get("seconds"), _COMPILE_S),
+        speedup=_number(known.get("speedup"), _SPEEDUP),
+    )
+
+
+def _earned_back(budget_s: float) -> bool:
+    """Whether compiling does more steps within the budget, even if it takes half as long again."""
+    known = compiling()
+    return (budget_s - _SLOWER * known.seconds) * known.speedup > budget_s
 
 
 def _can_compile() -> bool:

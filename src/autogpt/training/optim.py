@@ -6,7 +6,8 @@ Tensors of one shape and one method are stacked and stepped as one.
 
 Sources: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; AdamW:
 Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization". A Muon update is scaled by
-sqrt(max(1, rows / columns)), as in Jordan's code. Not here: the learning rate over time.
+sqrt(max(1, rows / columns)), as in Jordan's code. Not here: the learning rate over time, and how
+the model lies in several processes (``layout``).
 
 Letters in shapes: N matrices of one shape, R rows, C columns.
 """
@@ -25,10 +26,12 @@ from torch import Tensor, nn
 
 from autogpt.core.errors import CheckpointError, ConfigError
 from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.training.layout import Layout
 
 __all__ = ["Optimizer", "OptimizerConfig", "muon_cost", "orthogonalize"]
 
 _STEPS = 5
+_USUAL_DECAY = 0.01
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # quintic coefficients of Jordan et al. 2024
 
 
@@ -43,8 +46,8 @@ class OptimizerConfig:
         momentum: Muon's momentum (Nesterov's).
         beta1: AdamW's decay of the mean gradient.
         beta2: AdamW's decay of the mean square.
-        weight_decay: Decoupled, of the blocks' matrices. Embeddings, head, norms and biases are
-            not decayed.
+        weight_decay: Decoupled, of the blocks' matrices; None leaves it to the plan, or 0.01.
+            Embeddings, head, norms and biases are not decayed.
         clip: The largest norm of all gradients together.
     """
 
@@ -54,7 +57,7 @@ class OptimizerConfig:
     momentum: float = 0.95
     beta1: float = 0.9
     beta2: float = 0.95
-    weight_decay: float = 0.01
+    weight_decay: float | None = None
     clip: float = 1.0
 
     def __post_init__(self) -> None:
@@ -71,7 +74,7 @@ class OptimizerConfig:
         for name in ("momentum", "beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)} must be from 0 to below 1.")
-        if not 0 <= self.weight_decay < math.inf:
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
             raise ConfigError(f"weight_decay = {self.weight_decay} must not be negative.")
 
 
@@ -98,7 +101,7 @@ def muon_cost(config: GPTConfig, tokens_per_step: int) -> float:
     """
     hidden, width = config.hidden_size, config.head_dim
     inner, shared = config.num_attention_heads * width, config.num_key_value_heads * width
-    networks = 3 if config.network == "swiglu" else 2
+    networks = 2 if config.network == "gelu" else 3
     shapes = [(hidden, inner)] * 2 + [(hidden, shared)] * 2
     shapes += [(hidden, config.intermediate_size)] * networks
     layers = config.num_hidden_layers
@@ -113,8 +116,12 @@ def _newton_schulz(rows: int, columns: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Stack:
-    """Weights of one shape and method, with what belongs to them, each ``[N, *shape]`` in fp32."""
+    """Weights of one shape and method, with what belongs to them, each ``[N, *shape]`` in fp32.
 
+    Of a sharded model, master, gradient and moments have this process's rows only.
+    """
+
+    shape: torch.Size  # of a whole weight
     names: tuple[str, ...]
     weights: tuple[nn.Parameter, ...]
     master: Tensor
@@ -130,21 +137,27 @@ class Optimizer:
     Args:
         model: Its weights are updated in place; their dtype is the one to compute in.
         config: How.
+        layout: How the model lies in the processes that train it.
     """
 
-    def __init__(self, model: GPT, config: OptimizerConfig) -> None:
+    def __init__(self, model: GPT, config: OptimizerConfig, layout: Layout | None = None) -> None:
         self._config = config
+        self._layout = layout or Layout()
         self._steps = 0
         self._empty = True  # whether no gradient was gathered since the last step
-        self._stacks = _stacks(model, config)
+        self._stacks = _stacks(model, config, self._layout)
+        self._muon_stacks = [stack for stack in self._stacks if stack.method == "muon"]
+        self._muon_shapes = tuple((len(s.names), *s.shape) for s in self._muon_stacks)
+        self._layout.align([stack.master for stack in self._stacks])
+        self._round()
 
     @torch.no_grad()
     def gather(self) -> None:
         """Add the gradients of the weights to the fp32 sums, and clear them."""
         for stack in self._stacks:
             gradients = [
-                torch.zeros_like(weight) if weight.grad is None else weight.grad
-                for weight in stack.weights
+                self._layout.local(torch.zeros_like(w) if w.grad is None else w.grad)
+                for w in stack.weights
             ]
             if self._empty:
                 torch._foreach_copy_(list(stack.gradient), gradients)
@@ -160,25 +173,39 @@ class Optimizer:
 
         Args:
             scale: Of the learning rates, 0 to 1.
-            parts: How often gradients were gathered; the mean is applied.
+            parts: How often gradients were gathered, in all processes; the mean is applied.
 
         Returns:
-            The norm of the mean gradient before it was clipped.
+            The norm of the mean gradient before it was clipped. Where it is no finite number,
+            nothing was applied.
         """
         gradients = [stack.gradient for stack in self._stacks]
-        norm = float(torch.nn.utils.get_total_norm(gradients)) / parts
+        self._layout.add_up(gradients)
+        norm = self._layout.norm(gradients) / parts
+        if not math.isfinite(norm):
+            return norm
         factor = min(1.0, self._config.clip / norm if norm > 0 else 1.0) / parts
         if factor != 1.0:
             torch._foreach_mul_(gradients, factor)
         self._steps += 1
         for stack in self._stacks:
-            if stack.method == "muon":
-                self._muon(stack, scale)
-            else:
+            if stack.method == "adamw":
                 self._adamw(stack, scale)
-            torch._foreach_copy_(list(stack.weights), list(stack.master))
+        self._muon(scale)
+        self._round()
         self._empty = True
         return norm
+
+    def forget(self) -> None:
+        """Drop what was gathered."""
+        self._empty = True
+
+    @torch.no_grad()
+    def _round(self) -> None:
+        """Round the masters into the model."""
+        for stack in self._stacks:
+            weights = [self._layout.local(weight) for weight in stack.weights]
+            torch._foreach_copy_(weights, list(stack.master))
 
     def state(self) -> dict[str, Tensor]:
         """Return everything a resumed run needs, by name; the tensors are views, not copies."""
@@ -200,37 +227,45 @@ class Optimizer:
             tensor.copy_(tensors[name])
         self._steps = steps
         self._empty = True
-        for stack in self._stacks:
-            torch._foreach_copy_(list(stack.weights), list(stack.master))
+        self._round()
 
     @torch.no_grad()
     def give_masters(self, model: GPT) -> None:
-        """Turn ``model`` to fp32 with the masters as its weights; training ends with this."""
-        model.float()
-        masters = dict(self._masters())
-        for name, weight in model.named_parameters():
-            weight.copy_(masters[name])
+        """Turn ``model`` to fp32 with the masters as its weights; training ends with this.
 
-    def _masters(self) -> Iterator[tuple[str, Tensor]]:
+        Args:
+            model: The model in training, or, where that is sharded, a whole one on its device.
+        """
+        model.float()
+        weights = dict(model.named_parameters())
         for stack in self._stacks:
-            yield from zip(stack.names, stack.master, strict=True)
+            for name, master in zip(stack.names, stack.master, strict=True):
+                weights[name].copy_(self._layout.whole(master, stack.shape))
 
     def _named(self) -> Iterator[tuple[str, Tensor]]:
-        for name, master in self._masters():
-            yield f"master.{name}", master
+        for stack in self._stacks:
+            for name, master in zip(stack.names, stack.master, strict=True):
+                yield f"master.{name}", self._layout.named(master, stack.shape)
         for stack in self._stacks:
             for number, moment in enumerate(stack.moments):
                 for name, tensor in zip(stack.names, moment, strict=True):
-                    yield f"{stack.method}.{number}.{name}", tensor
+                    named = self._layout.named(tensor, stack.shape)
+                    yield f"{stack.method}.{number}.{name}", named
 
-    def _muon(self, stack: _Stack, scale: float) -> None:
-        (velocity,) = stack.moments
-        momentum, rate = self._config.momentum, self._config.muon_lr * scale
+    def _muon(self, scale: float) -> None:
+        rate = self._config.muon_lr * scale
+        updates = (self._momentum(stack) for stack in self._muon_stacks)
+        whole = self._layout.orthogonalized(updates, self._muon_shapes, orthogonalize)
+        for stack, update in zip(self._muon_stacks, whole, strict=True):
+            rows, columns = stack.shape
+            ratio = max(1.0, rows / columns) ** 0.5
+            stack.master.mul_(1 - rate * stack.decay).add_(update, alpha=-rate * ratio)
+
+    def _momentum(self, stack: _Stack) -> Tensor:
+        """Take the gradients into the velocity, and return what Nesterov's momentum makes of it."""
+        (velocity,), momentum = stack.moments, self._config.momentum
         velocity.lerp_(stack.gradient, 1 - momentum)
-        update = orthogonalize(stack.gradient.lerp(velocity, momentum).to(stack.weights[0].dtype))
-        rows, columns = stack.master.shape[1:]
-        ratio = max(1.0, rows / columns) ** 0.5
-        stack.master.mul_(1 - rate * stack.decay).add_(update, alpha=-rate * ratio)
+        return stack.gradient.lerp(velocity, momentum).to(stack.weights[0].dtype)
 
     def _adamw(self, stack: _Stack, scale: float) -> None:
         mean, square = stack.moments
@@ -240,7 +275,7 @@ class Optimizer:
             [mean],
             [square],
             [],
-            [torch.tensor(float(self._steps))],
+            [torch.tensor(float(self._steps), device=stack.master.device)],
             lr=self._config.lr * scale,
             beta1=self._config.beta1,
             beta2=self._config.beta2,
@@ -251,24 +286,30 @@ class Optimizer:
         )
 
 
-def _stacks(model: GPT, config: OptimizerConfig) -> list[_Stack]:
+def _stacks(model: GPT, config: OptimizerConfig, layout: Layout) -> list[_Stack]:
     """Group the weights by shape, method and decay, in the order the model names them."""
     groups: dict[tuple[torch.Size, bool], list[tuple[str, nn.Parameter]]] = defaultdict(list)
     for name, weight in model.named_parameters():
         groups[weight.shape, name.startswith("layers.") and weight.ndim == 2].append((name, weight))
+    decay = _USUAL_DECAY if config.weight_decay is None else config.weight_decay
+    masters = [
+        torch.stack([layout.local(weight.detach()).float() for _, weight in members])
+        for members in groups.values()
+    ]
     stacks = []
-    for (_, is_matrix), members in groups.items():
+    kinds = zip(groups.items(), masters, layout.gradients(masters), strict=True)
+    for ((shape, is_matrix), members), master, gradient in kinds:
         method = config.matrices if is_matrix else "adamw"
-        master = torch.stack([weight.detach().float() for _, weight in members])
         stacks.append(
             _Stack(
+                shape=shape,
                 names=tuple(name for name, _ in members),
                 weights=tuple(weight for _, weight in members),
                 master=master,
-                gradient=torch.zeros_like(master),
+                gradient=gradient,
                 moments=tuple(torch.zeros_like(master) for _ in range(_MOMENTS[method])),
                 method=method,
-                decay=config.weight_decay if is_matrix else 0.0,
+                decay=decay if is_matrix else 0.0,
             )
         )
     return stacks

@@ -2,7 +2,8 @@
 
 ``metrics.jsonl`` holds one JSON object a line and is only ever appended to while training, each
 line flushed, so it can be followed with ``tail -f`` and survives a kill. A line torn by a crash is
-dropped on resume together with everything after the checkpoint, so no step is there twice. The
+dropped on resume together with everything after the checkpoint. Steps that training itself undid,
+by going back to a checkpoint, stay: tokens only ever rise. The
 TensorBoard events under ``tensorboard/`` say the same and are never read back.
 
 Not the recipe (what was decided) and not the checkpoint (what is needed to go on).
@@ -14,16 +15,15 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Literal, Self, cast
+from typing import IO, Literal, Self, cast
 
 from autogpt.core.errors import RunError
 from autogpt.core.files import explain_os_errors, open_atomic
-
-if TYPE_CHECKING:
-    from tensorboardX import SummaryWriter
+from autogpt.training.events import EventFile
 
 __all__ = ["METRICS", "TENSORBOARD", "Entry", "Kind", "Record", "read"]
 
@@ -63,6 +63,18 @@ class Entry:
     gradient_norm: float | None = None
     tokens_per_s: float | None = None
 
+    def scalars(self) -> dict[str, float]:
+        """Return what was measured, by tag: what both kinds have is grouped, to be seen together.
+
+        Numbers that are not finite are left out.
+        """
+        values = {name: _finite(getattr(self, name)) for name in _SCALARS}
+        return {
+            f"{name}/{self.kind}" if name in ("loss", "bits_per_byte") else name: value
+            for name, value in values.items()
+            if isinstance(value, float)
+        }
+
     def to_json(self) -> str:
         """Return one line of strict JSON: a number that is not finite becomes null."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -85,17 +97,25 @@ class Record:
         self._path = folder / METRICS
         with explain_os_errors(self._path):
             self._file: IO[str] = self._path.open("a", encoding="utf-8")
-        self._events = _writer(folder / TENSORBOARD, purge_step) if tensorboard else None
+        self._events = None
+        if tensorboard:
+            self._events = EventFile(folder / TENSORBOARD, purge_step=purge_step)
 
     @classmethod
     def open(
-        cls, folder: Path, *, resume_step: int | None = None, tensorboard: bool = True
+        cls,
+        folder: Path,
+        *,
+        resume_step: int | None = None,
+        resume_bytes: int | None = None,
+        tensorboard: bool = True,
     ) -> Self:
         """Open the record of a new run, or of a run that goes on after ``resume_step``.
 
         Args:
             folder: The run folder; made if missing.
             resume_step: Entries after this step are dropped; 0 drops all. None: a new run.
+            resume_bytes: How long the record was then, where that is known: the rest is dropped.
             tensorboard: Whether to write TensorBoard events too.
 
         Raises:
@@ -112,7 +132,7 @@ class Record:
                     hint="Choose another folder, or remove this one.",
                 )
             return cls(folder, tensorboard=tensorboard)
-        _cut(path, resume_step)
+        _cut(path, resume_step, resume_bytes)
         return cls(folder, purge_step=resume_step + 1, tensorboard=tensorboard)
 
     def log(self, entry: Entry) -> None:
@@ -125,29 +145,36 @@ class Record:
             self._file.write(entry.to_json() + "\n")
             self._file.flush()
         if self._events is not None:
-            for name in _SCALARS:
-                value = _finite(getattr(entry, name))
-                if value is not None:
-                    self._events.add_scalar(_tag(entry.kind, name), value, entry.step)
+            self._events.add(entry.scalars(), entry.step)
+
+    @property
+    def size_bytes(self) -> int:
+        """How long ``metrics.jsonl`` is."""
+        return os.fstat(self._file.fileno()).st_size
 
     def sync(self) -> None:
-        """Make everything logged so far durable (do this before a checkpoint claims it)."""
+        """Make what is logged durable, before a checkpoint claims it; any thread may do so.
+
+        Raises:
+            ResourceError: If the disk fails.
+        """
         with explain_os_errors(self._path):
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        if self._events is not None:
-            self._events.flush()
+            os.fsync(self._file.fileno())  # each line was flushed when it was logged
 
     def close(self) -> None:
-        """Make the record durable and release the files. Closing twice is fine."""
+        """Make the record durable and release the files. Closing twice is fine.
+
+        Raises:
+            ResourceError: If the disk is full or fails.
+        """
         if self._file.closed:
             return
-        try:
-            self.sync()
-        finally:
-            self._file.close()
+        with ExitStack() as stack:
             if self._events is not None:
-                self._events.close()
+                stack.callback(self._events.close)
+            stack.enter_context(explain_os_errors(self._path))
+            stack.callback(self._file.close)  # tries again to write what a full disk refused
+            self.sync()
 
     def __enter__(self) -> Self:
         return self
@@ -203,23 +230,16 @@ def _parse(line: bytes) -> Entry:
     )
 
 
-def _cut(path: Path, last_step: int) -> None:
-    """Rewrite the record without a torn line and without the entries after ``last_step``."""
+def _cut(path: Path, last_step: int, size_bytes: int | None) -> None:
+    """Rewrite the record without a torn line and without what came after the checkpoint."""
+    if size_bytes is not None and path.exists() and path.stat().st_size >= size_bytes:
+        kept = path.read_bytes()[:size_bytes]
+        with open_atomic(path) as file:
+            file.write(kept)
+        return
     entries = [entry for entry in read(path.parent) if entry.step <= last_step]
     with open_atomic(path, "w", encoding="utf-8") as file:
         file.writelines(entry.to_json() + "\n" for entry in entries)
-
-
-def _writer(folder: Path, purge_step: int | None) -> SummaryWriter:
-    from tensorboardX import SummaryWriter
-
-    with explain_os_errors(folder):
-        return SummaryWriter(str(folder), purge_step=purge_step, flush_secs=10)
-
-
-def _tag(kind: Kind, name: str) -> str:
-    """Return the TensorBoard tag: what both kinds have is grouped to be seen side by side."""
-    return f"{name}/{kind}" if name in ("loss", "bits_per_byte") else name
 
 
 def _finite(value: object) -> object:

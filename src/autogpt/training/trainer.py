@@ -13,33 +13,33 @@ The learning rate follows the elapsed share of the budget (warmup, stable, decay
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import FrameType
+from typing import TypeVar
 
-import torch
 from torch import Tensor
 
-from autogpt.core.errors import ConfigError, RunError
-from autogpt.core.units import parse_duration
-from autogpt.data.batches import Batches, windows
-from autogpt.data.shards import TokenShard
+from autogpt.core.budget import parse_budget
+from autogpt.core.errors import ConfigError
+from autogpt.core.interrupts import stop_requests
+from autogpt.data.batches import Batch, Batches
 from autogpt.models.gpt import GPT
-from autogpt.training.checkpoints import RunState
-from autogpt.training.kernels import Kernels, Warmth, eager, loss_of, warm_up
-from autogpt.training.objective import next_token_loss
+from autogpt.training.anomalies import StepError
+from autogpt.training.checkpoints import RunState, restore_random_state
+from autogpt.training.kernels import Kernels, Warmth, loss_of, warm_up
+from autogpt.training.layout import Layout
+from autogpt.training.memory import smaller_part
 from autogpt.training.optim import Optimizer, OptimizerConfig
 from autogpt.training.record import Entry
+from autogpt.training.recovery import Rescue, recover
+from autogpt.training.validation import Measured, evaluate
 
 __all__ = ["Hooks", "Measured", "Trainer", "TrainingConfig", "evaluate", "learning_rate"]
 
+T = TypeVar("T")
+
 _LOG_EVERY_S = 1.0
-_CHECKPOINT_EVERY_S = 60.0
-_CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +47,8 @@ class TrainingConfig(OptimizerConfig):
     """How a model is trained; the optimizer's settings are here too.
 
     Attributes:
-        budget: Wall time for the whole run, as in ``10m``.
+        budget: For the whole run, as in ``10m``, ``5Mtokens``, ``0.02kWh`` or ``$1.50``.
+        price_per_hour: Of this machine, for a budget of money.
         max_steps: Replaces the budget; the schedule then follows steps.
         batch_size: Sequences a step.
         micro_batch_size: Sequences at once, a divisor of the batch size; the gradients of a
@@ -55,10 +56,12 @@ class TrainingConfig(OptimizerConfig):
         warmup: Share of the budget in which the learning rate rises.
         decay: Share of the budget, at the end, in which it falls to 0.
         validations: Looks at the validation split on the way, evenly spread.
-        checkpoint_every: Steps between checkpoints; otherwise one about every minute.
+        checkpoint_every: Steps that may be lost at most, otherwise about a minute's. Twice as often
+            a checkpoint is begun, because the newest may not be on disk yet.
     """
 
     budget: str = "10m"
+    price_per_hour: float | None = None
     max_steps: int | None = None
     batch_size: int | None = None
     micro_batch_size: int | None = None
@@ -71,12 +74,13 @@ class TrainingConfig(OptimizerConfig):
         """Check ranges.
 
         Raises:
-            UsageError: If the budget is no duration.
+            UsageError: If the budget is none.
             ConfigError: If a setting is out of its range.
         """
         OptimizerConfig.__post_init__(self)
-        if parse_duration(self.budget) <= 0:
-            raise ConfigError(f"budget = {self.budget!r} must be more than nothing.")
+        parse_budget(self.budget)
+        if self.price_per_hour is not None and not 0 < self.price_per_hour < math.inf:
+            raise ConfigError(f"price_per_hour = {self.price_per_hour} must be positive.")
         for name in ("max_steps", "batch_size", "micro_batch_size", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -92,19 +96,6 @@ class TrainingConfig(OptimizerConfig):
                 f"micro_batch_size = {self.micro_batch_size}."
             )
 
-    @property
-    def budget_s(self) -> float:
-        """The budget in seconds."""
-        return parse_duration(self.budget)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The loss on the whole validation split, in nats a token and in bits a byte of text."""
-
-    loss: float
-    bits_per_byte: float
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hooks:
@@ -113,12 +104,14 @@ class Hooks:
     Attributes:
         entry: Called with each entry of the record and the share of the budget done.
         validate: Measures the model as it is.
-        checkpoint: Makes the run durable.
+        checkpoint: Makes the run durable, perhaps only after it has returned.
+        checkpoint_due: Whether it is time to, where ``checkpoint_every`` does not say.
     """
 
     entry: Callable[[Entry, float], None]
     validate: Callable[[GPT], Measured]
     checkpoint: Callable[[RunState, Mapping[str, Tensor]], None]
+    checkpoint_due: Callable[[], bool] = lambda: False
 
 
 def learning_rate(share: float, config: TrainingConfig) -> float:
@@ -136,19 +129,30 @@ class Trainer:
         batches: Micro-batches, by their number.
         config: With its batch sizes decided.
         kernels: How to compute.
+        rescue: Where to turn when a step goes wrong; without it, the run ends then.
+        layout: How the model lies in the processes that train it.
     """
 
     def __init__(
-        self, model: GPT, batches: Batches, config: TrainingConfig, kernels: Kernels
+        self,
+        model: GPT,
+        batches: Batches,
+        config: TrainingConfig,
+        kernels: Kernels,
+        *,
+        rescue: Rescue | None = None,
+        layout: Layout | None = None,
     ) -> None:
-        self.model, self.kernels, self.config = model, kernels, config
+        self.model, self.kernels, self.config, self.rescue = model, kernels, config, rescue
+        self.layout = layout or Layout()
         self.at = RunState()
         self.warmth: Warmth | None = None
         self._batches = batches
         self._parts = (config.batch_size or batches.batch_size) // batches.batch_size
-        model.to(kernels.torch_dtype).train()
-        self.optimizer = Optimizer(model, config)
-        self._loss = loss_of(model, kernels)
+        self.layout.share(self._parts)  # or tell that they cannot be dealt out
+        self.layout.place(model.train(), kernels.torch_dtype)
+        self.optimizer = Optimizer(model, config, self.layout)
+        self.loss = loss_of(model, kernels)
 
     @property
     def tokens_per_step(self) -> int:
@@ -167,12 +171,21 @@ class Trainer:
             CheckpointError: If it belongs to another model.
         """
         self.optimizer.restore(tensors, steps=at.steps)
+        if at.random:
+            restore_random_state(at.random)
         self.at = at
 
     def warm_up(self) -> Warmth:
         """Compile, touch the memory, and learn how long a micro-batch takes."""
-        self.warmth = warm_up(self.model, self._batches[0], self._loss, self.kernels)
-        return self.warmth
+        world = self.layout.world
+        warmth = self._tried(self._warm_up)
+        self.warmth = warmth = replace(warmth, part_s=world.agreed(warmth.part_s))
+        return warmth
+
+    def _warm_up(self) -> Warmth:
+        world = self.layout.world
+        batch = self._batches[0].to(world.device)
+        return warm_up(self.model, batch, self.loss, self.kernels, alone=world.size == 1)
 
     def run(self, hooks: Hooks, *, budget_s: float | None, validations: int = 0) -> bool:
         """Train until the budget is spent.
@@ -187,19 +200,25 @@ class Trainer:
             written.
 
         Raises:
-            RunError: If the loss is no longer a number; the model is as it was before that step.
+            RunError: If the loss is no number or leaps, again and again (see ``recovery``).
+            ResourceError: If memory does not suffice for one row at a time.
         """
         share = self._share(budget_s)
         pace = _Pace(self.config, self.at, validations=validations, share=share)
-        with _stop_requests() as stopped:
+        with stop_requests() as stopped:
             while not self._done(pace.step_s, budget_s):
                 begin = time.perf_counter()
-                loss, norm = self.step(learning_rate(self._share(budget_s), self.config))
+                try:
+                    loss, norm = self.step(learning_rate(self._share(budget_s), self.config))
+                except StepError as anomaly:
+                    recover(self, anomaly)
+                    self._spend(begin)
+                    continue
                 pace.step_s = self._spend(begin, steps=1)
                 share, done = self._share(budget_s), self._done(pace.step_s, budget_s)
                 if pace.log_due(self.at) or done or stopped():
                     hooks.entry(self._entry(loss, norm, share, pace.tokens_per_s(self.at)), share)
-                if stopped():
+                if self.layout.world.agreed(stopped()):
                     hooks.checkpoint(self.at, self.optimizer.state())
                     return False
                 begin = time.perf_counter()
@@ -207,13 +226,14 @@ class Trainer:
                     hooks.entry(self.validated(hooks.validate(self.model)), share)
                     self._spend(begin)
                 begin = time.perf_counter()
-                if pace.checkpoint_due(self.at) and not done:
+                if self.layout.world.agreed(pace.checkpoint_due(self.at, hooks)) and not done:
                     hooks.checkpoint(self.at, self.optimizer.state())
-                    pace.checkpoint_s = self._spend(begin)
+                    self._spend(begin)
         return True
 
     def finish(self) -> GPT:
-        """Return the model with its fp32 weights."""
+        """Return the whole model with its fp32 weights."""
+        self.model = self.layout.unspread(self.model)
         self.optimizer.give_masters(self.model)
         return self.model.eval()
 
@@ -221,25 +241,59 @@ class Trainer:
         """Do one step at ``rate`` times the peak rates; return its loss and gradient norm.
 
         Raises:
-            RunError: If the loss is no longer a number; nothing is changed then.
+            StepError: If the step would do harm; the model is as it was before.
+            ResourceError: If memory does not suffice for one row at a time.
         """
-        first, total = self.at.steps * self._parts, 0.0
-        for part in range(first, first + self._parts):
-            loss = self._loss(self._batches[part])
+        loss = self.layout.world.summed(self._tried(self._gather))
+        watch = self.at.watch
+        try:
+            watch.check_loss(loss)
+            norm = self.optimizer.step(scale=rate * watch.rate_scale, parts=self._parts)
+            watch.check_norm(norm, loss=loss)
+        finally:
+            self.optimizer.forget()
+        self.at = replace(self.at, watch=watch.after_good(loss))
+        return loss, norm
+
+    def parts(self) -> Iterator[tuple[int, Batch]]:
+        """Yield this process's micro-batches of the next step by their number."""
+        first, device = self.at.tokens // self.tokens_per_part, self.layout.world.device
+        for part in self.layout.share(self._parts):
+            yield first + part, self._batches[first + part].to(device)
+
+    def _gather(self) -> float:
+        """Gather this process's gradients of a step and return its share of the loss."""
+        losses = []
+        for _, batch in self.parts():
+            loss = self.loss(batch)
             loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
             self.optimizer.gather()
-            total += float(loss.detach()) / self._parts
-        if not math.isfinite(total):
-            raise RunError(
-                f"The loss is no longer a number at step {self.at.steps + 1}.",
-                hint="Go on from the last checkpoint with --resume and lower learning rates, as in "
-                "--set training.muon_lr=0.01 --set training.lr=0.001.",
-            )
-        return total, self.optimizer.step(scale=rate, parts=self._parts)
+            losses.append(loss.detach())
+        return sum(float(loss) / self._parts for loss in losses)
+
+    def _tried(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` gives; where memory runs out in any process, all take less of it."""
+        while True:
+            found = self.layout.attempt(work)
+            if not self.layout.world.agreed(found is None) and found is not None:
+                return found
+            self._take_less_memory()
+
+    def _take_less_memory(self) -> None:
+        """Halve the micro-batches; a step has as many rows as before."""
+        rows = self._batches.batch_size
+        size = smaller_part(rows, batch_size=rows * self._parts)
+        self._parts = self._parts * rows // size
+        self._batches = replace(self._batches, batch_size=size)
+        self.config = replace(self.config, micro_batch_size=size)
+        self.optimizer.forget()
+        self.model.zero_grad(set_to_none=True)
+        if self.rescue is not None:
+            self.rescue.smaller(size)
 
     def _spend(self, begin: float, *, steps: int = 0) -> float:
         """Add what was done since ``begin`` to where the run is, and return its seconds."""
-        seconds, now = time.perf_counter() - begin, self.at
+        seconds, now = self.layout.world.agreed(time.perf_counter() - begin), self.at
         self.at = replace(
             now,
             steps=now.steps + steps,
@@ -261,6 +315,7 @@ class Trainer:
 
     def _entry(self, loss: float, norm: float, share: float, tokens_per_s: float) -> Entry:
         peak = self.config.muon_lr if self.config.matrices == "muon" else self.config.lr
+        peak *= self.at.watch.rate_scale
         return Entry(
             kind="train",
             step=self.at.steps,
@@ -290,12 +345,11 @@ class _Pace:
     def __init__(
         self, config: TrainingConfig, at: RunState, *, validations: int, share: float
     ) -> None:
-        self.step_s = self.checkpoint_s = 0.0
+        self.step_s = 0.0
         places = (number / (validations + 1) for number in range(1, validations + 1))
         self._validate_at = [place for place in places if place > share]
         self._every = config.checkpoint_every
         self._tokens, self._busy_s = at.tokens, 0.0
-        self._saved = time.perf_counter()
 
     def log_due(self, at: RunState) -> bool:
         """Whether a second has passed; true for the first step, so that the user sees life."""
@@ -315,62 +369,8 @@ class _Pace:
             self._validate_at.pop(0)
         return due
 
-    def checkpoint_due(self, at: RunState) -> bool:
-        """Whether enough steps, or enough time for what a checkpoint costs, have passed."""
-        if self._every is not None:
-            return at.steps % self._every == 0
-        wait = max(_CHECKPOINT_EVERY_S, self.checkpoint_s / _CHECKPOINT_SHARE)
-        if time.perf_counter() - self._saved < wait:
-            return False
-        self._saved = time.perf_counter()
-        return True
-
-
-@contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C or SIGTERM ask for a stop after the step; a second stops at once."""
-    asked = False
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: asked
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@torch.inference_mode()
-def evaluate(model: GPT, shard: TokenShard, *, context_length: int) -> Measured:
-    """Measure the loss over the whole shard, every token after the first scored once.
-
-    A model in training is put back as it was.
-    """
-    form, training = model.attention, model.training
-    model.attention = "sdpa"
-    model.eval()
-    total, count = 0.0, 0
-    with eager():
-        for batch in windows(
-            shard, batch_size=_rows(context_length), context_length=context_length
-        ):
-            hidden = model(batch.inputs, document_ids=batch.document_ids)
-            scored = int((batch.targets != -100).sum())
-            total += float(next_token_loss(model, hidden, batch.targets)) * scored
-            count += scored
-    model.attention = form
-    model.train(training)
-    return Measured(total / count, total / math.log(2) / shard.total_bytes)
-
-
-def _rows(context_length: int) -> int:
-    """Return rows of about 4,096 tokens: enough to fill the cores, little memory."""
-    return max(1, 4096 // context_length)
+    def checkpoint_due(self, at: RunState, hooks: Hooks) -> bool:
+        """Whether half of what may be lost was done since the last one."""
+        if self._every is None:
+            return hooks.checkpoint_due()
+        return at.steps % self._every in (0, self._every // 2)

@@ -75,7 +75,7 @@ def test_scores_are_those_of_torch_with_the_rounded_weights(
         pytest.skip("this family is not there")
     quantized, model = make_quantized(quantization, **FAMILIES[family])
     ids = tokens(50)
-    # What is left: activations are rounded to 8 bits, keys and values to half precision.
+    # What is left: activations rounded to 8 bits, keys and values to half precision.
     assert distance(read(NativeBackend(quantized, built), ids), truth(model, ids)) < 0.06
 
 

@@ -113,10 +113,10 @@ def read_config(header: Header, special_tokens: Mapping[str, object]) -> GPTConf
         raise CheckpointError(
             f"{str(header.path)!r} contradicts itself: {error.message}"
         ) from error
-    except CheckpointError as error:  # in the words of a config.json, which it was read as
+    except CheckpointError as error:  # in the words of a config.json, as which it was read
+        reason = error.message.replace("config.json", "its header")
         raise CheckpointError(
-            f"{str(header.path)!r} cannot be loaded: read as config.json, {error.message}",
-            hint=error.hint,
+            f"{str(header.path)!r} cannot be loaded: {reason}", hint=error.hint
         ) from error
 
 

@@ -5,7 +5,6 @@ Not here: running the model, names of models.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ from autogpt.interop.gguf.families import Architecture, Names, find_architecture
 from autogpt.interop.gguf.header import Header, read_header
 from autogpt.interop.gguf.vocabulary import Vocabulary, read_vocabulary
 from autogpt.interop.gguf.weights import GGUFTensor, PackedTensor
-from autogpt.models.checkpoint import build_model
+from autogpt.models.checkpoint import build_model, check_weights
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.weights import StoredWeights
 from autogpt.nn.attention import AttentionForm
@@ -30,7 +29,7 @@ from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = ["GGUFFile", "open_gguf"]
 
-_LEAST_TABLE_BYTES = 1 << 26  # 64 MiB: a context of 131,072 with heads of 64
+_LEAST_TABLE_BYTES = 1 << 25  # 32 MiB: a context of 65,536 with heads of 64
 
 _SAMPLING = {
     "temperature": ("general.sampling.temp", float),
@@ -96,8 +95,7 @@ class GGUFFile:
         Raises:
             CheckpointError: If a weight is missing, unknown, of the wrong shape, or not finite.
         """
-        places = self._tensors(self._dtype(dtype))
-        source = StoredWeights(self.header.path, places, settings="its header")
+        source = self._source(self._dtype(dtype))
         return build_model(
             self.config, source, names=self._names, dtype="auto", attention=attention, keep=keep
         )
@@ -119,25 +117,18 @@ class GGUFFile:
     def packed(self) -> Iterator[PackedTensor]:
         """Yield the weights as they are stored, memory-mapped, by the names of our model.
 
-        Shapes are not compared with ``config``; an embedding that is the head too comes once.
+        An embedding that is the head too comes once.
 
         Raises:
-            CheckpointError: If the file has a tensor that the model does not.
+            CheckpointError: If a weight is missing, unknown or of the wrong shape.
         """
+        source = self._source(torch.float32)
+        places = check_weights(self.config, source, names=self._names)
         file = np.memmap(self.header.path, dtype=np.uint8, mode="r")
         if file.size != self.header.size_bytes:
             raise CheckpointError(f"{str(self.header.path)!r} changed while it was read.")
-        ours = {theirs: name for name, theirs in self._names.WEIGHTS.items()}
-        for name, tensor in self._tensors(torch.float32).items():
-            if name.endswith(self._names.IGNORED):
-                continue
-            layer = re.search(r"\d+", name)
-            template = ours.get(re.sub(r"\d+", "{}", name, count=1))
-            if template is None:
-                raise CheckpointError(
-                    f"{str(self.header.path)!r} holds the unknown tensor {name!r}."
-                )
-            yield tensor.packed(template.format(layer[0] if layer else ""), file)
+        for name, place in places.items():
+            yield self._tensor(place, torch.float32).packed(name, file)
 
     @cached_property
     def _architecture(self) -> Architecture:
@@ -147,17 +138,18 @@ class GGUFFile:
     def _names(self) -> Names:
         return self._architecture.names()
 
-    def _tensors(self, dtype: torch.dtype) -> dict[str, GGUFTensor]:
-        return {
-            name: GGUFTensor(
-                self.header.path,
-                entry,
-                dtype,
-                self.config.head_dim if self._is_paired(name) else None,
-                self._architecture.shift_of(name),
-            )
-            for name, entry in self.header.tensors.items()
-        }
+    def _source(self, dtype: torch.dtype) -> StoredWeights:
+        places = {name: self._tensor(name, dtype) for name in self.header.tensors}
+        return StoredWeights(self.header.path, places, settings="its header")
+
+    def _tensor(self, name: str, dtype: torch.dtype) -> GGUFTensor:
+        return GGUFTensor(
+            self.header.path,
+            self.header.tensors[name],
+            dtype,
+            self.config.head_dim if self._is_paired(name) else None,
+            self._architecture.shift_of(name),
+        )
 
     def _is_paired(self, name: str) -> bool:
         _, _, rest = name.partition("blk.")

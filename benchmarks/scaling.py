@@ -1,0 +1,166 @@
+"""Runs for the scaling law: loss against weights, tokens and corpus, one JSON object a line.
+
+Each run trains a model from nothing for a given number of tokens, with the settings that the
+planner would give it, and measures the whole validation split. The results are what
+``autogpt.training.scaling`` is fitted to; they depend on tokens, not on the speed of the machine.
+
+``python benchmarks/scaling.py --out runs.jsonl NAME=SOURCE [NAME=SOURCE ...]``; runs that are in
+the file already are left out, so it may be stopped and started at any time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+# width, layers, thousands of tokens; the cheap ones first
+GRID = (
+    (128, 3, 250),
+    (192, 4, 1000),
+    (96, 3, 500),
+    (192, 4, 3000),
+    (320, 6, 1500),
+    (128, 3, 2000),
+    (192, 4, 250),
+    (256, 5, 6000),
+    (96, 3, 4000),
+)
+
+
+def run(job: tuple[str, str, tuple[int, int, int], str, int]) -> dict[str, object]:
+    """Do one run: corpus, source, (width, layers, thousands of tokens), folder, vocabulary."""
+    name, source, (width, layers, thousands), work, vocab = job
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    from autogpt.core.config import from_mapping
+    from autogpt.data.batches import Batches
+    from autogpt.models.gpt import GPT, parameter_count
+    from autogpt.models.presets import build_config
+    from autogpt.recipe.prepare import prepare
+    from autogpt.recipe.settings import Recipe
+    from autogpt.training import kernels, plan, scaling
+    from autogpt.training.trainer import Hooks, Trainer, evaluate
+
+    tokens = thousands * 1000
+    head = 32 if width <= 128 else 64
+    length = 256
+    recipe = from_mapping(
+        Recipe,
+        {
+            "tokenizer": {"vocab_size": vocab} if vocab else {},
+            "model": {
+                "preset": "tiny",
+                "hidden_size": width,
+                "num_hidden_layers": layers,
+                "head_dim": head,
+                "num_key_value_heads": width // head,
+                "context_length": length,
+            },
+        },
+    )
+    folder = Path(work) / f"{name}-{vocab}"
+    prepared = prepare(
+        [source], recipe, folder, resume=False, say=lambda _: None, phase=lambda *_: None
+    )
+    shard, held_out = prepared.train, prepared.validation
+    epochs = tokens / len(shard)
+    training = from_mapping(
+        type(recipe.training),
+        {
+            "weight_decay": 0.1 if epochs > 3 else 0.01,
+        },
+    )
+    config = build_config(recipe.model, prepared.tokenizer.vocab_size, eos_token_id=0)
+    training = plan.batch_sizes(training, config, tokens=tokens)
+    rows = training.batch_size
+    steps = tokens // (rows * length)
+    training = replace(training, max_steps=steps)
+    chosen = kernels.Kernels(
+        dtype="bfloat16",
+        attention="explicit" if tokens >= 1_000_000 else "sdpa",
+        compiled=tokens >= 1_000_000,
+        threads=1,
+    )
+    batches = Batches(
+        shard=shard, batch_size=training.micro_batch_size, context_length=length, seed=0
+    )
+    trainer = Trainer(GPT(config), batches, training, chosen)
+    hooks = Hooks(
+        entry=lambda *_: None,
+        validate=lambda model: evaluate(model, held_out, context_length=length),
+        checkpoint=lambda *_: None,
+    )
+    trainer.run(hooks, budget_s=None)
+    measured = hooks.validate(trainer.finish())
+    known = scaling.look_at(
+        shard.tokens,
+        held_out.tokens,
+        vocab_size=shard.vocab_size,
+        held_out_bytes=held_out.total_bytes,
+    )
+    return {
+        "corpus": name,
+        "width": width,
+        "layers": layers,
+        "vocab": shard.vocab_size,
+        "weights": parameter_count(config),
+        "block_weights": parameter_count(config) - shard.vocab_size * width,
+        "tokens": trainer.at.tokens,
+        "steps": steps,
+        "step_tokens": rows * length,
+        "unique_tokens": len(shard),
+        "bytes_per_token": round(known.bytes_per_token, 5),
+        "bigram_loss": round(known.bigram_loss, 5),
+        "ngram_loss": round(known.ngram_loss, 5),
+        "loss": round(measured.loss, 5),
+        "bits_per_byte": round(measured.bits_per_byte, 5),
+    }
+
+
+def main() -> None:
+    """Do the runs that are not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpora", nargs="+", metavar="NAME=SOURCE")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "scaling")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--vocab", type=int, default=0)
+    arguments = parser.parse_args()
+    done = set()
+    if arguments.out.exists():
+        for line in arguments.out.read_text().splitlines():
+            kept = json.loads(line)
+            done.add((kept["corpus"], kept["width"], kept["layers"], kept["tokens"] // 100_000))
+    jobs = []
+    for shape in GRID:
+        for corpus in arguments.corpora:
+            name, _, source = corpus.partition("=")
+            if not any(
+                entry[:3] == (name, *shape[:2]) and abs(entry[3] - shape[2] // 100) <= 1
+                for entry in done
+            ):
+                jobs.append((name, source, shape, str(arguments.work), arguments.vocab))
+    with ProcessPoolExecutor(arguments.processes) as pool, arguments.out.open("a") as out:
+        for record in pool.map(run, jobs):
+            print(json.dumps(record), file=out, flush=True)
+            print(
+                record["corpus"],
+                record["width"],
+                record["tokens"],
+                record["loss"],
+                record["bits_per_byte"],
+                record["seconds"],
+                file=sys.stderr,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""What a model will reach: a scaling law over weights, tokens and corpus, fitted to our own runs.
+
+The loss is predicted relative to what counting alone gives (``data.ngrams``), which takes most of
+the difference between corpora away::
+
+    loss / H  =  (E  +  A n^-a  +  B (1 + c g) d^-b) exp(o (n / u)^0.5 max(0, D / U - 2))
+    H  the best n-gram loss;  g = ln(bigram loss / H): what longer histories are worth
+    n  weights without embeddings, d effective and u different training tokens, in millions
+
+The last factor is what learning by heart costs: a model of many weights that sees little text often
+gets worse again (2M weights, 0.36M tokens: worse after 8 passes than after 3; docs/log.md).
+Repeated tokens count less: with U tokens seen D times in all, d = U + 15.4 U (1 - e^-(D/U-1)/15.4)
+(Muennighoff et al. 2023, "Scaling Data-Constrained Language Models", equation 5 and its R*). The
+form in n and d is that of Hoffmann et al. 2022, "Training Compute-Optimal Large Language Models".
+
+The runs are in ``scaling_runs.jsonl`` beside this file (``benchmarks/scaling.py`` makes them); the
+fit is least squares on the logarithm of the loss with weak priors and takes milliseconds, so it is
+made when it is needed, and any corpus can be left out of it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+
+from autogpt.core.errors import ConfigError
+from autogpt.data.ngrams import ngram_losses
+
+__all__ = ["Corpus", "Law", "effective_tokens", "fit", "law", "look_at"]
+
+_REPEATS = 15.4  # R*_D of Muennighoff et al. 2023
+_FRESH_PASSES = 2  # over a text, before learning by heart begins to cost
+_COUNTED = 1 << 21  # training tokens that are counted, at most
+_PREDICTED = 1 << 17  # held-out tokens that are predicted, at most
+_FEWEST_RUNS = 8
+
+# E, A, a, B, b, c, o: where the fit begins and how far it may go. a and b are those of Hoffmann et
+# al. 2022; the others are what our first runs suggested.
+_START = (0.45, 0.10, 0.34, 0.40, 0.28, 1.0, 0.01)
+_SPREAD = (0.15, 0.05, 0.10, 0.15, 0.10, 1.0, 0.01)
+_NOISE = 0.02  # of the logarithm of a loss, from run to run and corpus to corpus
+_WITHIN = 1.645  # standard deviations on either side that hold 90% of a normal distribution
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Corpus:
+    """What a forecast needs to know of a corpus.
+
+    Attributes:
+        vocab_size: V.
+        train_tokens: U, tokens to learn from.
+        validation_tokens: Held out.
+        bytes_per_token: Of the held-out text.
+        bigram_loss: In nats a token.
+        ngram_loss: Of the best order, in nats a token.
+    """
+
+    vocab_size: int
+    train_tokens: int
+    validation_tokens: int
+    bytes_per_token: float
+    bigram_loss: float
+    ngram_loss: float
+
+    @property
+    def gain(self) -> float:
+        """What histories longer than one token are worth, g."""
+        return math.log(self.bigram_loss / self.ngram_loss)
+
+    def bits_per_byte(self, loss: float) -> float:
+        """Return nats a token as bits a byte."""
+        return loss / math.log(2) / self.bytes_per_token
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """A fitted law.
+
+    Attributes:
+        values: E, A, a, B, b, c, o.
+        noise: Standard deviation of the logarithm of a loss on a corpus it was not fitted to.
+    """
+
+    values: tuple[float, ...]
+    noise: float
+
+    def loss(self, corpus: Corpus, *, weights: int, tokens: float) -> float:
+        """Return the expected validation loss in nats a token.
+
+        Args:
+            corpus: The text.
+            weights: Of the model, without embeddings and head.
+            tokens: Seen in training, repetitions included.
+        """
+        row = _Row(
+            weights=weights / 1e6,
+            tokens=tokens / 1e6,
+            unique=corpus.train_tokens / 1e6,
+            gain=corpus.gain,
+        )
+        return corpus.ngram_loss * _relative(self.values, row)
+
+    def interval(self, loss: float) -> tuple[float, float]:
+        """Return the range that holds the loss nine times in ten."""
+        factor = math.exp(_WITHIN * self.noise)
+        return loss / factor, loss * factor
+
+
+def effective_tokens(tokens: float, unique: float) -> float:
+    """Return how many fresh tokens are worth as much as ``tokens`` out of ``unique``."""
+    if tokens <= unique:
+        return tokens
+    return unique * (1 + _REPEATS * (1 - math.exp(-(tokens / unique - 1) / _REPEATS)))
+
+
+def look_at(
+    train: npt.ArrayLike, held_out: npt.ArrayLike, *, vocab_size: int, held_out_bytes: int
+) -> Corpus:
+    """Return what a forecast needs of these tokens, by counting; a second for two million."""
+    seen, unseen = np.asarray(train), np.asarray(held_out)
+    losses = ngram_losses(seen[:_COUNTED], unseen[:_PREDICTED], vocab_size=vocab_size)
+    return Corpus(
+        vocab_size=vocab_size,
+        train_tokens=len(seen),
+        validation_tokens=len(unseen),
+        bytes_per_token=held_out_bytes / len(unseen),
+        bigram_loss=losses[1],
+        ngram_loss=min(losses),
+    )
+
+
+@cache
+def law(*, without: tuple[str, ...] = ()) -> Law:
+    """Return the law fitted to all kept runs, but those of the corpora left out.
+
+    Raises:
+        ConfigError: If too few runs are left.
+    """
+    text = (files("autogpt.training") / "scaling_runs.jsonl").read_text(encoding="utf-8")
+    runs = [json.loads(line) for line in text.splitlines()]
+    return fit([run for run in runs if run["corpus"] not in without])
+
+
+def fit(runs: Sequence[Mapping[str, object]]) -> Law:
+    """Fit the law to runs as ``benchmarks/scaling.py`` writes them.
+
+    The noise is that of leaving each corpus out in turn.
+
+    Raises:
+        ConfigError: If there are too few runs.
+    """
+    if len(runs) < _FEWEST_RUNS:
+        raise ConfigError(f"{len(runs)} runs are too few to fit a law, at least {_FEWEST_RUNS}.")
+    names = [str(run["corpus"]) for run in runs]
+    rows = [_row(run) for run in runs]
+    errors: list[float] = []
+    for left_out in sorted(set(names)) if len(set(names)) > 1 else ():
+        pairs = list(zip(names, rows, strict=True))
+        others = _solve([row for name, row in pairs if name != left_out])
+        errors.extend(_errors(others, [row for name, row in pairs if name == left_out]))
+    noise = math.sqrt(float(np.mean(np.square(errors)))) if errors else _NOISE
+    return Law(_solve(rows), max(noise, _NOISE))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    """A run: weights and tokens in millions, gain, and loss / H."""
+
+    weights: float
+    tokens: float
+    unique: float
+    gain: float
+    relative: float = 1.0
+
+
+def _row(run: Mapping[str, object]) -> _Row:
+    def number(name: str) -> float:
+        value = run[name]
+        if not isinstance(value, int | float):
+            raise ConfigError(f"A run has {name} = {value!r}, expected a number.")
+        return float(value)
+
+    return _Row(
+        weights=number("block_weights") / 1e6,
+        tokens=number("tokens") / 1e6,
+        unique=number("unique_tokens") / 1e6,
+        gain=math.log(number("bigram_loss") / number("ngram_loss")),
+        relative=number("loss") / number("ngram_loss"),
+    )
+
+
+def _relative(values: Sequence[float], row: _Row) -> float:
+    floor, a_size, a_power, b_size, b_power, c_gain, by_heart = values
+    seen = effective_tokens(row.tokens, row.unique)
+    size = a_size * row.weights ** -max(a_power, 0.01)
+    text = b_size * (1 + c_gain * row.gain) * seen ** -max(b_power, 0.01)
+    passes = max(0.0, row.tokens / row.unique - _FRESH_PASSES)
+    crammed = max(by_heart, 0.0) * math.sqrt(row.weights / row.unique) * passes
+    return float((floor + size + text) * math.exp(min(crammed, 5.0)))
+
+
+def _errors(values: Sequence[float], rows: Sequence[_Row]) -> list[float]:
+    """Return ln(predicted / seen) of each run."""
+    return [math.log(max(_relative(values, row), 1e-3) / row.relative) for row in rows]
+
+
+def _solve(rows: Sequence[_Row]) -> tuple[float, ...]:
+    """Fit by Gauss-Newton with damping (Levenberg 1944, Marquardt 1963)."""
+    start, spread = np.array(_START), np.array(_SPREAD)
+
+    def residuals(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        errors = np.array(_errors(values.tolist(), rows))
+        return np.concatenate([errors / _NOISE, (values - start) / spread])
+
+    values, damping = start.copy(), 1e-2
+    now = residuals(values)
+    for _ in range(100):
+        slopes = np.stack(
+            [(residuals(values + step) - now) / 1e-6 for step in 1e-6 * np.eye(len(values))], 1
+        )
+        normal = slopes.T @ slopes
+        step = np.linalg.solve(normal + damping * np.diag(normal.diagonal()), -slopes.T @ now)
+        after = residuals(values + step)
+        if after @ after < now @ now:
+            values, now, damping = values + step, after, damping / 3
+        else:
+            damping *= 4
+    return tuple(float(value) for value in values)

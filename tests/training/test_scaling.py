@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from autogpt.core.errors import ConfigError
+from autogpt.training.scaling import Corpus, Law, effective_tokens, fit, law, look_at
+
+CORPUS = Corpus(
+    vocab_size=1000,
+    train_tokens=500_000,
+    validation_tokens=50_000,
+    bytes_per_token=3.0,
+    bigram_loss=4.4,
+    ngram_loss=4.0,
+)
+
+
+def run(corpus: str, weights: int, tokens: int, unique: int, truth: Law) -> dict[str, object]:
+    seen = Corpus(
+        vocab_size=1000,
+        train_tokens=unique,
+        validation_tokens=1,
+        bytes_per_token=3.0,
+        bigram_loss=4.4,
+        ngram_loss=4.0,
+    )
+    return {
+        "corpus": corpus,
+        "block_weights": weights,
+        "tokens": tokens,
+        "unique_tokens": unique,
+        "bigram_loss": 4.4,
+        "ngram_loss": 4.0,
+        "loss": truth.loss(seen, weights=weights, tokens=tokens),
+    }
+
+
+def test_a_law_is_found_again_from_runs_that_follow_it():
+    truth = Law((0.5, 0.12, 0.3, 0.35, 0.25, 0.5, 0.004), 0.02)
+    runs = [
+        run(corpus, weights, tokens, unique, truth)
+        for corpus, unique in (("a", 400_000), ("b", 3_000_000))
+        for weights in (100_000, 400_000, 2_000_000)
+        for tokens in (200_000, 1_000_000, 8_000_000)
+    ]
+    found = fit(runs)
+    for weights in (200_000, 1_000_000):
+        expected = truth.loss(CORPUS, weights=weights, tokens=3e6)
+        assert found.loss(CORPUS, weights=weights, tokens=3e6) == pytest.approx(expected, rel=0.01)
+    assert 0.02 <= found.noise < 0.1
+
+
+def test_repeated_tokens_are_worth_less():
+    assert effective_tokens(5e5, 1e6) == 5e5
+    assert 1e6 < effective_tokens(2e6, 1e6) < 2e6
+    assert effective_tokens(1e9, 1e6) == pytest.approx(1e6 * 16.4)
+
+
+def test_the_kept_runs_give_a_law_that_is_sane():
+    kept = law()
+    losses = [
+        kept.loss(CORPUS, weights=w, tokens=t) for w, t in ((1e5, 1e6), (1e6, 1e6), (1e6, 4e6))
+    ]
+    assert losses[0] > losses[1] > losses[2] > 0.3 * CORPUS.ngram_loss
+    low, high = kept.interval(losses[0])
+    assert low < losses[0] < high
+
+
+def test_kept_runs_are_predicted_without_their_corpus():
+    text = (files("autogpt.training") / "scaling_runs.jsonl").read_text(encoding="utf-8")
+    names = sorted({json.loads(line)["corpus"] for line in text.splitlines()})
+    assert len(names) >= 4
+    assert law(without=(names[0],)) != law()
+
+
+def test_too_few_runs_are_refused():
+    with pytest.raises(ConfigError, match="too few"):
+        fit([])
+
+
+def test_a_corpus_is_described_by_counting():
+    ids = np.tile(np.arange(50, dtype=np.uint16), 100)
+    corpus = look_at(ids, ids[:500], vocab_size=50, held_out_bytes=1000)
+    assert corpus.train_tokens == 5000
+    assert corpus.bytes_per_token == 2.0
+    assert corpus.gain >= 0
+    assert corpus.ngram_loss < 0.1
