@@ -15,6 +15,7 @@ namespace {
 
 constexpr int BLOCK = 16;
 constexpr int SPAN = 512;
+constexpr int WIDEST_HEAD = 256;
 
 // Up to QUERIES queries that read the same keys; each sees the tokens from `first` to `last`.
 struct Queries {
@@ -64,7 +65,7 @@ struct HalfCache {
     }
 
     template <int Q, int U>
-    static void score(const Queries& q, const Pages& pages, long token, long end, float* scores) {
+    static void score(const float* words, const Pages& pages, long token, long end, float* scores) {
         const long bytes = key_bytes(pages.head_dim);
         const uint8_t *keys[U], *next[U];
         Floats even[U][Q], odd[U][Q];
@@ -79,10 +80,10 @@ struct HalfCache {
                 __builtin_prefetch(next[u] + e * 2 * BLOCK);
                 auto key = reinterpret_cast<const uint16_t*>(keys[u]) + e * BLOCK;
                 Floats a = halves(key), b = halves(key + BLOCK);
+                const float* query = words + e * Q;
                 for (int i = 0; i < Q; ++i) {
-                    auto query = static_cast<const float*>(q.query[i]);
-                    even[u][i] = fma(a, splat(query[e]), even[u][i]);
-                    odd[u][i] = fma(b, splat(query[e + 1]), odd[u][i]);
+                    even[u][i] = fma(a, splat(query[i]), even[u][i]);
+                    odd[u][i] = fma(b, splat(query[Q + i]), odd[u][i]);
                 }
             }
         for (int u = 0; u < U; ++u)
@@ -181,7 +182,7 @@ struct Int8Cache {
     }
 
     template <int Q, int U>
-    static void score(const Queries& q, const Pages& pages, long token, long end, float* scores) {
+    static void score(const float* words, const Pages& pages, long token, long end, float* scores) {
         const long bytes = key_bytes(pages.head_dim), groups = groups_of(pages.head_dim);
         for (int u = 0; u < U; ++u, token += BLOCK) {
             const uint8_t* keys = pages.key_block(token / BLOCK, bytes);
@@ -192,26 +193,28 @@ struct Int8Cache {
             for (int i = 0; i < Q; ++i) total[i] = splat(0.0f);
             for (long g = 0; g < groups; ++g) {
                 Ints sum[Q];
-                for (int i = 0; i < Q; ++i) sum[i] = begin8(word(q.query[i], groups * 9 + g));
+                for (int i = 0; i < Q; ++i) sum[i] = begin8(bits(words[(groups * 9 + g) * Q + i]));
                 for (int j = 0; j < GROUP / 4; ++j) {
                     __builtin_prefetch(next + (g * 8 + j) * 4 * BLOCK);
                     Bytes k = load_bytes(keys + (g * 8 + j) * 4 * BLOCK);
-                    for (int i = 0; i < Q; ++i)
-                        sum[i] = dot8(sum[i], k, word(q.query[i], g * 8 + j));
+                    const float* quads = words + (g * 8 + j) * Q;
+                    for (int i = 0; i < Q; ++i) sum[i] = dot8(sum[i], k, bits(quads[i]));
                 }
                 Floats scale = bf16s(scales + g * BLOCK);
-                for (int i = 0; i < Q; ++i) {
-                    float own;
-                    std::memcpy(&own, static_cast<const int32_t*>(q.query[i]) + groups * 8 + g, 4);
-                    total[i] = fma(to_floats(sum[i]), scale * splat(own), total[i]);
-                }
+                const float* own = words + (groups * 8 + g) * Q;
+                for (int i = 0; i < Q; ++i)
+                    total[i] = fma(to_floats(sum[i]), scale * splat(own[i]), total[i]);
             }
             __builtin_prefetch(next + groups * GROUP * BLOCK);
             for (int i = 0; i < Q; ++i) store(scores + i * SPAN + u * BLOCK, total[i]);
         }
     }
 
-    static int32_t word(const void* query, long i) { return static_cast<const int32_t*>(query)[i]; }
+    static int32_t bits(float word) {
+        int32_t x;
+        std::memcpy(&x, &word, 4);
+        return x;
+    }
 
     static void scale_weights(const Pages& pages, long begin, long end, float* weights) {
         const long bytes = value_bytes(pages.head_dim), width = padded(pages.head_dim);
@@ -276,11 +279,15 @@ template <class Cache, int Q>
 void attend_count(const Queries& q, const Pages& pages, long begin, long end) {
     constexpr int U = at_once(Q);
     alignas(64) float scores[Q * SPAN];
+    float words[Q * 2 * WIDEST_HEAD];  // of all queries, side by side: one address serves all
+    for (long w = 0; w < Cache::query_bytes(pages.head_dim) / 4; ++w)
+        for (int i = 0; i < Q; ++i)
+            std::memcpy(words + w * Q + i, static_cast<const char*>(q.query[i]) + 4 * w, 4);
     long token = begin, e = 0;
     for (; token + U * BLOCK <= end; token += U * BLOCK)
-        Cache::template score<Q, U>(q, pages, token, end, scores + token - begin);
+        Cache::template score<Q, U>(words, pages, token, end, scores + token - begin);
     for (; token < end; token += BLOCK)
-        Cache::template score<Q, 1>(q, pages, token, end, scores + token - begin);
+        Cache::template score<Q, 1>(words, pages, token, end, scores + token - begin);
     for (int i = 0; i < Q; ++i) {
         float* rest = q.partial[i] + pages.head_dim;
         weigh(scores + i * SPAN, end - begin, q.first[i] - begin, q.last[i] + 1 - begin, rest,

@@ -46,6 +46,7 @@ _T = TypeVar("_T")
 _D = TypeVar("_D", bound=np.generic)
 
 _ALIGNMENT = 64  # bytes of a vector and of a cache line
+_WIDEST_HEAD = 256  # as in attention.hpp
 _INT32_MAX = 2**31 - 1
 
 # Switches that change nothing here, or that the decoder knows.
@@ -69,7 +70,7 @@ def obstacle(config: GPTConfig) -> str | None:
         allowed = _ALLOWED.get(field.name, (field.default,))
         if field.name not in _KNOWN and value not in allowed:
             return f"{field.name} = {value!r}"
-    if config.head_dim % ROWS:
+    if config.head_dim % ROWS or config.head_dim > _WIDEST_HEAD:
         return f"head_dim = {config.head_dim}"
     return None
 
