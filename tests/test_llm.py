@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ import autogpt
 from autogpt.core.errors import CheckpointError, ConfigError, UsageError
 from autogpt.core.messages import ChatModel, Chunk, TokenLogprob
 from autogpt.inference.backends import TorchBackend
+from autogpt.inference.native.build import _find_library
 from autogpt.llm import LLM, load
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, GPTConfig
@@ -334,6 +336,33 @@ def test_public_names_are_lazy_and_all_there() -> None:
     assert set(autogpt.__all__) <= set(dir(autogpt))
     with pytest.raises(AttributeError, match="no attribute 'laod'"):
         autogpt.laod  # type: ignore[attr-defined] # noqa: B018 - the access is the test
+
+
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+@pytest.mark.parametrize("cache", ["float16", "int8"])
+def test_a_quantized_model_writes_the_same_alone_and_beside_others(
+    run: Path, quantize: Literal["int8", "int4"], cache: Literal["float16", "int8"]
+) -> None:
+    quantized = load(run, quantize=quantize, cache=cache)
+    params = quantized.sampling(max_tokens=12, seed=1)
+    prompts = ["Shall I compare", "學而時習之", "thee"]
+    together = [one.text for (one,) in quantized.complete(prompts, params)]
+    assert together == [quantized.complete([prompt], params)[0][0].text for prompt in prompts]
+
+
+def test_without_a_compiler_a_quantized_model_writes_too(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    _find_library.cache_clear()
+    written = load(run, quantize="int8").generate("學而", max_tokens=8, temperature=0)
+    _find_library.cache_clear()
+    assert written.usage.completion_tokens == 8
+
+
+def test_an_unknown_quantization_is_refused(run: Path) -> None:
+    with pytest.raises(ConfigError, match="'int3' is unknown, expected int8 or int4"):
+        load(run, quantize="int3")  # type: ignore[arg-type] - what a user may type
 
 
 @pytest.mark.parametrize("bits", ["int8", "int4"])

@@ -39,6 +39,7 @@ __all__ = [
     "QuantizedModel",
     "Quantizer",
     "check_quantization",
+    "give_back_heap",
     "load_quantized",
     "one_thread",
     "save_quantized",
@@ -140,6 +141,7 @@ class Quantizer:
 
     def finish(self, model: GPT) -> QuantizedModel:
         """Return the parts of the model that was built with this."""
+        give_back_heap()
         return QuantizedModel(model, self.matrices, self._quantization)
 
 
@@ -304,7 +306,7 @@ def _give_back(weight: Tensor) -> None:
 
     Of a memory-mapped file that frees the pages; anything else keeps its contents.
     """
-    advise = _advise()
+    advise = _c_function("madvise")
     if advise is None:
         return
     begin = -(-weight.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -313,12 +315,24 @@ def _give_back(weight: Tensor) -> None:
         advise(ctypes.c_void_p(begin), ctypes.c_size_t(size), ctypes.c_int(_PAGE_OUT))
 
 
+def give_back_heap() -> None:
+    """Return to the system what was freed between allocations that live on.
+
+    Rounding leaves holes that C's allocator keeps: 110 MB of 610 for a model of 135M weights.
+    """
+    trim = _c_function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
 _PAGE_OUT = 21  # MADV_PAGEOUT of Linux 5.4; others refuse it, which does no harm
 
 
 @functools.cache
-def _advise() -> ctypes._NamedFuncPointer | None:
+def _c_function(name: str) -> ctypes._NamedFuncPointer | None:
+    """Return a function of the C library; None where it has no such function."""
     try:
-        return ctypes.CDLL(None).madvise
-    except (OSError, AttributeError, TypeError):  # Windows
+        found: ctypes._NamedFuncPointer = getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError, TypeError):  # the last on Windows
         return None
+    return found

@@ -30,7 +30,7 @@ from autogpt.inference.native import binding
 from autogpt.inference.native.build import Built, find_library
 from autogpt.inference.native.probe import is_faster
 from autogpt.models.gpt import GPTConfig
-from autogpt.models.quantized import QuantizedModel
+from autogpt.models.quantized import QuantizedModel, give_back_heap
 from autogpt.nn.positions import RotaryPositions
 from autogpt.nn.quantize import GROUP, ROWS
 
@@ -279,6 +279,7 @@ class NativeBackend:
                 sin=sin,
                 window=windows[index] or 0,
             )
+            give_back_heap()
         self._keep(layers)
         scalar = _switch(config, "query_pre_attn_scalar", None)
         tied = "head.weight" not in quantized.matrices

@@ -4,7 +4,9 @@
 // cores, because idle OpenMP threads spin for a while. Else they are started for each step.
 #pragma once
 #include <atomic>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -25,18 +27,31 @@ inline void relax() {
 struct Barrier {
     alignas(64) std::atomic<int> arrived{0};
     alignas(64) std::atomic<int> round{0};
+    std::atomic<int> sleepers{0};
+    std::mutex mutex;
+    std::condition_variable woken;
 
     void wait(int size) {
-        const int now = round.load(std::memory_order_acquire);
-        if (arrived.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
-            arrived.store(0, std::memory_order_relaxed);
-            round.store(now + 1, std::memory_order_release);
+        const int now = round;
+        if (arrived.fetch_add(1) == size - 1) {
+            arrived = 0;
+            round = now + 1;
+            if (sleepers) {
+                std::lock_guard<std::mutex> lock(mutex);
+                woken.notify_all();
+            }
             return;
         }
-        // Phases take microseconds; a longer wait means that others use the core.
-        for (int spins = 0; round.load(std::memory_order_acquire) == now; ++spins)
-            if (spins < 2000) relax();
-            else std::this_thread::yield();
+        for (int spins = 0; spins < 2000; ++spins) {  // phases take microseconds
+            if (round != now) return;
+            relax();
+        }
+        // Others use the core of a thread we wait for. Sleeping lets it have ours, and brings us
+        // back at once, where yielding would cost a time slice at every barrier.
+        ++sleepers;
+        std::unique_lock<std::mutex> lock(mutex);
+        woken.wait(lock, [&] { return round != now; });
+        --sleepers;
     }
 };
 
