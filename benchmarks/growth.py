@@ -96,21 +96,22 @@ def measure(
     generator = torch.Generator().manual_seed(0)
     size = (1 if shared else streams, context)
     prompts = torch.randint(0, tokenizer.vocab_size - 3, size, generator=generator).tolist()
-    params = SamplingParams(max_tokens=steps + 1, temperature=0.0, n=streams if shared else 1)
+    # Those that are read first go on writing until all have begun.
+    many = steps + 1 + streams * context // 64
+    params = SamplingParams(max_tokens=many, temperature=0.0, n=streams if shared else 1)
     idle_bytes = peak_bytes()
     begin = time.perf_counter()
     for prompt in prompts:
         engine.add_request(prompt, params)
-    written = 0
-    while written < streams:
-        written += len(engine.step())
+    begun: set[tuple[int, int]] = set()
+    while len(begun) < streams:
+        begun |= {(output.request, output.row) for output in engine.step()}
     prefill_s = time.perf_counter() - begin
     seconds = []
-    for _ in range(steps - 1):
+    for _ in range(steps):
         begin = time.perf_counter()
-        told = len(engine.step())
-        if told == streams:
-            seconds.append(time.perf_counter() - begin)
+        engine.step()
+        seconds.append(time.perf_counter() - begin)
     held = engine.blocks_held
     step_s = statistics.median(seconds)
     return {
