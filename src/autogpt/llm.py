@@ -39,6 +39,7 @@ from autogpt.core.messages import (
 from autogpt.core.refs import resolve
 from autogpt.core.store import holds
 from autogpt.core.units import format_count
+from autogpt.inference.backends import TorchBackend
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
 from autogpt.inference.grammar import GrammarCompiler
@@ -51,6 +52,7 @@ from autogpt.inference.settings import (
     changed_params,
     constraint_of,
 )
+from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
 from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.models.checkpoint import load_model, read_generation_config
 from autogpt.models.gpt import GPT, parameter_count
@@ -63,7 +65,10 @@ _SAMPLED = ("temperature", "top_k", "top_p", "min_p")
 
 
 def load(
-    reference: str | Path, *, dtype: Literal["auto", "float32", "bfloat16"] = "float32"
+    reference: str | Path,
+    *,
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32",
+    draft: str | Path | None = None,
 ) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
     """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
@@ -74,9 +79,13 @@ def load(
             CPU with bfloat16 instructions, bfloat16 takes half the memory and is up to 1.3 times
             as fast, but rounds. "auto" is what the weights are stored as, float32 for quantized
             ones.
+        draft: What guesses tokens ahead, to be checked several at a time; the text stays the
+            same, and guessing stops where it does not pay. "lookup" guesses that the text repeats
+            what its prompt or itself said; else a small model with the same tokenizer.
 
     Raises:
-        UsageError: If there is no such model; names the nearest ones.
+        UsageError: If there is no such model; names the nearest ones. If the draft has another
+            tokenizer.
         CheckpointError: If the model or its tokenizer is damaged or not supported.
         ResourceError: If a file may not be read.
     """
@@ -98,6 +107,7 @@ def load(
         ends=ends,
         defaults=_read_defaults(generation, path),
         head=head,
+        speculator=None if draft is None else _read_draft(draft, tokenizer, dtype=dtype),
         load_s=time.perf_counter() - begin,
     )
 
@@ -115,6 +125,26 @@ def _read(
     file = open_gguf(path)
     tokenizer = file.tokenizer()
     return file.model(dtype=dtype), tokenizer, file.generation()
+
+
+def _read_draft(
+    draft: str | Path, tokenizer: Tokenizer, *, dtype: Literal["auto", "float32", "bfloat16"]
+) -> Speculator:
+    """Return what guesses ahead."""
+    if draft == "lookup":
+        return Speculator(PromptLookup())
+    model, own, _ = _read(resolve(draft), dtype=dtype)
+    size = tokenizer.vocab_size
+    if own.vocab_size != size or any(
+        own.token_bytes(token_id) != tokenizer.token_bytes(token_id) for token_id in range(size)
+    ):
+        raise UsageError(
+            f"The draft {str(draft)!r} has another tokenizer than the model.",
+            hint="Give a model trained with the same one, or 'lookup'.",
+        )
+    backend = TorchBackend(model, pack_model(model))
+    context = model.config.max_position_embeddings
+    return Speculator(DraftModel(backend, context=context, vocab_size=size))
 
 
 def _read_defaults(generation: Mapping[str, Any], path: Path) -> SamplingParams:
@@ -141,6 +171,7 @@ class LLM:
         ends: Tokens that end a text; default those of the tokenizer and the model's config.
         defaults: Sampling settings where a call names none.
         head: Scores the vocabulary, see ``Engine``.
+        speculator: Guesses tokens ahead, see ``Engine``.
         load_s: Seconds that loading took, for ``timing``.
 
     Attributes:
@@ -157,6 +188,7 @@ class LLM:
         ends: frozenset[int] | None = None,
         defaults: SamplingParams | None = None,
         head: Callable[[Tensor], Tensor] | None = None,
+        speculator: Speculator | None = None,
         load_s: float = 0.0,
     ) -> None:
         self.model = model
@@ -164,7 +196,7 @@ class LLM:
         self.defaults = defaults or SamplingParams()
         if ends is None:
             ends = end_ids(tokenizer, model.config.eos_token_id)
-        self._engine = Engine(model, tokenizer, ends=ends, head=head)
+        self._engine = Engine(model, tokenizer, ends=ends, head=head, speculator=speculator)
         self._search = BeamSearch(model, tokenizer, ends=ends, head=head)
         vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
         self._grammars = GrammarCompiler(tokenizer, ends, vocab_size)
