@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from autogpt.models.gpt import GPT, Attention
 from autogpt.nn.attention import AttentionForm, attend
-from autogpt.nn.cache import Cache, Span
+from autogpt.nn.cache import WHOLE, Cache, Span
 from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
 
@@ -140,13 +140,15 @@ class PackedAttention(nn.Module):
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""
         heads = self._project(hidden).unflatten(-1, (-1, self._head_dim))  # [B, T, H + 2 K, E]
-        turned, value = torch.split(heads, [self._queries + self._shared, self._shared], dim=2)
+        turned, value = torch.split_with_sizes(
+            heads, [self._queries + self._shared, self._shared], dim=2
+        )
         if self._norm is not None:
             turned = self._norm(turned)
         turned, value = turned.transpose(1, 2), value.transpose(1, 2)  # [B, H + K, T, E]
         if rotation is not None:
             turned = rotate(turned, rotation)
-        query, key = torch.split(turned, [self._queries, self._shared], dim=1)
+        query, key = torch.split_with_sizes(turned, [self._queries, self._shared], dim=1)
 
         if cache is None:
             mixed = attend(query, key, value, mask=mask, form=form, scale=self._scale)
@@ -166,16 +168,14 @@ def _attend_to_spans(
     scale: float | None,
 ) -> Float[Tensor, "B H T E"]:
     """Attend in each row to the tokens it holds, and not to its neighbors' padding."""
-    parts = [
-        (
-            rows,
-            tokens,
-            attend(query[rows, :, tokens], key, value, mask=mask, form=form, scale=scale),
-        )
-        for rows, tokens, key, value, mask in spans
-    ]
-    if len(parts) == 1:
-        return parts[0][2]
+    parts = []
+    for rows, tokens, key, value, mask in spans:
+        whole = rows == tokens == WHOLE
+        asking = query if whole else query[rows, :, tokens]
+        part = attend(asking, key, value, mask=mask, form=form, scale=scale)
+        if whole:
+            return part
+        parts.append((rows, tokens, part))
     if query.shape[2] == 1:
         return torch.cat([part for _, _, part in parts])
     mixed = torch.empty_like(query)
