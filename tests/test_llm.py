@@ -27,10 +27,12 @@ from autogpt.tokenizer.bpe import Tokenizer, TokenizerConfig, train
 TEXT = "Shall I compare thee to a summer's day? Thou art more lovely. 學而時習之，不亦說乎？\n" * 8
 
 
-def make_run(folder: Path, *, generation: dict[str, object] | None = None) -> Path:
+def make_run(
+    folder: Path, *, generation: dict[str, object] | None = None, text: str = TEXT
+) -> Path:
     """Write a run folder with a finished model of random weights."""
     settings = TokenizerConfig(kind="bpe", vocab_size=320)
-    tokenizer = train([TEXT], settings, corpus_bytes=len(TEXT.encode()))
+    tokenizer = train([text], settings, corpus_bytes=len(text.encode()))
     config = GPTConfig(
         vocab_size=tokenizer.vocab_size,
         hidden_size=32,
@@ -181,6 +183,32 @@ def test_longer_than_the_context(gpt: LLM, caplog: pytest.LogCaptureFixture) -> 
     assert completion.usage.prompt_tokens == 32
     if completion.finish_reason == "length":
         assert completion.usage.completion_tokens == 100
+
+
+def test_a_prompt_that_does_not_fit_is_refused_by_choice(gpt: LLM) -> None:
+    long = "學而時習之 " * 30
+    with pytest.raises(UsageError, match="tokens, the model's context only 64"):
+        gpt.generate(long, overflow="refuse")
+    with pytest.raises(UsageError, match="context only 64"):
+        gpt.stream(long, overflow="refuse")  # before the first piece is asked for
+    assert gpt.generate("學而", overflow="refuse", max_tokens=3).text
+
+
+@pytest.mark.parametrize("draft", ["lookup", "the model itself"])
+def test_guessing_ahead_changes_no_text(gpt: LLM, run: Path, draft: str) -> None:
+    guessing = load(run, draft=draft if draft == "lookup" else run)
+    for prompt in ("Shall I compare thee, shall I compare thee", "學而時習之，學而時習之"):
+        for temperature in (0, 1):
+            wanted = gpt.generate(prompt, max_tokens=40, temperature=temperature, seed=4)
+            got = guessing.generate(prompt, max_tokens=40, temperature=temperature, seed=4)
+            assert got.text == wanted.text
+            assert got.usage == wanted.usage
+
+
+def test_a_draft_needs_the_same_tokenizer(run: Path, tmp_path: Path) -> None:
+    other = make_run(tmp_path, text="to be or not to be " * 40)
+    with pytest.raises(UsageError, match="has another tokenizer"):
+        load(run, draft=other)
 
 
 @pytest.mark.parametrize(

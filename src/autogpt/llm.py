@@ -40,7 +40,7 @@ from autogpt.core.messages import (
 from autogpt.core.refs import resolve
 from autogpt.core.store import holds
 from autogpt.core.units import format_count
-from autogpt.inference.backends import Backend
+from autogpt.inference.backends import Backend, TorchBackend
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
 from autogpt.inference.grammar import GrammarCompiler
@@ -54,6 +54,7 @@ from autogpt.inference.settings import (
     changed_params,
     constraint_of,
 )
+from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
 from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.models.checkpoint import load_model, read_generation_config
 from autogpt.models.gpt import GPT, parameter_count
@@ -78,6 +79,7 @@ def load(
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     quantize: Quantization | None = None,
     cache: CacheKind = "float16",
+    draft: str | Path | None = None,
 ) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
     """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
@@ -93,10 +95,14 @@ def load(
             alone and in a batch. ``LLM.model`` then has no weights.
         cache: How keys and values of a quantized model are kept where a C++ compiler is: "int8"
             halves their memory, is faster in contexts of thousands of tokens, and rounds.
+        draft: What guesses tokens ahead, to be checked several at a time; the text stays the
+            same, and guessing stops where it does not pay. "lookup" guesses that the text repeats
+            what its prompt or itself said; else a small model with the same tokenizer.
 
     Raises:
         ConfigError: If the quantization is unknown.
-        UsageError: If there is no such model; names the nearest ones.
+        UsageError: If there is no such model; names the nearest ones. If the draft has another
+            tokenizer.
         CheckpointError: If the model or its tokenizer is damaged or not supported.
         ResourceError: If a file may not be read.
     """
@@ -123,6 +129,7 @@ def load(
         defaults=_read_defaults(generation, path),
         head=head,
         backend=backend,
+        speculator=None if draft is None else _read_draft(draft, tokenizer, dtype=dtype),
         load_s=time.perf_counter() - begin,
     )
 
@@ -163,6 +170,26 @@ def _read_quantized(
     return model, tokenizer, generation, backend
 
 
+def _read_draft(
+    draft: str | Path, tokenizer: Tokenizer, *, dtype: Literal["auto", "float32", "bfloat16"]
+) -> Speculator:
+    """Return what guesses ahead."""
+    if draft == "lookup":
+        return Speculator(PromptLookup())
+    model, own, _ = _read(resolve(draft), dtype=dtype)
+    size = tokenizer.vocab_size
+    if own.vocab_size != size or any(
+        own.token_bytes(token_id) != tokenizer.token_bytes(token_id) for token_id in range(size)
+    ):
+        raise UsageError(
+            f"The draft {str(draft)!r} has another tokenizer than the model.",
+            hint="Give a model trained with the same one, or 'lookup'.",
+        )
+    backend = TorchBackend(model, pack_model(model))
+    context = model.config.max_position_embeddings
+    return Speculator(DraftModel(backend, context=context, vocab_size=size))
+
+
 def _read_defaults(generation: Mapping[str, Any], path: Path) -> SamplingParams:
     """Return the sampling settings that a model's ``generation_config.json`` asks for."""
     given = {name: generation.get(name) for name in ("repetition_penalty", *_SAMPLED)}
@@ -188,6 +215,7 @@ class LLM:
         defaults: Sampling settings where a call names none.
         head: Scores the vocabulary, see ``Engine``.
         backend: Runs the model, see ``Engine``.
+        speculator: Guesses tokens ahead, see ``Engine``.
         load_s: Seconds that loading took, for ``timing``.
 
     Attributes:
@@ -205,6 +233,7 @@ class LLM:
         defaults: SamplingParams | None = None,
         head: Callable[[Tensor], Tensor] | None = None,
         backend: Backend | None = None,
+        speculator: Speculator | None = None,
         load_s: float = 0.0,
     ) -> None:
         self.model = model
@@ -212,7 +241,9 @@ class LLM:
         self.defaults = defaults or SamplingParams()
         if ends is None:
             ends = end_ids(tokenizer, model.config.eos_token_id)
-        self._engine = Engine(model, tokenizer, ends=ends, head=head, backend=backend)
+        self._engine = Engine(
+            model, tokenizer, ends=ends, head=head, backend=backend, speculator=speculator
+        )
         # Beams read with the model itself; where another backend holds the weights, it cannot.
         self._search = (
             BeamSearch(model, tokenizer, ends=ends, head=head) if backend is None else None

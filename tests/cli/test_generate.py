@@ -147,6 +147,19 @@ def test_a_prompt_longer_than_the_context(
     assert "only the last 61 are read" in caplog.text
 
 
+def test_a_prompt_that_does_not_fit_is_refused_by_choice(generate: Command) -> None:
+    refused = ("Thou art " * 100, "--overflow", "refuse", "--json")
+    error = json.loads(generate(*refused, code=2))["error"]
+    assert "the model's context only 64" in error["message"]
+    generate("Thou", "--overflow", "cut", code=2)
+    assert "--overflow is 'cut', expected 'truncate' or 'refuse'" in generate.errors
+
+
+def test_guessing_ahead_changes_nothing(generate: Command) -> None:
+    plain = generate("Thou art, thou art", "--max-tokens", "30")
+    assert generate("Thou art, thou art", "--max-tokens", "30", "--draft", "lookup") == plain
+
+
 def write(path: Path, prompts: list[str]) -> None:
     """Write prompts in the format that the suffix names."""
     rows = [{"id": "7", "text": prompt} for prompt in prompts]

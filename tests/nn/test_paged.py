@@ -105,8 +105,9 @@ def test_pieces_see_what_the_whole_sees(before: int, count: int, window: int | N
         wanted &= torch.arange(end) > places - window
     got = torch.zeros(count, end, dtype=torch.bool)
     for tokens, slots, mask in cut(before, count, grid=GRID, window=window):
-        size = tokens.stop - tokens.start
-        assert (before + tokens.start) // GRID == (before + tokens.stop - 1) // GRID
+        begin, stop, _ = tokens.indices(count)
+        size = stop - begin
+        assert (before + begin) // GRID == (before + stop - 1) // GRID
         if mask is None:  # as attention reads it: causal, the queries are the last of the slots
             width = slots.stop - slots.start
             mask = torch.arange(width) <= torch.arange(width - size, width)[:, None]

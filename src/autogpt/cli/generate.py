@@ -143,6 +143,15 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
             help="Round the weights to 8 or 4 bits: less memory, several times as fast.",
         ),
     ] = None,
+    draft: Annotated[
+        str | None,
+        typer.Option(
+            metavar="lookup|MODEL",
+            help="Guess tokens ahead and check several at once: the same text, sooner where the "
+            "guesses are right. lookup guesses repetitions, good where a text quotes its prompt; "
+            "a MODEL is a small one with the same tokenizer.",
+        ),
+    ] = None,
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Continue a text, or every text of a file.
@@ -200,7 +209,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     from autogpt.llm import load
 
     require(model)
-    llm = load(model, quantize=cast("Quantization | None", quantize))
+    llm = load(model, quantize=cast("Quantization | None", quantize), draft=draft)
     params = llm.sampling(**settings)
     with _standard_output():
         if input_ is not None:

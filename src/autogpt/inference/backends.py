@@ -131,8 +131,7 @@ class TorchBackend:
         """See :class:`Backend`."""
         starts: list[int] = batch.row_starts.tolist()
         lengths: list[int] = batch.lengths.tolist()
-        tables = batch.block_tables.numpy()
-        firsts: list[int] = tables[:, 0].tolist()
+        firsts: list[int] = batch.block_tables[:, 0].tolist()
         scores: list[Tensor] = []
         order: list[int] = []  # where in the result each score belongs
         for rows in _rectangles(starts, lengths, firsts):
@@ -141,7 +140,7 @@ class TorchBackend:
             hidden = self._read(batch, cache, rows, places, lengths)  # [B, T, D]
             scores.append(self._head(hidden.flatten(0, 1) if all_logits else hidden[:, -1]))
         logits = scores[0] if len(scores) == 1 else torch.cat(scores)
-        if not _is_count(order):
+        if order != list(range(len(order))):
             logits = logits[torch.tensor(order, device=logits.device).argsort()]
         return logits.float()
 
@@ -155,7 +154,7 @@ class TorchBackend:
     ) -> Float[Tensor, "B T D"]:
         """Let some rows, all of equally many new tokens, go through the model."""
         ids, positions, tables = batch.token_ids, batch.positions, batch.block_tables.numpy()
-        if len(places) < len(ids) or not _is_count(places):
+        if places != list(range(ids.shape[0])):
             index = torch.tensor(places)
             ids, positions = ids[index], positions[index]
             tables, lengths = tables[rows], [lengths[row] for row in rows]
@@ -164,11 +163,6 @@ class TorchBackend:
         view = PagedRows(cache, tables, lengths, positions.view(shape).to(device))
         hidden: Tensor = self._model(ids.view(shape).to(device), cache=view)
         return hidden
-
-
-def _is_count(numbers: list[int]) -> bool:
-    """Return whether the numbers are 0, 1, 2, ..."""
-    return numbers == list(range(len(numbers)))
 
 
 def _rectangles(

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from autogpt.models.gpt import GPT, Attention
 from autogpt.nn.attention import AttentionForm, attend
-from autogpt.nn.cache import Cache, Span
+from autogpt.nn.cache import WHOLE, Cache, Span
 from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
 
@@ -51,6 +51,7 @@ class PackedLinear(nn.Module):
 
     Attributes:
         is_packed: Whether the layout is oneDNN's.
+        product: What ``forward`` calls; saves the layers here torch's work around a call.
     """
 
     def __init__(self, *layers: nn.Linear) -> None:
@@ -60,11 +61,11 @@ class PackedLinear(nn.Module):
         bias = _joined(biases) if biases else None
         packed = _packed(_joined(weights), bias)
         self.is_packed = packed is not None
-        self._product = packed or _plain(_joined(weights), bias)
+        self.product = packed or _plain(_joined(weights), bias)
 
     def forward(self, x: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
         """Return x times the transposed weight, plus the bias."""
-        return self._product(x)
+        return self.product(x)
 
 
 class PackedNorm(nn.Module):
@@ -98,8 +99,8 @@ class PackedGated(nn.Module):
     def __init__(self, network: GatedNetwork) -> None:
         super().__init__()
         self._activation = network.activation
-        self._gate_up = PackedLinear(network.gate, network.up)
-        self._down = PackedLinear(network.down)
+        self._gate_up = PackedLinear(network.gate, network.up).product
+        self._down = PackedLinear(network.down).product
 
     def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Transform every token on its own."""
@@ -118,9 +119,10 @@ class PackedAttention(nn.Module):
         self._window, self._scale = attention.window, attention.scale
         self._queries = attention.query.out_features // attention.head_dim  # H
         self._shared = attention.key.out_features // attention.head_dim  # K
-        self._project = PackedLinear(attention.query, attention.key, attention.value)
-        self._output = PackedLinear(attention.output)
-        self._norm = self._joint_norm(attention.query_norm, attention.key_norm)
+        self._project = PackedLinear(attention.query, attention.key, attention.value).product
+        self._output = PackedLinear(attention.output).product
+        norm = self._joint_norm(attention.query_norm, attention.key_norm)
+        self._norm = None if norm is None else norm.forward
 
     def _joint_norm(self, query: nn.Module | None, key: nn.Module | None) -> PackedNorm | None:
         if query is None or key is None:
@@ -139,14 +141,17 @@ class PackedAttention(nn.Module):
         form: AttentionForm,
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""
-        heads = self._project(hidden).unflatten(-1, (-1, self._head_dim))  # [B, T, H + 2 K, E]
-        turned, value = torch.split(heads, [self._queries + self._shared, self._shared], dim=2)
+        heads = self._project(hidden)
+        heads = heads.view(*hidden.shape[:-1], -1, self._head_dim)  # [B, T, H + 2 K, E]
+        turned, value = torch.split_with_sizes(
+            heads, [self._queries + self._shared, self._shared], dim=2
+        )
         if self._norm is not None:
             turned = self._norm(turned)
         turned, value = turned.transpose(1, 2), value.transpose(1, 2)  # [B, H + K, T, E]
         if rotation is not None:
             turned = rotate(turned, rotation)
-        query, key = torch.split(turned, [self._queries, self._shared], dim=1)
+        query, key = torch.split_with_sizes(turned, [self._queries, self._shared], dim=1)
 
         if cache is None:
             mixed = attend(query, key, value, mask=mask, form=form, scale=self._scale)
@@ -166,16 +171,14 @@ def _attend_to_spans(
     scale: float | None,
 ) -> Float[Tensor, "B H T E"]:
     """Attend in each row to the tokens it holds, and not to its neighbors' padding."""
-    parts = [
-        (
-            rows,
-            tokens,
-            attend(query[rows, :, tokens], key, value, mask=mask, form=form, scale=scale),
-        )
-        for rows, tokens, key, value, mask in spans
-    ]
-    if len(parts) == 1:
-        return parts[0][2]
+    parts = []
+    for rows, tokens, key, value, mask in spans:
+        whole = rows == tokens == WHOLE
+        asking = query if whole else query[rows, :, tokens]
+        part = attend(asking, key, value, mask=mask, form=form, scale=scale)
+        if whole:
+            return part
+        parts.append((rows, tokens, part))
     if query.shape[2] == 1:
         return torch.cat([part for _, _, part in parts])
     mixed = torch.empty_like(query)
@@ -196,7 +199,7 @@ def pack_model(model: GPT) -> Callable[[Tensor], Tensor]:
         head.weight = model.embedding.weight
     else:
         head = model.head
-    packed_head = PackedLinear(head)
+    packed_head = PackedLinear(head).product
     if model.head is not None:
         model.head = None
     _replace(model)

@@ -87,7 +87,9 @@ def _run(
     batch = make_batch(new, [row.read for row in rows], [row.table.blocks for row in rows])
     all_logits = any(row.guesses for row in rows)
     try:
-        logits = backend.run(batch, cache, all_logits=all_logits)[:, :vocab_size]
+        logits = backend.run(batch, cache, all_logits=all_logits)
+        if logits.shape[1] > vocab_size:
+            logits = logits[:, :vocab_size]
     except Exception as error:  # noqa: BLE001 - what fails for one row must not end the others
         if len(turns) == 1:
             _logger.warning("a row failed: %s", error)

@@ -110,17 +110,25 @@ class DraftModel:
     Args:
         backend: Runs the small model.
         context: Tokens it can look back on; of longer texts it sees the end.
+        vocab_size: Tokens that exist; the scores of further ones are padding. None: all do.
         rows: Texts it keeps its place in at once; for more it makes no guesses.
         step_tokens: Most tokens of a text that it reads in one step; it guesses once it has
             caught up.
     """
 
     def __init__(
-        self, backend: Backend, *, context: int, rows: int = 8, step_tokens: int = 256
+        self,
+        backend: Backend,
+        *,
+        context: int,
+        vocab_size: int | None = None,
+        rows: int = 8,
+        step_tokens: int = 256,
     ) -> None:
         blocks = rows * -(-context // BLOCK)
         self._backend = backend
         self._context = context
+        self._vocab_size = vocab_size
         self._step_tokens = step_tokens
         self._pool = BlockPool(blocks)
         self._cache = backend.new_cache(blocks)
@@ -187,7 +195,7 @@ class DraftModel:
         scores = self._backend.run(batch, self._cache)
         for draft, ids in zip(drafts, new, strict=True):
             draft.token_ids.extend(ids)
-        return scores
+        return scores[:, : self._vocab_size]
 
 
 def _agreeing(first: Sequence[int], second: Sequence[int]) -> int:

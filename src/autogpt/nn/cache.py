@@ -31,7 +31,7 @@ from torch import Tensor
 
 from autogpt.core.errors import ResourceError
 
-__all__ = ["Cache", "CacheShape", "KVCache", "Piece", "Span", "cut"]
+__all__ = ["WHOLE", "Cache", "CacheShape", "KVCache", "Piece", "Span", "cut"]
 
 
 class CacheShape(Protocol):
@@ -50,12 +50,15 @@ class CacheShape(Protocol):
         """E."""
 
 
+WHOLE = slice(None)  # all rows, or all tokens
+
+
 class Span(NamedTuple):
     """A part of the new tokens, and all that they see: equally long rows, or a piece of one.
 
     Attributes:
-        rows: Which rows, neighbors.
-        tokens: Which of their new tokens.
+        rows: Which rows, neighbors; ``WHOLE`` for all.
+        tokens: Which of their new tokens; ``WHOLE`` for all.
         key: What the rows hold, up to the last of these tokens, without padding.
         value: Likewise.
         mask: Where the tokens may look; None is causal.
@@ -72,7 +75,7 @@ class Piece(NamedTuple):
     """Neighboring new tokens of a row, and the slots that they see.
 
     Attributes:
-        tokens: Which of the new tokens.
+        tokens: Which of the new tokens; ``WHOLE`` for all.
         slots: From the first slot that one of them sees to the last token's own.
         mask: Where among these they may look; None is causal.
     """
@@ -117,7 +120,8 @@ def cut(
             mask = slots <= places
             if window is not None:
                 mask &= slots > places - window
-        pieces.append(Piece(slice(first - before, last - before), slice(low, last), mask))
+        tokens = WHOLE if last - first == count else slice(first - before, last - before)
+        pieces.append(Piece(tokens, slice(low, last), mask))
     return pieces
 
 
@@ -256,12 +260,10 @@ class KVCache:
 
         With a window, a token sees itself and the ``window`` - 1 tokens before.
         """
-        rows = [slice(0, self.batch_size)]
-        if not self._even:
-            rows = [slice(row, row + 1) for row in range(self.batch_size)]
+        rows = [WHOLE] if self._even else [slice(row, row + 1) for row in range(self.batch_size)]
         keys, values = self._keys[layer], self._values[layer]
         for part in rows:
-            before = self._lengths[part.start]
+            before = self._lengths[part.start or 0]
             for tokens, slots, mask in cut(
                 before, self._stored, grid=None, window=window, device=keys.device
             ):

@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from autogpt.nn.cache import CacheShape, Piece, Span, cut
+from autogpt.nn.cache import WHOLE, CacheShape, Piece, Span, cut
 
 __all__ = ["BLOCK", "GRID", "PagedCache", "PagedRows"]
 
@@ -42,7 +42,7 @@ class PagedCache:
     """Numbered blocks of keys and values in every layer.
 
     Attributes:
-        keys: For each layer ``[blocks, K, 16, E]``; need not be contiguous.
+        keys: For each layer ``[blocks, K, 16, E]``, all with the same strides, whatever they are.
         values: Likewise.
     """
 
@@ -88,8 +88,9 @@ class _Lines:
 
     rows: slice
     length: int
-    block: int  # the first of the first row
-    distance: int  # blocks between the rows' first blocks
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int  # of the first row in its storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +235,8 @@ class PagedRows:
         begin = 0
         while begin < len(needed):
             end = begin + 1
-            rows = slice(begin, end)
             if not in_line[begin]:
+                rows = WHOLE if len(needed) == 1 else slice(begin, end)
                 blocks = torch.from_numpy(self._tables[begin, : needed[begin]])
                 blocks = blocks.to(self._places.device, torch.int64)
                 yield _Scattered(rows, self._used[begin], blocks)
@@ -249,8 +250,20 @@ class PagedRows:
                 and firsts[end] - firsts[end - 1] == distance > 0
             ):
                 end += 1
-            yield _Lines(slice(begin, end), self._used[begin], firsts[begin], distance)
+            yield self._lines(begin, end, firsts[begin], distance)
             begin = end
+
+    def _lines(self, begin: int, end: int, block: int, distance: int) -> _Lines:
+        """Return the rows from ``begin`` to ``end``, their first blocks ``distance`` apart."""
+        store, length = self._cache.keys[0], self._used[begin]
+        block_step, head_step, token_step, step = store.stride()
+        return _Lines(
+            WHOLE if end - begin == len(self._used) else slice(begin, end),
+            length,
+            (end - begin, store.shape[1], length, store.shape[3]),
+            (distance * block_step, head_step, token_step, step),
+            block * block_step,
+        )
 
     def _is_line(self, row: int, first: int, needed: int) -> bool:
         """Return whether a row's blocks follow each other in memory."""
@@ -279,12 +292,7 @@ def _line(blocks: int) -> bytes:
 
 
 def _view(store: Tensor, group: _Lines) -> Float[Tensor, "B K S E"]:
-    block_step, head_step, token_step, step = store.stride()
-    return store.as_strided(
-        (group.rows.stop - group.rows.start, store.shape[1], group.length, store.shape[3]),
-        (group.distance * block_step, head_step, token_step, step),
-        store.storage_offset() + group.block * block_step,
-    )
+    return store.as_strided(group.shape, group.strides, store.storage_offset() + group.offset)
 
 
 def _gather(store: Tensor, group: _Scattered) -> Float[Tensor, "1 K S E"]:
