@@ -62,3 +62,7 @@ def test_a_run_keeps_its_plan_and_is_held_against_it(corpus: Path, tmp_path: Pat
     report = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     assert "The plan, and what happened" in report
     assert "Plan for 60000 tokens" in result.stderr
+    more = run("train", "--from", "r", "--budget", "9000tokens", "--out", "s", cwd=tmp_path)
+    assert more.returncode == 0, more.stderr
+    last = (tmp_path / "s" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    assert json.loads(last)["tokens"] == pytest.approx(9000, rel=0.1)

@@ -417,10 +417,15 @@ def _by_steps(recipe: Recipe, prepared: Prepared, world: World | None) -> Decide
         budget_s=None,
         device=None if world is None else world.device,
     )
+    training = batch_sizes(recipe.training, config)
+    budget = parse_budget(training.budget)
+    if training.max_steps is None and budget.unit == "tokens":  # a fork, which is not planned
+        step_tokens = (training.batch_size or 1) * config.max_position_embeddings
+        training = replace(training, max_steps=max(1, round(budget.amount / step_tokens)))
     recipe = replace(
         recipe,
         model=_with_sizes(recipe, config),
-        training=batch_sizes(recipe.training, config),
+        training=training,
         kernels=use.settings(),
     )
     return Decided(recipe=recipe, config=config)

@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 _COMPILE_S = 40.0  # a cold compilation of a block, head and loss, where none was measured yet
+_LEAST_COMPILE_S = 20.0  # what took less came from torch's cache; the next shape may not
 _SPEEDUP = 1.4  # of compiled over eager steps, where none was measured yet
 _SLOWER = 1.5  # a busy machine compiles that much longer
 _EXPLICIT_BELOW = 384  # tokens; where the compiled forms of attention were not measured yet
@@ -282,7 +283,7 @@ def compiling() -> Compiling:
     """Return what compiling costs and gains, as measured here or as usual."""
     known = recall("compiling") or {}
     return Compiling(
-        seconds=_number(known.get("seconds"), _COMPILE_S),
+        seconds=max(_LEAST_COMPILE_S, _number(known.get("seconds"), _COMPILE_S)),
         speedup=_number(known.get("speedup"), _SPEEDUP),
     )
 
