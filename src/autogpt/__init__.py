@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from autogpt.core.messages import Chunk, Completion, Message, assistant, system, user
     from autogpt.core.pull import pull
-    from autogpt.inference.sampling import SamplingParams
+    from autogpt.inference.params import SamplingParams
     from autogpt.llm import LLM, load
     from autogpt.recipe import plan, quickstart, train
 
@@ -74,7 +74,7 @@ _MODULES = {
     ),
     "autogpt.core.messages": "Chunk Completion Message assistant system user",
     "autogpt.core.pull": "pull",
-    "autogpt.inference.sampling": "SamplingParams",
+    "autogpt.inference.params": "SamplingParams",
     "autogpt.llm": "LLM load",
     "autogpt.recipe": "plan quickstart train",
 }

@@ -230,6 +230,18 @@ def test_tokenizer_that_is_not_byte_level_is_refused(tmp_path: Path) -> None:
         Tokenizer.load(tmp_path)
 
 
+def test_tokens_with_a_text(tokenizer: Tokenizer) -> None:
+    found = tokenizer.ids_with(["\n", "學"])
+    wanted = {
+        token_id
+        for token_id in range(tokenizer.vocab_size)
+        if any(text.encode() in tokenizer.token_bytes(token_id) for text in ("\n", "學"))
+    }
+    assert found == wanted
+    assert tokenizer.encode("\n")[0] in found
+    assert tokenizer.ids_with([]) == frozenset()
+
+
 def test_empty_corpus_is_an_error() -> None:
     for texts in ([], [""]):
         with pytest.raises(DataError, match="no text"):

@@ -181,7 +181,7 @@ class Completion:
 
     Attributes:
         text: The new text, without the prompt.
-        finish_reason: "stop" at end of text or a stop string, "length" at ``max_tokens``.
+        finish_reason: "stop" at end of text, a stop string or a loop, "length" at ``max_tokens``.
         usage: Tokens read and written.
         timing: Seconds and speed.
         logprobs: One entry per token of the text; None unless asked for.

@@ -197,7 +197,8 @@ class BeamSearch:
         if choices[-1].token_id in self._ends or sampler.looping:
             return "stop"
         if params.stop:
-            text = self._tokenizer.decode(choice.token_id for choice in choices)
+            spelled = (self._tokenizer.token_bytes(choice.token_id) for choice in choices)
+            text = b"".join(spelled).decode("utf-8", "replace")
             if any(stop in text for stop in params.stop):
                 return "stop"
         return "length" if len(choices) >= params.max_tokens else None

@@ -55,7 +55,7 @@ class TokenBytes(Protocol):
     """The part of a tokenizer that a grammar needs."""
 
     @property
-    def special_ids(self) -> dict[str, int]:
+    def silent_ids(self) -> frozenset[int]:
         """Tokens that stand for no text."""
 
     def token_bytes(self, token_id: int) -> bytes:
@@ -75,16 +75,16 @@ class _Vocabulary:
             raise ValueError("a constrained text needs a token that ends it")
         self.texts = [tokenizer.token_bytes(token_id) for token_id in range(vocab_size)]
         # What stands for no text may never be written as if it did.
-        silent = {token_id for token_id, text in enumerate(self.texts) if not text}
-        special = {token_id for token_id in tokenizer.special_ids.values() if token_id < vocab_size}
-        self.special_ids = special | silent | self.ends
+        empty = {token_id for token_id, text in enumerate(self.texts) if not text}
+        silent = {token_id for token_id in tokenizer.silent_ids if token_id < vocab_size}
+        self.silent_ids = silent | empty | self.ends
         self._ids = {
             text: token_id
             for token_id, text in reversed(list(enumerate(self.texts)))
-            if token_id not in self.special_ids and len(text) <= _MAX_PIECE_BYTES
+            if token_id not in self.silent_ids and len(text) <= _MAX_PIECE_BYTES
         }
         self._longest = max(map(len, self._ids), default=0)
-        self._has_all_bytes = all(bytes([byte]) in self._ids for byte in range(256))
+        self._single = frozenset(byte for byte in range(256) if bytes([byte]) in self._ids)
         self.spell = lru_cache(maxsize=1024)(self._spell)
         self._tokenizer = tokenizer
 
@@ -100,7 +100,7 @@ class _Vocabulary:
 
     def can_spell(self, text: bytes, budget: int) -> bool:
         """Return whether ``budget`` tokens are enough to write ``text``."""
-        if self._has_all_bytes and len(text) <= budget:
+        if len(text) <= budget and self._single.issuperset(text):
             return True
         token_ids = self.spell(text)
         return token_ids is not None and len(token_ids) <= budget
@@ -137,7 +137,7 @@ class _Words:
 
     def __init__(self, vocabulary: _Vocabulary, tokenizer: TokenBytes) -> None:
         self.tokens = vocabulary.texts
-        self.special_token_ids = sorted(vocabulary.special_ids)
+        self.special_token_ids = sorted(vocabulary.silent_ids)
         self.eos_token_id = min(vocabulary.ends)
         self._tokenizer = tokenizer
 
