@@ -100,17 +100,23 @@ def main() -> None:
         kinds.append("transformers")
     options.file.read_bytes()
     runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+    failed: dict[str, str] = {}
     for _ in range(max(1, options.repeats)):
         for kind in kinds:
             command = [sys.executable, __file__, str(options.file), "--only", kind]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            runs[kind].append(json.loads(done.stdout.splitlines()[-1]))
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                failed[kind] = done.stderr.splitlines()[-1]
+            else:
+                runs[kind].append(json.loads(done.stdout.splitlines()[-1]))
     medians = {
         kind: {name: round(statistics.median(run[name] for run in found), 3) for name in found[0]}
         for kind, found in runs.items()
+        if found
     }
     size = options.file.stat().st_size
-    print(json.dumps({"file": options.file.name, "file_bytes": size, **medians}))
+    result = {"file": options.file.name, "file_bytes": size, **medians, "failed": failed}
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
