@@ -97,7 +97,7 @@ def measure(
     size = (1 if shared else streams, context)
     prompts = torch.randint(0, tokenizer.vocab_size - 3, size, generator=generator).tolist()
     # Those that are read first go on writing until all have begun.
-    many = steps + 1 + streams * context // 64
+    many = steps + 2 + streams * context // 64
     params = SamplingParams(max_tokens=many, temperature=0.0, n=streams if shared else 1)
     idle_bytes = peak_bytes()
     begin = time.perf_counter()
