@@ -175,8 +175,12 @@ def stored() -> list[Stored]:
 
 def unfinished() -> dict[str, int]:
     """Return the downloads that were interrupted: the bytes on disk by folder name."""
-    folders = sorted(path for path in (models_folder() / _INCOMING).glob("*") if path.is_dir())
-    return {path.name: size_bytes(path) for path in folders if size_bytes(path)}
+    found = {}
+    for path in sorted((models_folder() / _INCOMING).glob("*")):
+        with contextlib.suppress(OSError):  # another process has just finished with it
+            if path.is_dir() and (size := size_bytes(path)):
+                found[path.name] = size
+    return found
 
 
 def size_bytes(path: Path) -> int:

@@ -10,6 +10,7 @@ Source: "Binary distribution format", PyPA specification (PEP 427, 2012).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -82,7 +83,7 @@ def _run_pip(place: Path, meter: ByteProgress) -> int:
         )
         try:
             while process.poll() is None:
-                now = max((path.stat().st_size for path in _wheels(place)), default=0)
+                now = _arrived(place)
                 if now > told:
                     meter.add(now - told)
                     told = now
@@ -105,9 +106,11 @@ def _pip_command(place: Path) -> list[str]:
     ]
 
 
-def _wheels(place: Path) -> list[Path]:
-    """Return the wheels that pip is writing, as far as they are there at this moment."""
-    return [path for path in place.glob("pip-*/*.whl") if path.is_file()]
+def _arrived(place: Path) -> int:
+    """Return how much of the wheel pip has written; 0 where it is just moving it away."""
+    with contextlib.suppress(OSError):
+        return max((path.stat().st_size for path in place.glob("pip-*/*.whl")), default=0)
+    return 0
 
 
 def _explained(said: str) -> DownloadError | ResourceError:
