@@ -231,13 +231,14 @@ def peak_memory_bytes(config: GPTConfig, training: TrainingConfig, *, base_bytes
     """Return about what the process will hold at most.
 
     A weight has a master, a gradient sum and one moment (Muon) or two (AdamW) in fp32, and itself
-    and its gradient in bf16; a token of a micro-batch keeps what the backward pass needs in each
-    layer, and its logits in bf16 and fp32.
+    and its gradient in bf16; a checkpoint copies masters and moments; a token of a micro-batch
+    keeps what the backward pass needs in each layer, and its logits in bf16 and fp32.
     """
     moments = 4 if training.matrices == "muon" else 8
     embeddings = config.vocab_size * config.hidden_size
     weights = parameter_count(config)
-    state = (weights - embeddings) * (12 + moments) + embeddings * 20
+    copied = (weights - embeddings) * (4 + moments) + embeddings * 12
+    state = copied + (weights - embeddings) * (12 + moments) + embeddings * 20
     length = config.max_position_embeddings
     tokens = (training.micro_batch_size or 1) * length
     heads = config.num_attention_heads
