@@ -33,9 +33,9 @@ GRID = (
 )
 
 
-def run(job: tuple[str, str, tuple[int, int, int], str, int]) -> dict[str, object]:
-    """Do one run: corpus, source, (width, layers, thousands of tokens), folder, vocabulary."""
-    name, source, (width, layers, thousands), work, vocab = job
+def run(job: tuple[str, str, tuple[int, int, int], str]) -> dict[str, object]:
+    """Do one run: corpus, source, (width, layers, thousands of tokens), folder."""
+    name, source, (width, layers, thousands), work = job
     import torch
 
     torch.set_num_threads(1)
@@ -55,7 +55,6 @@ def run(job: tuple[str, str, tuple[int, int, int], str, int]) -> dict[str, objec
     recipe = from_mapping(
         Recipe,
         {
-            "tokenizer": {"vocab_size": vocab} if vocab else {},
             "model": {
                 "preset": "tiny",
                 "hidden_size": width,
@@ -66,7 +65,7 @@ def run(job: tuple[str, str, tuple[int, int, int], str, int]) -> dict[str, objec
             },
         },
     )
-    folder = Path(work) / f"{name}-{vocab}"
+    folder = Path(work) / name
     prepared = prepare(
         [source], recipe, folder, resume=False, say=lambda _: None, phase=lambda *_: None
     )
@@ -74,9 +73,7 @@ def run(job: tuple[str, str, tuple[int, int, int], str, int]) -> dict[str, objec
     epochs = tokens / len(shard)
     training = from_mapping(
         type(recipe.training),
-        {
-            "weight_decay": 0.1 if epochs > 3 else 0.01,
-        },
+        {"weight_decay": 0.1 if epochs > 3 else 0.01},
     )
     config = build_config(recipe.model, prepared.tokenizer.vocab_size, eos_token_id=0)
     training = plan.batch_sizes(training, config, tokens=tokens)
@@ -132,22 +129,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "scaling")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
-    parser.add_argument("--vocab", type=int, default=0)
     arguments = parser.parse_args()
-    done = set()
+    kept = []
     if arguments.out.exists():
-        for line in arguments.out.read_text().splitlines():
-            kept = json.loads(line)
-            done.add((kept["corpus"], kept["width"], kept["layers"], kept["tokens"] // 100_000))
+        kept = [json.loads(line) for line in arguments.out.read_text().splitlines()]
+    done = {_key(r["corpus"], r["width"], r["layers"], r["tokens"]) for r in kept}
     jobs = []
-    for shape in GRID:
+    for width, layers, thousands in GRID:
         for corpus in arguments.corpora:
             name, _, source = corpus.partition("=")
-            if not any(
-                entry[:3] == (name, *shape[:2]) and abs(entry[3] - shape[2] // 100) <= 1
-                for entry in done
-            ):
-                jobs.append((name, source, shape, str(arguments.work), arguments.vocab))
+            if _key(name, width, layers, thousands * 1000) not in done:
+                jobs.append((name, source, (width, layers, thousands), str(arguments.work)))
     with ProcessPoolExecutor(arguments.processes) as pool, arguments.out.open("a") as out:
         for record in pool.map(run, jobs):
             print(json.dumps(record), file=out, flush=True)
@@ -157,9 +149,13 @@ def main() -> None:
                 record["tokens"],
                 record["loss"],
                 record["bits_per_byte"],
-                record["seconds"],
                 file=sys.stderr,
             )
+
+
+def _key(corpus: str, width: int, layers: int, tokens: int) -> tuple[object, ...]:
+    """Return what tells a run: the last step falls short of the tokens that were asked for."""
+    return corpus, width, layers, round(tokens / 1e6, 1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ language modelling". Counts are those of occurrences at every order, not of hist
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,11 +64,9 @@ def _count(ids: _Ids, order: int) -> _Counts:
     histories, grams = _hashes(ids, order)
     pairs, first, gram_counts = np.unique(grams, return_index=True, return_counts=True)
     names, history_counts = np.unique(histories, return_counts=True)
-    kept, types = np.unique(histories[first], return_counts=True)
+    _, types = np.unique(histories[first], return_counts=True)  # in the order of the names
     ones, twos = int((gram_counts == 1).sum()), int((gram_counts == 2).sum())
     discount = ones / (ones + 2 * twos) if ones and twos else 0.5
-    if len(kept) != len(names):
-        raise RuntimeError("each history begins at least one n-gram")
     return _Counts(pairs, gram_counts, names, history_counts, types, discount)
 
 
@@ -97,9 +94,9 @@ def _interpolated(
 ) -> npt.NDArray[np.float64]:
     """Return the probability of each token, given that of the order below, both [M]."""
     histories, grams = _hashes(ids, order)
-    total = _looked_up(counts.histories, (counts.history_counts,), histories)[0]
-    types = _looked_up(counts.histories, (counts.history_types,), histories)[0]
-    count = _looked_up(counts.grams, (counts.gram_counts,), grams)[0]
+    total = _looked_up(counts.histories, counts.history_counts, histories)
+    types = _looked_up(counts.histories, counts.history_types, histories)
+    count = _looked_up(counts.grams, counts.gram_counts, grams)
     known = total > 0
     safe = np.where(known, total, 1)
     own = np.maximum(count - counts.discount, 0.0) / safe
@@ -107,10 +104,7 @@ def _interpolated(
     return np.where(known, own + rest * lower, lower)
 
 
-def _looked_up(
-    names: _Ids, values: Sequence[npt.NDArray[np.int64]], wanted: _Ids
-) -> tuple[npt.NDArray[np.int64], ...]:
+def _looked_up(names: _Ids, values: npt.NDArray[np.int64], wanted: _Ids) -> npt.NDArray[np.int64]:
     """Return the values of the wanted names, 0 for those that are not there."""
     places = np.minimum(np.searchsorted(names, wanted), len(names) - 1)
-    found = names[places] == wanted
-    return tuple(np.where(found, value[places], 0) for value in values)
+    return np.where(names[places] == wanted, values[places], 0)

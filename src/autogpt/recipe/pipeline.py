@@ -24,7 +24,7 @@ from autogpt.llm import load
 from autogpt.models.card import Sample, model_card
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, parameter_count
-from autogpt.recipe import folder, planning
+from autogpt.recipe import folder, plan_page, planning
 from autogpt.recipe.fork import fork
 from autogpt.recipe.prepare import Prepared, prepare
 from autogpt.recipe.rescue import RunRescue
@@ -212,8 +212,8 @@ class _Run:
         )
         folder.save_recipe(self.out, decided.recipe)
         if decided.plan is not None and corpus is not None:
-            planning.save_plan(self.out, decided.plan, corpus)
-            self._shown.say(planning.page(decided.plan, corpus))
+            plan_page.save_plan(self.out, decided.plan, corpus)
+            self._shown.say(plan_page.page(decided.plan, corpus))
         self._phases["plan"] = time.perf_counter() - mark
         return decided
 
@@ -404,7 +404,7 @@ class _Run:
             recipe,
             self._phases,
             config=model.config,
-            outcomes=planning.outcomes(self.out, result, energy.kwh),
+            outcomes=plan_page.outcomes(self.out, result, energy.kwh),
             next_commands=_next_commands(self.out),
         )
         checkpoints.remove_all(self.out)
