@@ -1,33 +1,18 @@
-"""The object a user holds: a loaded model that writes.
+"""A loaded model that writes: prompts in, text out, whole or piece by piece.
 
-::
-
-    gpt = autogpt.load("runs/tickets")
-    print(gpt.generate("Dear customer,", max_tokens=64, seed=0).text)
-    for chunk in gpt.stream("Dear customer,"):
-        print(chunk.text, end="")
-    gpt.generate("Is it late?", choices=["yes", "no"])
-
-A prompt is text, which the model continues as it stands: nothing is put before it but the token
-that some models expect before every text, and special tokens written in it stay text. An empty
-prompt begins a new document. A list of messages is written out with the model's chat template and
-answered.
-
-Not here: the decode loop (``inference.engine``), names of models (``core.refs``).
+Not here: the decode loop (``inference.engine``), reading models (``llm.loading``).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Unpack
 
-import torch
 from torch import Tensor
 
-from autogpt.core.errors import CheckpointError, ConfigError, UsageError
+from autogpt.core.errors import ConfigError, UsageError
 from autogpt.core.messages import (
     Chunk,
     Completion,
@@ -37,15 +22,11 @@ from autogpt.core.messages import (
     TokenLogprob,
     Usage,
 )
-from autogpt.core.refs import resolve
-from autogpt.core.store import holds
 from autogpt.core.units import format_count
-from autogpt.inference.backends import Backend, TorchBackend
+from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
 from autogpt.inference.grammar import GrammarCompiler
-from autogpt.inference.native import CacheKind, load_backend, prepare
-from autogpt.inference.packing import pack_model
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.settings import (
     DRY_BREAKERS,
@@ -54,155 +35,12 @@ from autogpt.inference.settings import (
     changed_params,
     constraint_of,
 )
-from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
-from autogpt.interop.transformers import is_encoder, load_encoder
-from autogpt.models.checkpoint import load_model, read_generation_config
+from autogpt.inference.speculative import Speculator
 from autogpt.models.gpt import GPT, parameter_count
-from autogpt.models.quantized import (
-    Quantization,
-    Quantizer,
-    check_quantization,
-    load_quantized,
-    one_thread,
-)
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import encode_chat
 
-__all__ = ["LLM", "load"]
-
-_SAMPLED = ("temperature", "top_k", "top_p", "min_p")
-
-
-def load(
-    reference: str | Path,
-    *,
-    dtype: Literal["auto", "float32", "bfloat16"] = "float32",
-    quantize: Quantization | None = None,
-    cache: CacheKind = "float16",
-    draft: str | Path | None = None,
-) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
-    """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
-
-    Args:
-        reference: A model folder in Hugging Face layout, a run folder, a ``.gguf`` file, a short
-            name or ``hf:organization/name``, see ``core.refs``.
-        dtype: To compute in. float32 gives the same text alone and in a batch, to the bit; on a
-            CPU with bfloat16 instructions, bfloat16 takes half the memory and is up to 1.3 times
-            as fast, but rounds. "auto" is what the weights are stored as, float32 for quantized
-            ones.
-        quantize: "int8" or "int4" rounds the weights to so many bits, whatever ``dtype`` says: a
-            fraction of the memory, and several times as fast where a C++ compiler is. Same text
-            alone and in a batch. ``LLM.model`` then has no weights.
-        cache: How keys and values of a quantized model are kept where a C++ compiler is: "int8"
-            halves their memory, is faster in contexts of thousands of tokens, and rounds.
-        draft: What guesses tokens ahead, to be checked several at a time; the text stays the
-            same, and guessing stops where it does not pay. "lookup" guesses that the text repeats
-            what its prompt or itself said; else a small model with the same tokenizer.
-
-    Raises:
-        ConfigError: If the quantization is unknown.
-        UsageError: If there is no such model; names the nearest ones. If the draft has another
-            tokenizer.
-        CheckpointError: If the model or its tokenizer is damaged or not supported.
-        ResourceError: If a file may not be read.
-    """
-    begin = time.perf_counter()
-    path = resolve(reference)
-    if is_encoder(path):
-        return load_encoder(path, dtype=dtype)
-    backend = None
-    if quantize is None:
-        model, tokenizer, generation = _read(path, dtype=dtype)
-    else:
-        model, tokenizer, generation, backend = _read_quantized(path, quantize, cache)
-    if tokenizer.vocab_size > model.config.vocab_size:
-        raise CheckpointError(
-            f"The tokenizer in {str(path)!r} has {tokenizer.vocab_size} tokens, its model only "
-            f"{model.config.vocab_size}."
-        )
-    ends = end_ids(tokenizer, model.config.eos_token_id, generation.get("eos_token_id"))
-    head = pack_model(model) if backend is None else None
-    return LLM(
-        model,
-        tokenizer,
-        ends=ends,
-        defaults=_read_defaults(generation, path),
-        head=head,
-        backend=backend,
-        speculator=None if draft is None else _read_draft(draft, tokenizer, dtype=dtype),
-        load_s=time.perf_counter() - begin,
-    )
-
-
-def _read(
-    path: Path, *, dtype: Literal["auto", "float32", "bfloat16"]
-) -> tuple[GPT, Tokenizer, Mapping[str, Any]]:
-    """Return the model, the tokenizer and the generation settings of a folder or a GGUF file."""
-    if path.is_dir():
-        # A stored model's sha256 were compared when it came, its sizes just now.
-        model = load_model(path, dtype=dtype, deep=not holds(path))
-        return model, Tokenizer.load(path), read_generation_config(path)
-    from autogpt.interop.gguf import open_gguf  # only those who have such a file wait for it
-
-    file = open_gguf(path)
-    tokenizer = file.tokenizer()
-    return file.model(dtype=dtype), tokenizer, file.generation()
-
-
-def _read_quantized(
-    path: Path, quantization: Quantization, cache: CacheKind
-) -> tuple[GPT, Tokenizer, Mapping[str, Any], Backend | None]:
-    """Return also what runs the model; None: torch does, with weights that are rounded."""
-    check_quantization(quantization)
-    prepare()
-    if path.is_dir():
-        quantized = load_quantized(path, quantization)
-        tokenizer, generation = Tokenizer.load(path), read_generation_config(path)
-    else:
-        from autogpt.interop.gguf import open_gguf
-
-        file, quantizer = open_gguf(path), Quantizer(quantization)
-        tokenizer, generation = file.tokenizer(), file.generation()
-        with one_thread():
-            quantized = quantizer.finish(file.model(dtype="auto", keep=quantizer))
-    backend = load_backend(quantized, cache=cache)
-    model = quantized.dequantized(torch.bfloat16) if backend is None else quantized.model
-    return model, tokenizer, generation, backend
-
-
-def _read_draft(
-    draft: str | Path, tokenizer: Tokenizer, *, dtype: Literal["auto", "float32", "bfloat16"]
-) -> Speculator:
-    """Return what guesses ahead."""
-    if draft == "lookup":
-        return Speculator(PromptLookup())
-    model, own, _ = _read(resolve(draft), dtype=dtype)
-    size = tokenizer.vocab_size
-    if own.vocab_size != size or any(
-        own.token_bytes(token_id) != tokenizer.token_bytes(token_id) for token_id in range(size)
-    ):
-        raise UsageError(
-            f"The draft {str(draft)!r} has another tokenizer than the model.",
-            hint="Give a model trained with the same one, or 'lookup'.",
-        )
-    backend = TorchBackend(model, pack_model(model))
-    context = model.config.max_position_embeddings
-    return Speculator(DraftModel(backend, context=context, vocab_size=size))
-
-
-def _read_defaults(generation: Mapping[str, Any], path: Path) -> SamplingParams:
-    """Return the sampling settings that a model's ``generation_config.json`` asks for."""
-    given = {name: generation.get(name) for name in ("repetition_penalty", *_SAMPLED)}
-    if not generation.get("do_sample", True):
-        given |= {"temperature": 0.0, "top_k": None, "top_p": None, "min_p": None}
-    if given["top_k"] == 0:  # transformers' word for "all"
-        given["top_k"] = None
-    try:
-        return SamplingParams(**{name: value for name, value in given.items() if value is not None})
-    except ConfigError as error:
-        raise CheckpointError(
-            f"The generation settings of {str(path)!r} are not valid: {error.message}"
-        ) from error
+__all__ = ["LLM"]
 
 
 class LLM:
