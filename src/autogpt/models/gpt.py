@@ -110,7 +110,9 @@ class GPT(nn.Module):
         if cache is not None:
             positions, mask = cache.positions(length), cache.mask(length)
         elif document_ids is not None:
-            mask = document_mask(document_ids)
+            mask = document_mask(document_ids, causal=self.config.is_causal)
+        elif not self.config.is_causal:
+            mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=token_ids.device)
 
         hidden = self._embed(token_ids)  # [B, T, D]
         if self.positions is not None:
@@ -188,6 +190,8 @@ class GPT(nn.Module):
         positions: Tensor | None,
         cache: Cache | None,
     ) -> None:
+        if cache is not None and not self.config.is_causal:
+            raise UsageError("This model looks at the whole text, so it cannot continue one.")
         if cache is not None and (document_ids is not None or positions is not None):
             raise ValueError("a cache fixes documents and positions; they cannot be given as well")
         end = length if cache is None else length + cache.longest
