@@ -370,6 +370,7 @@ class _Run:
         """Save the model, let it write, and report; the leading process does."""
         mark = time.perf_counter()
         model, at = trainer.model, trainer.at
+        assert isinstance(model, GPT)  # as _trainer built it
         where = self.out / folder.MODEL
         others_bytes = self._world.summed(0 if self._world.leads else peak_rss_bytes())
         samples: tuple[Sample, ...] = ()

@@ -3,7 +3,7 @@
 ::
 
     run/anomalies/step-00000120/
-        batch.safetensors      token ids of the suspected micro-batch: inputs, targets, documents
+        batch.safetensors      the suspected micro-batch: inputs, targets and what else it has
         diagnosis.json         what went wrong, where, and the text
 """
 
@@ -62,9 +62,8 @@ class RunRescue:
         name = f"step-{step:08d}" + f"-rank-{rank}" * (rank > 0)
         where = self._out / ANOMALIES / name
         batch = diagnosis.batch
-        tensors = {"inputs": batch.inputs, "targets": batch.targets}
-        if batch.document_ids is not None:
-            tensors["documents"] = batch.document_ids
+        parts = {name: getattr(batch, name) for name in batch.__dataclass_fields__}
+        tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
         with open_atomic(where / "batch.safetensors") as file:
             file.write(safetensors.torch.save(tensors))
         facts = {
