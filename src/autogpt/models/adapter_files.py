@@ -255,7 +255,7 @@ def _refuse(settings: Mapping[str, Any], path: Path) -> None:
     """
     kind = settings.get("peft_type")
     if kind != "LORA":
-        raise CheckpointError(f"{str(path)!r} is of the kind {kind!r}, only LORA is supported.")
+        raise CheckpointError(f"{str(path)!r} has peft_type = {kind!r}, only 'LORA' is supported.")
     first = settings.get("init_lora_weights")
     if isinstance(first, str) and first.lower().startswith(_CHANGES_BASE):
         raise CheckpointError(
