@@ -7,7 +7,7 @@ epoch visits every window once, in a new order and from a new offset.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, ClassVar, Protocol, Self, TypeVar
@@ -167,7 +167,9 @@ def windows(shard: TokenShard, *, batch_size: int, context_length: int) -> Itera
         places = starts[begin : begin + batch_size]
         batch = _gather(shard, places, context_length)
         if places[-1] == last and len(starts) > 1:
-            batch.targets[-1, : int(starts[-2]) + context_length - last] = -100
+            targets = batch.targets.clone()  # those of a single row share memory with its inputs
+            targets[-1, : int(starts[-2]) + context_length - last] = -100
+            batch = replace(batch, targets=targets)
         yield batch
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from autogpt.core.errors import DataError
-
-if TYPE_CHECKING:
-    from autogpt.tokenizer.lessons import Lesson
+from autogpt.tokenizer.lessons import Lesson
 
 __all__ = ["PairBatch", "PairBatches", "pair_rows", "pairs_in_order"]
 

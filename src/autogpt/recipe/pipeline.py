@@ -205,7 +205,8 @@ class _Run:
     def _decide(self, recipe: Recipe, prepared: Prepared, *, resume: bool) -> planning.Decided:
         """Leave nothing open; plan, say and keep the plan, unless steps decide or it is there."""
         mark = time.perf_counter()
-        planned = recipe.training.max_steps is None and not resume
+        training = recipe.training
+        planned = (training.max_steps or training.schedule) is None and not resume
         corpus = planning.look_at(prepared) if planned else None
         decided = planning.decide(
             recipe, prepared, corpus, before_s=self._elapsed(), world=self._world
@@ -341,6 +342,7 @@ class _Run:
             ),
             checkpoint=checkpoint,
             checkpoint_due=saver.due,
+            stepped=log.note if log is not None else lambda *_: None,
         )
         mark = time.perf_counter()
         left_s = None if left_s is None else world.agreed(max(1.0, left_s))

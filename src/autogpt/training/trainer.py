@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -34,6 +35,7 @@ from autogpt.training.objective import Objective, next_token
 from autogpt.training.optim import Optimizer, OptimizerConfig
 from autogpt.training.record import Entry
 from autogpt.training.recovery import Rescue, recover
+from autogpt.training.schedule import read_schedule
 from autogpt.training.validation import Measured, evaluate
 
 __all__ = ["Hooks", "Measured", "Trainer", "TrainingConfig", "evaluate", "learning_rate"]
@@ -51,6 +53,7 @@ class TrainingConfig(OptimizerConfig):
         budget: For the whole run, as in ``10m``, ``5Mtokens``, ``0.02kWh`` or ``$1.50``.
         price_per_hour: Of this machine, for a budget of money.
         max_steps: Replaces the budget; the schedule then follows steps.
+        schedule: A run whose schedule is followed step by step; replaces the budget, too.
         batch_size: Sequences a step.
         micro_batch_size: Sequences at once, a divisor of the batch size; the gradients of a
             step's micro-batches are added up. Smaller takes less memory.
@@ -64,6 +67,7 @@ class TrainingConfig(OptimizerConfig):
     budget: str = "10m"
     price_per_hour: float | None = None
     max_steps: int | None = None
+    schedule: str | None = None
     batch_size: int | None = None
     micro_batch_size: int | None = None
     warmup: float = 0.02
@@ -109,6 +113,7 @@ class Hooks:
         checkpoint_due: Whether it is time to, where ``checkpoint_every`` does not say.
         enough: Whether to end before the budget does; asked after each look at the validation
             split.
+        stepped: Called after each step with its number, from 0, and its rate, of the peak.
     """
 
     entry: Callable[[Entry, float], None]
@@ -116,6 +121,7 @@ class Hooks:
     checkpoint: Callable[[RunState, Mapping[str, Tensor]], None]
     checkpoint_due: Callable[[], bool] = lambda: False
     enough: Callable[[], bool] = lambda: False
+    stepped: Callable[[int, float], None] = lambda *_: None
 
 
 def learning_rate(share: float, config: TrainingConfig) -> float:
@@ -154,6 +160,7 @@ class Trainer:
         self.layout = layout or Layout()
         self.at = RunState()
         self.warmth: Warmth | None = None
+        self._rates = read_schedule(Path(config.schedule)) if config.schedule else None
         self._batches = batches
         self._parts = (config.batch_size or batches.batch_size) // batches.batch_size
         self.layout.share(self._parts)  # or tell that they cannot be dealt out
@@ -215,13 +222,15 @@ class Trainer:
         with stop_requests() as stopped:
             while not self._done(pace.step_s, budget_s):
                 begin = time.perf_counter()
+                rate = self._rate(self._share(budget_s))
                 try:
-                    loss, norm = self.step(learning_rate(self._share(budget_s), self.config))
+                    loss, norm = self.step(rate)
                 except StepError as anomaly:
                     recover(self, anomaly)
                     self._spend(begin)
                     continue
                 pace.step_s = self._spend(begin, steps=1)
+                hooks.stepped(self.at.steps - 1, rate)
                 share, done = self._share(budget_s), self._done(pace.step_s, budget_s)
                 if pace.log_due(self.at) or done or stopped():
                     hooks.entry(self._entry(loss, norm, share, pace.tokens_per_s(self.at)), share)
@@ -328,6 +337,12 @@ class Trainer:
         )
         return seconds
 
+    def _rate(self, share: float) -> float:
+        """Return the rate of the next step, of its peak."""
+        if self._rates is not None:
+            return self._rates[min(self.at.steps, len(self._rates) - 1)]
+        return learning_rate(share, self.config)
+
     def _share(self, budget_s: float | None) -> float:
         if self.config.max_steps is not None:
             return min(1.0, self.at.steps / self.config.max_steps)
@@ -348,7 +363,7 @@ class Trainer:
             tokens=self.at.tokens,
             elapsed_s=self.at.elapsed_s,
             loss=loss,
-            learning_rate=peak * learning_rate(share, self.config),
+            learning_rate=peak * self._rate(share),
             gradient_norm=norm,
             tokens_per_s=tokens_per_s,
         )
