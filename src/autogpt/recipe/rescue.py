@@ -20,7 +20,7 @@ from torch import Tensor
 from autogpt.core.files import open_atomic, write_json
 from autogpt.core.progress import Progress
 from autogpt.recipe import folder
-from autogpt.recipe.settings import Recipe
+from autogpt.recipe.settings import FinetuneRecipe, Recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.training.checkpoints import RunState
 from autogpt.training.diagnosis import Diagnosis
@@ -43,7 +43,12 @@ class RunRescue:
     """
 
     def __init__(
-        self, out: Path, recipe: Recipe, saver: SharedSaver, tokenizer: Tokenizer, shown: Progress
+        self,
+        out: Path,
+        recipe: Recipe | FinetuneRecipe,
+        saver: SharedSaver,
+        tokenizer: Tokenizer,
+        shown: Progress,
     ) -> None:
         self._out, self._recipe, self._saver = out, recipe, saver
         self._tokenizer, self._shown = tokenizer, shown

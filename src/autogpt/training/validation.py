@@ -20,10 +20,13 @@ __all__ = ["Measured", "evaluate", "mean_loss"]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The loss on the whole validation split, in nats a token and in bits a byte of text."""
+    """The loss on the whole validation split, in nats a token and in bits a byte of text.
+
+    The latter is None where the loss is not one of tokens.
+    """
 
     loss: float
-    bits_per_byte: float
+    bits_per_byte: float | None
 
 
 def evaluate(
