@@ -36,6 +36,7 @@ from torch import Tensor, nn
 
 from autogpt.core.errors import UsageError
 from autogpt.models.config import GPTConfig
+from autogpt.models.trainable import Trainable
 from autogpt.nn.attention import AttentionForm, attend, document_mask, window_mask
 from autogpt.nn.cache import Cache
 from autogpt.nn.layers import build_network, build_norm, project_together
@@ -57,7 +58,7 @@ class View(NamedTuple):
     rotation: Rotation | None
 
 
-class GPT(nn.Module):
+class GPT(Trainable):
     """A decoder-only Transformer.
 
     Args:
@@ -69,7 +70,7 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig, *, attention: AttentionForm = "sdpa") -> None:
         super().__init__()
         self.config = config
-        self.attention: AttentionForm = attention
+        self.attention = attention
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.positions = _absolute_positions(config)
         self.rotary, self.local_rotary = _rotary_positions(config)
