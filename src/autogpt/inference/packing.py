@@ -34,7 +34,7 @@ from autogpt.nn.cache import WHOLE, Cache, Span
 from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
 
-__all__ = ["PackedLinear", "pack_model"]
+__all__ = ["PackedLinear", "pack_layers", "pack_model"]
 
 _logger = logging.getLogger(__name__)
 
@@ -202,16 +202,18 @@ def pack_model(model: GPT) -> Callable[[Tensor], Tensor]:
     packed_head = PackedLinear(head).product
     if model.head is not None:
         model.head = None
-    _replace(model)
+    pack_layers(model)
     model.eval()
     return packed_head
 
 
-def _replace(parent: nn.Module) -> None:
+@torch.no_grad()
+def pack_layers(parent: nn.Module) -> None:
+    """Replace the layers of a model by packed ones; what scores the vocabulary stays."""
     for name, child in list(parent.named_children()):
         packed = _pack_layer(child)
         if packed is None:
-            _replace(child)
+            pack_layers(child)
         else:
             setattr(parent, name, packed)
 

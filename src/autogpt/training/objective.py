@@ -16,11 +16,14 @@ from torch import Tensor
 
 from autogpt.data.batches import Batch
 from autogpt.data.preferences import PairBatch
+from autogpt.data.text_batches import TextBatch
 from autogpt.models.gpt import GPT
+from autogpt.models.heads import HeadedGPT
 from autogpt.nn.head_loss import mean_cross_entropy, token_logprobs
 
 __all__ = [
     "Objective",
+    "head_loss",
     "learned_tokens",
     "margins",
     "next_token",
@@ -97,6 +100,19 @@ def preference(model: GPT, batch: PairBatch, *, beta: float) -> Float[Tensor, ""
         beta: How strongly the model is held to its reference.
     """
     return -F.logsigmoid(margins(model, batch, beta=beta)).mean()
+
+
+def head_loss(model: HeadedGPT, batch: TextBatch) -> Float[Tensor, ""]:
+    """Return the mean cross-entropy of a head's labels in nats.
+
+    Of one label a text, or one a token (those of -100 do not count), over all labels; of several a
+    text, of each label being there or not, summed over the labels, so that rare ones count.
+    """
+    scores = model.read_rows(batch.inputs, batch.lengths)  # [B, C] or [B, T, C]
+    if batch.targets.is_floating_point():
+        each = F.binary_cross_entropy_with_logits(scores, batch.targets, reduction="none")
+        return each.sum(-1).mean()
+    return F.cross_entropy(scores.flatten(0, -2), batch.targets.flatten())
 
 
 def _head(model: GPT) -> Tensor:

@@ -1,0 +1,188 @@
+"""A trained head that finds entities: where they are, of which type, and how sure that is.
+
+::
+
+    names = autogpt.load("runs/names")
+    names.tag("Ada met Babbage in London.")          # a Tagging; .entities
+    names.tag(["one", "another"])                    # a list of them
+
+A text is cut into units (``tasks.spans``), the head scores each token, and the likeliest legal
+labels are searched (``tasks.lattice``). A text that is longer than the model can see is read in
+windows that overlap; each token counts from the window in which it is least near an edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autogpt.core.errors import UsageError
+from autogpt.core.examples import Entity
+from autogpt.inference.packing import pack_layers
+from autogpt.llm.classifier import by_length, padded
+from autogpt.models.heads import HeadedGPT, HeadSettings
+from autogpt.tasks.lattice import Lattice
+from autogpt.tasks.spans import units_of
+from autogpt.tasks.tag import Tagging
+from autogpt.tokenizer.bpe import Tokenizer
+from autogpt.tokenizer.units import encode_units, unit_windows
+
+__all__ = ["OwnTokenScorer", "Tagger", "TokenScorer", "TokenScores"]
+
+_TOKENS_AT_ONCE = 2048
+_TEXTS_AT_ONCE = 256
+_WINDOW = 512  # tokens of a part of a long text; what names need is near
+_OVERLAP = 128
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScores:
+    """What a head says of a text.
+
+    Attributes:
+        units: (start, end) in characters.
+        unit_of_token: The unit of each token that is scored, rising; every unit has one.
+        scores: Logits of the labels, ``[T, C]``.
+    """
+
+    units: Sequence[tuple[int, int]]
+    unit_of_token: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+
+
+class TokenScorer(Protocol):
+    """Scores the tokens of texts."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the scores."""
+        ...
+
+    def read(self, texts: Sequence[str]) -> list[TokenScores]:
+        """Return the scores of each text's tokens."""
+        ...
+
+
+class Tagger:
+    """Finds entities in texts. Made by ``llm.load``.
+
+    Args:
+        scorer: Scores tokens.
+        settings: How its scores are read.
+
+    Attributes:
+        settings: As given.
+    """
+
+    def __init__(self, scorer: TokenScorer, settings: HeadSettings | None = None) -> None:
+        self._scorer = scorer
+        self._lattice = Lattice(scorer.labels)
+        self.settings = settings or HeadSettings()
+
+    def __repr__(self) -> str:
+        return f"Tagger({', '.join(self.labels)})"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the scores."""
+        return self._lattice.labels
+
+    @overload
+    def tag(self, texts: str, *, threshold: float | None = None) -> Tagging: ...
+    @overload
+    def tag(self, texts: Sequence[str], *, threshold: float | None = None) -> list[Tagging]: ...
+    def tag(
+        self, texts: str | Sequence[str], *, threshold: float | None = None
+    ) -> Tagging | list[Tagging]:
+        """Return the entities of a text, or of each of several.
+
+        Args:
+            texts: Any Unicode.
+            threshold: Leave out entities that are less sure; default the model's own.
+
+        Raises:
+            UsageError: If it is neither.
+        """
+        if isinstance(texts, str):
+            return next(self.run([texts], threshold=threshold))
+        return list(self.run(texts, threshold=threshold))
+
+    def run(self, texts: Sequence[str], *, threshold: float | None = None) -> Iterator[Tagging]:
+        """Yield the entities of each text, in order; as :meth:`tag`.
+
+        Raises:
+            UsageError: If ``texts`` is not a list of texts.
+        """
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise UsageError("A list of texts was expected.", hint='Write ["one", "another"].')
+        limit = self.settings.threshold if threshold is None else threshold
+        for first in range(0, len(texts), _TEXTS_AT_ONCE):
+            some = list(texts[first : first + _TEXTS_AT_ONCE])
+            for text, scored in zip(some, self._scorer.read(some), strict=True):
+                entities = self._entities(text, scored)
+                kept = [entity for entity in entities if entity.score >= (limit or 0.0)]
+                yield Tagging(text=text, entities=tuple(kept))
+
+    def _entities(self, text: str, scored: TokenScores) -> Iterator[Entity]:
+        if not len(scored.units):
+            return
+        scores = scored.scores / self.settings.temperature
+        emissions = self._lattice.emissions(scores, scored.unit_of_token)
+        for span, score in self._lattice.entities(emissions):
+            start, end = scored.units[span.start][0], scored.units[span.end - 1][1]
+            yield Entity(type=span.type, start=start, end=end, text=text[start:end], score=score)
+
+
+class OwnTokenScorer:
+    """A model of ours with a head.
+
+    Args:
+        model: The model; packed for running.
+        tokenizer: Its tokenizer.
+
+    Attributes:
+        labels: In the order of the scores.
+    """
+
+    def __init__(self, model: HeadedGPT, tokenizer: Tokenizer) -> None:
+        pack_layers(model)
+        self._model, self._tokenizer = model.eval(), tokenizer
+        self.labels = model.labels.labels
+
+    @torch.inference_mode()
+    def read(self, texts: Sequence[str]) -> list[TokenScores]:
+        """Return the scores of each text's tokens."""
+        before = list(self._tokenizer.bos_ids)
+        context = self._model.config.max_position_embeddings - len(before)
+        most = min(_WINDOW, context)
+        units = [units_of(text) for text in texts]
+        encoded = encode_units(self._tokenizer, texts, units)
+        windows = [
+            (number, window)
+            for number, tokens in enumerate(encoded)
+            for window in unit_windows(tokens, most=most, overlap=min(_OVERLAP, most // 4))
+            if window.stop > window.start
+        ]
+        rows = [before + encoded[number].token_ids[window].tolist() for number, window in windows]
+        scores = [np.zeros((len(tokens.token_ids), len(self.labels))) for tokens in encoded]
+        margin = [np.full(len(tokens.token_ids), -1) for tokens in encoded]
+        for places in by_length([len(row) for row in rows], _TOKENS_AT_ONCE):
+            ids, lengths = padded([rows[place] for place in places])
+            found = self._model.read_rows(ids, lengths).double().numpy()  # [B, T, C]
+            for place, part in zip(places, found, strict=True):
+                number, window = windows[place]
+                part = part[len(before) : len(rows[place])]
+                inside = np.arange(len(part))
+                edge = np.minimum(inside, len(part) - 1 - inside)
+                better = edge > margin[number][window]
+                scores[number][window][better] = part[better]
+                margin[number][window][better] = edge[better]
+        return [
+            TokenScores(own, tokens.unit_of_token, found)
+            for own, tokens, found in zip(units, encoded, scores, strict=True)
+        ]
