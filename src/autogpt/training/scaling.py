@@ -152,8 +152,9 @@ def look_at(
         windows = min(len(starts) // share, _COUNTED // _WINDOW)
         part = seen
         if windows < len(starts):
-            part = np.concatenate([seen[at : at + _WINDOW] for at in np.sort(starts[:windows])])
-        if len(part) and (not counted or len(part) > counted[-1][0]):
+            chosen = [seen[at : at + _WINDOW] for at in np.sort(starts[:windows])]
+            part = np.concatenate([seen[:0], *chosen])
+        if len(part) > (counted[-1][0] if counted else 0):
             losses = ngram_losses(part, unseen[:_PREDICTED], vocab_size=vocab_size, orders=_ORDERS)
             counted.append((len(part), min(losses)))
     return Corpus(
