@@ -18,11 +18,10 @@ from autogpt.core.errors import DataError, MissingExtraError
 from autogpt.core.examples import Labeled
 from autogpt.evaluation.metrics.texts import is_chinese
 
-__all__ = ["LinearClassifier", "Majority", "chosen_labels", "fold_predictions"]
+__all__ = ["LinearClassifier", "Majority", "chosen_labels"]
 
 _INVERSE_PENALTY = 10.0  # L2; between scikit-learn's 1 and none, as TF-IDF rows have length 1
 _MOST_STEPS = 300
-_FOLDS = 5
 _SURE = 0.5  # from where a text that may have several labels has one
 
 Probabilities = dict[str, float]
@@ -91,30 +90,6 @@ def chosen_labels(probabilities: Mapping[str, float], *, several: bool) -> tuple
     if several:
         return tuple(label for label, p in probabilities.items() if p >= _SURE)
     return (max(probabilities, key=lambda label: probabilities[label]),) if probabilities else ()
-
-
-def fold_predictions(examples: Sequence[Labeled], *, seed: int = 0) -> list[Probabilities]:
-    """Return what linear models say of each example that learned from the other folds only.
-
-    For when nothing but the examples themselves is known. Five folds, dealt out label by label.
-
-    Raises:
-        MissingExtraError: If scikit-learn is not installed.
-        DataError: If there are too few examples to tell labels apart.
-    """
-    import numpy as np
-
-    order = np.random.default_rng(seed).permutation(len(examples)).tolist()
-    order.sort(key=lambda index: examples[index].labels)
-    found: list[Probabilities] = [{} for _ in examples]
-    for fold in range(_FOLDS):
-        left_out = order[fold::_FOLDS]
-        held = set(left_out)
-        model = LinearClassifier([e for i, e in enumerate(examples) if i not in held], seed=seed)
-        predicted = model.predict([examples[index].text for index in left_out])
-        for index, probabilities in zip(left_out, predicted, strict=True):
-            found[index] = probabilities
-    return found
 
 
 def _features(texts: Sequence[str]) -> Any:  # noqa: ANN401 - of an extra
