@@ -50,6 +50,7 @@ def learn(stage: str, text: Path, begun: float) -> dict[str, object]:
     import numpy as np
     import torch
 
+    from autogpt.core.budget import parse_budget
     from autogpt.data.batches import Batches
     from autogpt.data.shards import TokenShard
     from autogpt.models.gpt import GPT, GPTConfig, parameter_count
@@ -90,7 +91,7 @@ def learn(stage: str, text: Path, begun: float) -> dict[str, object]:
         context_length=length,
         seed=0,
     )
-    budget_s = training.budget_s if timed else 3600.0
+    budget_s = parse_budget(training.budget).amount if timed else 3600.0
     chosen = kernels.choose(
         kernels.KernelConfig(), config, length=length, masked=False, budget_s=budget_s
     )

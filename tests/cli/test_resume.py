@@ -215,3 +215,18 @@ def test_runs_are_compared(autogpt: Warm, whole: Path, tmp_path: Path):
     wrong = autogpt.run("compare", str(tmp_path))
     assert wrong.returncode == 1
     assert "not a run folder" in wrong.stderr
+
+
+def test_a_run_on_the_clock_is_replayed_bit_for_bit(autogpt: Warm, tmp_path: Path):
+    clock, again = tmp_path / "clock", tmp_path / "again"
+    fixed = ("--set", "kernels.attention=explicit", "--set", "kernels.threads=1")
+    first = autogpt.run(
+        "train", str(CLASSIC), *TINY, *fixed, "--budget", "6s", "--out", str(clock), "--json"
+    )
+    assert first.returncode == 0, first.stderr
+    followed = ("--recipe", str(clock / "recipe.toml"), "--set", f"training.schedule={clock}")
+    second = autogpt.run("train", str(CLASSIC), *followed, "--out", str(again), "--json")
+    assert second.returncode == 0, second.stderr
+    steps = [json.loads(result.stdout)["steps"] for result in (first, second)]
+    assert steps[0] == steps[1] > 1
+    assert weights(clock) == weights(again)

@@ -41,3 +41,11 @@ def test_windows_score_every_target_exactly_once():
         for batch in windows(_shard(count), batch_size=2, context_length=8):
             scored += [int(t) for t in batch.targets.flatten() if t != -100]
         assert sorted(scored) == list(range(1, count))
+
+
+def test_what_is_not_scored_is_still_read():
+    for batch_size in (1, 2, 3):  # the last window overlaps, alone in its batch or not
+        for batch in windows(_shard(30), batch_size=batch_size, context_length=8):
+            scored = batch.targets != -100
+            assert (batch.inputs >= 0).all()
+            assert (batch.targets[scored] == batch.inputs[scored] + 1).all()

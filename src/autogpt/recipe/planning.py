@@ -37,6 +37,7 @@ from autogpt.training.plan import (
     choose,
     preset,
 )
+from autogpt.training.schedule import read_schedule
 
 __all__ = [
     "Decided",
@@ -184,6 +185,9 @@ def decide(
         world: The processes that will train; a plan is made for the processor of this one alone.
     """
     recipe = replace(recipe, tokenizer=prepared.tokenizer_config)
+    if recipe.training.schedule is not None:
+        steps = len(read_schedule(Path(recipe.training.schedule)))
+        recipe = replace(recipe, training=replace(recipe.training, max_steps=steps))
     if recipe.training.max_steps is not None or corpus is None:
         return _for_all(_by_steps(recipe, prepared, world), recipe, world)
     watts = WATTS_PER_CORE * usable_cores()

@@ -4,7 +4,8 @@
 line flushed, so it can be followed with ``tail -f`` and survives a kill. A line torn by a crash is
 dropped on resume together with everything after the checkpoint. Steps that training itself undid,
 by going back to a checkpoint, stay: tokens only ever rise. The
-TensorBoard events under ``tensorboard/`` say the same and are never read back.
+TensorBoard events under ``tensorboard/`` say the same and are never read back. The rate of each
+step is noted for replay (``schedule``).
 
 Not the recipe (what was decided) and not the checkpoint (what is needed to go on).
 """
@@ -24,6 +25,7 @@ from typing import IO, Literal, Self, cast
 from autogpt.core.errors import RunError
 from autogpt.core.files import explain_os_errors, open_atomic
 from autogpt.training.events import EventFile
+from autogpt.training.schedule import Realized
 
 __all__ = ["METRICS", "TENSORBOARD", "Entry", "Kind", "Record", "read"]
 
@@ -97,6 +99,7 @@ class Record:
         self._path = folder / METRICS
         with explain_os_errors(self._path):
             self._file: IO[str] = self._path.open("a", encoding="utf-8")
+        self._schedule = Realized(folder, steps=0 if purge_step is None else purge_step - 1)
         self._events = None
         if tensorboard:
             self._events = EventFile(folder / TENSORBOARD, purge_step=purge_step)
@@ -147,6 +150,14 @@ class Record:
         if self._events is not None:
             self._events.add(entry.scalars(), entry.step)
 
+    def note(self, step: int, rate: float) -> None:
+        """Note the rate of a step for replay, see ``schedule``.
+
+        Raises:
+            ResourceError: If the disk is full.
+        """
+        self._schedule.note(step, rate)
+
     @property
     def size_bytes(self) -> int:
         """How long ``metrics.jsonl`` is."""
@@ -160,6 +171,7 @@ class Record:
         """
         with explain_os_errors(self._path):
             os.fsync(self._file.fileno())  # each line was flushed when it was logged
+        self._schedule.sync()
 
     def close(self) -> None:
         """Make the record durable and release the files. Closing twice is fine.
@@ -172,6 +184,7 @@ class Record:
         with ExitStack() as stack:
             if self._events is not None:
                 stack.callback(self._events.close)
+            stack.callback(self._schedule.close)
             stack.enter_context(explain_os_errors(self._path))
             stack.callback(self._file.close)  # tries again to write what a full disk refused
             self.sync()

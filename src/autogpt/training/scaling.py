@@ -26,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,8 @@ __all__ = ["Corpus", "Law", "effective_tokens", "fit", "law", "look_at"]
 _REPEATS = 15.4  # R*_D of Muennighoff et al. 2023
 _FRESH_PASSES = 2  # over a text, before learning by heart begins to cost
 _COUNTED = 1 << 21  # training tokens that are counted, at most
+_SHARES = (32, 16, 8, 4, 2, 1)  # parts of the text that are counted
+_WINDOW = 256  # tokens of it that stay together
 _PREDICTED = 1 << 17  # held-out tokens that are predicted, at most
 _FEWEST_RUNS = 8
 
@@ -58,21 +61,30 @@ class Corpus:
         train_tokens: U, tokens to learn from.
         validation_tokens: Held out.
         bytes_per_token: Of the held-out text.
-        bigram_loss: In nats a token.
-        ngram_loss: Of the best order, in nats a token.
+        counted: How well counting so many training tokens predicts, as (tokens, nats a token),
+            from few to all of them (or some two million).
     """
 
     vocab_size: int
     train_tokens: int
     validation_tokens: int
     bytes_per_token: float
-    bigram_loss: float
-    ngram_loss: float
+    counted: tuple[tuple[int, float], ...]
 
     @property
-    def gain(self) -> float:
-        """What histories longer than one token are worth, g."""
-        return math.log(self.bigram_loss / self.ngram_loss)
+    def ngram_loss(self) -> float:
+        """What counting all training tokens gives, in nats a token."""
+        return self.counting(self.train_tokens)
+
+    @property
+    def slope(self) -> float:
+        """How much counting gains by the last doubling of the text, in its logarithm, s."""
+        tokens, loss = self.counted[-1]
+        return math.log(self.counting(tokens / 2) / loss)
+
+    def counting(self, tokens: float) -> float:
+        """Return what counting so many training tokens gives, in nats a token."""
+        return _counting(self.counted, min(tokens, self.train_tokens))
 
     def bits_per_byte(self, loss: float) -> float:
         """Return nats a token as bits a byte."""
@@ -123,17 +135,41 @@ def effective_tokens(tokens: float, unique: float) -> float:
 def look_at(
     train: npt.ArrayLike, held_out: npt.ArrayLike, *, vocab_size: int, held_out_bytes: int
 ) -> Corpus:
-    """Return what a forecast needs of these tokens, by counting; a second for two million."""
+    """Return what a forecast needs of these tokens, by counting; two seconds for two million.
+
+    Parts of the text are windows from all over it, because training draws them so and neighbors
+    resemble each other.
+    """
     seen, unseen = np.asarray(train), np.asarray(held_out)
-    losses = ngram_losses(seen[:_COUNTED], unseen[:_PREDICTED], vocab_size=vocab_size)
+    starts = np.arange(0, max(1, len(seen) - _WINDOW), _WINDOW)
+    np.random.default_rng(0).shuffle(starts)
+    counted = []
+    for share in _SHARES:
+        windows = min(len(starts) // share, _COUNTED // _WINDOW)
+        part = seen
+        if windows < len(starts):
+            part = np.concatenate([seen[at : at + _WINDOW] for at in np.sort(starts[:windows])])
+        if len(part) and (not counted or len(part) > counted[-1][0]):
+            losses = ngram_losses(part, unseen[:_PREDICTED], vocab_size=vocab_size)
+            counted.append((len(part), min(losses)))
     return Corpus(
         vocab_size=vocab_size,
         train_tokens=len(seen),
         validation_tokens=len(unseen),
         bytes_per_token=held_out_bytes / len(unseen),
-        bigram_loss=losses[1],
-        ngram_loss=min(losses),
+        counted=tuple(counted),
     )
+
+
+def _counting(counted: Sequence[tuple[float, float]], tokens: float) -> float:
+    """Return the loss of counting ``tokens``: on the lines through its neighbors in log-log."""
+    if len(counted) == 1:
+        return counted[0][1]
+    known = [(math.log(n), math.log(loss)) for n, loss in counted]
+    wanted = math.log(tokens)
+    pairs = list(pairwise(known))
+    (low, a), (high, b) = next((p for p in pairs if wanted <= p[1][0]), pairs[-1])
+    return math.exp(a + (b - a) * (wanted - low) / (high - low))
 
 
 @cache

@@ -16,23 +16,26 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from autogpt.core.budget import parse_budget
 from autogpt.core.errors import ConfigError
 from autogpt.core.interrupts import stop_requests
-from autogpt.data.batches import Batch, Batches
-from autogpt.models.gpt import GPT
+from autogpt.data.batches import BatchSource, Learnable
+from autogpt.models.trainable import Trainable
 from autogpt.training.anomalies import StepError
 from autogpt.training.checkpoints import RunState, restore_random_state
 from autogpt.training.kernels import Kernels, Warmth, loss_of, warm_up
 from autogpt.training.layout import Layout
 from autogpt.training.memory import smaller_part
+from autogpt.training.objective import Objective, next_token
 from autogpt.training.optim import Optimizer, OptimizerConfig
 from autogpt.training.record import Entry
 from autogpt.training.recovery import Rescue, recover
+from autogpt.training.schedule import read_schedule
 from autogpt.training.validation import Measured, evaluate
 
 __all__ = ["Hooks", "Measured", "Trainer", "TrainingConfig", "evaluate", "learning_rate"]
@@ -50,6 +53,7 @@ class TrainingConfig(OptimizerConfig):
         budget: For the whole run, as in ``10m``, ``5Mtokens``, ``0.02kWh`` or ``$1.50``.
         price_per_hour: Of this machine, for a budget of money.
         max_steps: Replaces the budget; the schedule then follows steps.
+        schedule: A run whose schedule is followed step by step; replaces the budget, too.
         batch_size: Sequences a step.
         micro_batch_size: Sequences at once, a divisor of the batch size; the gradients of a
             step's micro-batches are added up. Smaller takes less memory.
@@ -63,6 +67,7 @@ class TrainingConfig(OptimizerConfig):
     budget: str = "10m"
     price_per_hour: float | None = None
     max_steps: int | None = None
+    schedule: str | None = None
     batch_size: int | None = None
     micro_batch_size: int | None = None
     warmup: float = 0.02
@@ -106,12 +111,17 @@ class Hooks:
         validate: Measures the model as it is.
         checkpoint: Makes the run durable, perhaps only after it has returned.
         checkpoint_due: Whether it is time to, where ``checkpoint_every`` does not say.
+        enough: Whether to end before the budget does; asked after each look at the validation
+            split.
+        stepped: Called after each step with its number, from 0, and its rate, of the peak.
     """
 
     entry: Callable[[Entry, float], None]
-    validate: Callable[[GPT], Measured]
+    validate: Callable[[Any], Measured]
     checkpoint: Callable[[RunState, Mapping[str, Tensor]], None]
     checkpoint_due: Callable[[], bool] = lambda: False
+    enough: Callable[[], bool] = lambda: False
+    stepped: Callable[[int, float], None] = lambda *_: None
 
 
 def learning_rate(share: float, config: TrainingConfig) -> float:
@@ -125,21 +135,24 @@ class Trainer:
     """One model in training.
 
     Args:
-        model: Trained in place; turned to the dtype to compute in until :meth:`finish`.
+        model: Trained in place, as far as its weights require gradients; turned to the dtype to
+            compute in until :meth:`finish`.
         batches: Micro-batches, by their number.
         config: With its batch sizes decided.
         kernels: How to compute.
+        objective: What is learned.
         rescue: Where to turn when a step goes wrong; without it, the run ends then.
         layout: How the model lies in the processes that train it.
     """
 
     def __init__(
         self,
-        model: GPT,
-        batches: Batches,
+        model: Trainable,
+        batches: BatchSource,
         config: TrainingConfig,
         kernels: Kernels,
         *,
+        objective: Objective = next_token,
         rescue: Rescue | None = None,
         layout: Layout | None = None,
     ) -> None:
@@ -147,12 +160,13 @@ class Trainer:
         self.layout = layout or Layout()
         self.at = RunState()
         self.warmth: Warmth | None = None
+        self._rates = read_schedule(Path(config.schedule)) if config.schedule else None
         self._batches = batches
         self._parts = (config.batch_size or batches.batch_size) // batches.batch_size
         self.layout.share(self._parts)  # or tell that they cannot be dealt out
         self.layout.place(model.train(), kernels.torch_dtype)
         self.optimizer = Optimizer(model, config, self.layout)
-        self.loss = loss_of(model, kernels)
+        self.loss = loss_of(model, kernels, objective)
 
     @property
     def tokens_per_step(self) -> int:
@@ -196,8 +210,8 @@ class Trainer:
             validations: Looks at the validation split on the way, at most.
 
         Returns:
-            Whether the budget was spent; otherwise the user asked to stop, and a checkpoint is
-            written.
+            Whether it is done: the budget was spent, or it was enough; otherwise the user asked to
+            stop, and a checkpoint is written.
 
         Raises:
             RunError: If the loss is no number or leaps, again and again (see ``recovery``).
@@ -208,13 +222,15 @@ class Trainer:
         with stop_requests() as stopped:
             while not self._done(pace.step_s, budget_s):
                 begin = time.perf_counter()
+                rate = self._rate(self._share(budget_s))
                 try:
-                    loss, norm = self.step(learning_rate(self._share(budget_s), self.config))
+                    loss, norm = self.step(rate)
                 except StepError as anomaly:
                     recover(self, anomaly)
                     self._spend(begin)
                     continue
                 pace.step_s = self._spend(begin, steps=1)
+                hooks.stepped(self.at.steps - 1, rate)
                 share, done = self._share(budget_s), self._done(pace.step_s, budget_s)
                 if pace.log_due(self.at) or done or stopped():
                     hooks.entry(self._entry(loss, norm, share, pace.tokens_per_s(self.at)), share)
@@ -225,14 +241,16 @@ class Trainer:
                 if pace.validation_due(share) and not done:
                     hooks.entry(self.validated(hooks.validate(self.model)), share)
                     self._spend(begin)
+                    if self.layout.world.agreed(hooks.enough()):
+                        return True
                 begin = time.perf_counter()
                 if self.layout.world.agreed(pace.checkpoint_due(self.at, hooks)) and not done:
                     hooks.checkpoint(self.at, self.optimizer.state())
                     self._spend(begin)
         return True
 
-    def finish(self) -> GPT:
-        """Return the whole model with its fp32 weights."""
+    def finish(self) -> Trainable:
+        """Return the whole model with its fp32 weights, in evaluation mode."""
         self.model = self.layout.unspread(self.model)
         self.optimizer.give_masters(self.model)
         return self.model.eval()
@@ -244,32 +262,49 @@ class Trainer:
             StepError: If the step would do harm; the model is as it was before.
             ResourceError: If memory does not suffice for one row at a time.
         """
-        loss = self.layout.world.summed(self._tried(self._gather))
+        loss, parts = self.layout.world.summed_each(*self._tried(self._gather))
+        loss = loss * (self._parts / parts) if parts else math.nan
         watch = self.at.watch
         try:
             watch.check_loss(loss)
-            norm = self.optimizer.step(scale=rate * watch.rate_scale, parts=self._parts)
+            norm = self.optimizer.step(scale=rate * watch.rate_scale, parts=parts)
             watch.check_norm(norm, loss=loss)
         finally:
             self.optimizer.forget()
         self.at = replace(self.at, watch=watch.after_good(loss))
         return loss, norm
 
-    def parts(self) -> Iterator[tuple[int, Batch]]:
+    def parts(self) -> Iterator[tuple[int, Learnable]]:
         """Yield this process's micro-batches of the next step by their number."""
-        first, device = self.at.tokens // self.tokens_per_part, self.layout.world.device
-        for part in self.layout.share(self._parts):
-            yield first + part, self._batches[first + part].to(device)
+        device = self.layout.world.device
+        for part in self._numbers():
+            yield part, self._batches[part].to(device)
 
-    def _gather(self) -> float:
-        """Gather this process's gradients of a step and return its share of the loss."""
-        losses = []
-        for _, batch in self.parts():
-            loss = self.loss(batch)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
+    def _numbers(self) -> range:
+        """Return the numbers of this process's micro-batches of the next step."""
+        first, share = self.at.tokens // self.tokens_per_part, self.layout.share(self._parts)
+        return range(first + share.start, first + share.stop)
+
+    def _gather(self) -> tuple[float, float]:
+        """Gather this process's gradients of a step, each micro-batch by its weight.
+
+        Returns:
+            Its share of the loss, and the sum of the weights; a micro-batch in which everything
+            is learned has the weight 1.
+        """
+        losses, weights = [], []
+        for part in self._numbers():
+            batch = self._batches[part]
+            weight = batch.weight / self.tokens_per_part
+            if weight == 0:  # there is nothing to take a mean over
+                continue
+            loss = self.loss(batch.to(self.layout.world.device))
+            (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
             self.optimizer.gather()
             losses.append(loss.detach())
-        return sum(float(loss) / self._parts for loss in losses)
+            weights.append(weight)
+        shares = zip(losses, weights, strict=True)
+        return sum(float(loss) * weight / self._parts for loss, weight in shares), sum(weights)
 
     def _tried(self, work: Callable[[], T]) -> T:
         """Return what ``work`` gives; where memory runs out in any process, all take less of it."""
@@ -302,6 +337,12 @@ class Trainer:
         )
         return seconds
 
+    def _rate(self, share: float) -> float:
+        """Return the rate of the next step, of its peak."""
+        if self._rates is not None:
+            return self._rates[min(self.at.steps, len(self._rates) - 1)]
+        return learning_rate(share, self.config)
+
     def _share(self, budget_s: float | None) -> float:
         if self.config.max_steps is not None:
             return min(1.0, self.at.steps / self.config.max_steps)
@@ -322,7 +363,7 @@ class Trainer:
             tokens=self.at.tokens,
             elapsed_s=self.at.elapsed_s,
             loss=loss,
-            learning_rate=peak * learning_rate(share, self.config),
+            learning_rate=peak * self._rate(share),
             gradient_norm=norm,
             tokens_per_s=tokens_per_s,
         )
