@@ -234,7 +234,7 @@ def read(path: Path) -> Stored:
         metrics = tuple(_stored_metrics(fields, arrays))
     except FileNotFoundError as error:
         raise CheckpointError(f"{str(folder / STATISTICS)!r} is missing.") from error
-    except Exception as error:  # noqa: BLE001 - of a damaged file the library raises any kind
+    except Exception as error:
         raise CheckpointError(f"{str(folder)!r} is damaged: {error}.") from error
     return Stored(path=folder, fields=fields, metrics=metrics)
 

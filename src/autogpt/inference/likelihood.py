@@ -257,9 +257,7 @@ def _read(
 def _padded(
     rows: Sequence[Sequence[int]], longest: int, device: torch.device
 ) -> Int[Tensor, "B T"]:
-    return torch.tensor(
-        [[*row, *[row[-1]] * (longest - len(row))] for row in rows], device=device
-    )
+    return torch.tensor([[*row, *[row[-1]] * (longest - len(row))] for row in rows], device=device)
 
 
 class _Tally:
@@ -277,9 +275,9 @@ class _Tally:
         head: Callable[[Tensor], Tensor],
     ) -> None:
         """Score the tokens that rows ask for; places that several ask for are scored once."""
-        places = sorted({
-            (number, place) for number, row in enumerate(rows) for place, _, _ in row.asked
-        })
+        places = sorted(
+            {(number, place) for number, row in enumerate(rows) for place, _, _ in row.asked}
+        )
         for begin in range(0, len(places), _LOGITS_AT_ONCE):
             some = places[begin : begin + _LOGITS_AT_ONCE]
             index = torch.tensor(some, device=hidden.device)
