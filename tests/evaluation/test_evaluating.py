@@ -140,7 +140,7 @@ def test_texts(tmp_path: Path):
     assert "tok:zh" in found.judged.metrics[0].signature
     summaries = evaluate_model(Copier(), str(path), settings=Settings(task="summarize", limit=2))
     assert summaries.examples == 2
-    assert [f.name for f in summaries.figures][0] == "rouge_l"
+    assert summaries.figures[0].name == "rouge_l"
 
 
 def test_a_text_on_a_real_model(model: Path, tmp_path: Path):
@@ -224,7 +224,7 @@ def test_wrong_use_is_one_sentence(settings: dict[str, object], data: str | None
 
 
 def test_a_model_that_cannot(tmp_path: Path):
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"source": "a", "target": "b"}\n', encoding="utf-8")
     with pytest.raises(UsageError, match="cannot be evaluated on the task 'translate'"):
-        path = tmp_path / "p.jsonl"
-        path.write_text('{"source": "a", "target": "b"}\n', encoding="utf-8")
         evaluate_model(Keyword("a"), str(path), settings=Settings(task="translate"))

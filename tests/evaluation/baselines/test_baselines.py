@@ -111,7 +111,8 @@ def english() -> list[Tagged]:
 def chinese() -> list[Tagged]:
     return [
         sentence(f"昨天{人}住在{地}。", ("PER", 人), ("LOC", 地))
-        for 人 in ("王小明", "李红", "张伟", "陈大文", "赵云", "孙丽") for 地 in ("北京", "上海", "厦门", "广州")
+        for 人 in ("王小明", "李红", "张伟", "陈大文", "赵云", "孙丽")
+        for 地 in ("北京", "上海", "厦门", "广州")
     ]  # fmt: skip
 
 
