@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,56 @@ from torch import Tensor
 from autogpt.core.errors import DataError
 from autogpt.data.shards import TokenShard
 
-__all__ = ["Batch", "Batches", "grouped", "windows"]
+__all__ = ["Batch", "BatchSource", "Batches", "Learnable", "grouped", "windows"]
+
+T = TypeVar("T")
+
+
+class Learnable(Protocol):
+    """A micro-batch of any objective; a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def inputs(self) -> Tensor:
+        """Token ids."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """What its loss is a mean over: learned tokens, rows, or pairs.
+
+        Micro-batches of one step count by it.
+        """
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """Return it on ``device``."""
+        ...
+
+
+class BatchSource(Protocol):
+    """Where the training loop gets its micro-batches; a frozen dataclass.
+
+    Rows have an order of their own: batch ``i`` holds those from ``i * batch_size`` on, whatever
+    the batch size is, so that ``dataclasses.replace(source, batch_size=...)`` may take fewer.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a micro-batch."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that a row takes."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Learnable:
+        """Return micro-batch ``index``, counted from 0."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +80,11 @@ class Batch:
     inputs: Int[Tensor, "B T"]
     targets: Int[Tensor, "B T"]
     document_ids: Int[Tensor, "B T"] | None
+
+    @property
+    def weight(self) -> float:
+        """Targets that are learned: all but those of -100."""
+        return int(torch.count_nonzero(self.targets != -100))
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on ``device``; from memory that a GPU can copy by itself."""
@@ -118,7 +173,7 @@ def windows(shard: TokenShard, *, batch_size: int, context_length: int) -> Itera
         yield batch
 
 
-def grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+def grouped(batches: Iterator[T], size: int) -> Iterator[list[T]]:
     """Yield ``size`` batches at a time; the last group may have fewer."""
     while group := list(islice(batches, size)):
         yield group

@@ -6,13 +6,13 @@ Decided once per file from its first records, so that all documents of a file co
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from autogpt.core.errors import DataError
 from autogpt.data.records import Record
 
-__all__ = ["choose_field", "text_of", "with_field"]
+__all__ = ["check_field", "choose_field", "text_of", "with_field"]
 
 _USUAL = (
     "text", "content", "body", "document", "article", "story", "passage", "raw_content", "markdown",
@@ -45,13 +45,8 @@ def choose_field(rows: list[dict[str, object]], *, wanted: str | None, name: str
     names = list(dict.fromkeys(key for row in rows for key in row))
     listed = ", ".join(repr(key) for key in names) or "none"
     if wanted is not None:
-        if wanted in names:
-            return wanted
-        close = difflib.get_close_matches(wanted, names, n=1)
-        raise DataError(
-            f"{name!r} has no field {wanted!r}; its fields are {listed}.",
-            hint=f"Did you mean {close[0]!r}?" if close else "Name one of these as the text field.",
-        )
+        check_field(wanted, names, name=name)
+        return wanted
     lengths = {
         key: sum(len(value) for row in rows if isinstance(value := row.get(key), str))
         for key in names
@@ -67,6 +62,18 @@ def choose_field(rows: list[dict[str, object]], *, wanted: str | None, name: str
             hint="Name the text field, or convert the file to rows with a 'text' field.",
         )
     return longest
+
+
+def check_field(wanted: str, names: Sequence[str], *, name: str) -> None:
+    """Raise a DataError that names the nearest field if ``wanted`` is none of ``names``."""
+    if wanted in names:
+        return
+    listed = ", ".join(map(repr, names)) or "none"
+    close = difflib.get_close_matches(wanted, names, n=1)
+    raise DataError(
+        f"{name!r} has no field {wanted!r}; its fields are {listed}.",
+        hint=f"Did you mean {close[0]!r}?" if close else "Name one of these.",
+    )
 
 
 def text_of(record: Record, field: str | None) -> tuple[str | None, str]:

@@ -8,12 +8,13 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from autogpt.core.errors import ConfigError, DataError
 from autogpt.data.blocks import cut
@@ -29,7 +30,7 @@ from autogpt.data.records import (
 )
 from autogpt.data.sources import Source, find, open_bytes, open_seekable, source_bytes
 
-__all__ = ["Document", "ReadConfig", "ReadReport", "read", "source_bytes"]
+__all__ = ["Document", "ReadConfig", "ReadReport", "open_text", "read", "source_bytes", "whole"]
 
 _SKIPPED_SHOWN = 20
 
@@ -224,34 +225,47 @@ def _read_source(source: Source, config: ReadConfig, report: ReadReport) -> Iter
             records = parquet_records(file, name=source.name, field=config.text_field)
             yield from _from_records(records, source, config, report)
         return
+    with open_text(source, config, report) as text:
+        if text is not None:
+            yield from _from_text(text, source, config, report)
+
+
+@contextlib.contextmanager
+def open_text(source: Source, config: ReadConfig, report: ReadReport) -> Iterator[Decoded | None]:
+    """Give the text of a file or of standard input, or None if it is empty; fill in ``report``.
+
+    Raises:
+        DataError: As ``read``.
+    """
+    skip = config.on_error == "skip"
     with open_bytes(source, report.take_bytes) as stream:
-        yield from _from_text(stream, source, config, report)
+        text = Decoded(stream, name=source.name, encoding=config.encoding, replace=skip)
+        if text.empty:
+            if source.named and not skip:
+                raise _empty(source)
+            report.empty += 1
+            yield None
+            return
+        report.files += 1
+        try:
+            yield text
+        finally:  # also where only the beginning is read
+            report.encodings[text.encoding] += 1
+            if text.replaced:
+                report.skip(f"{source.name!r}: {text.replaced} broken characters were replaced.")
 
 
 def _from_text(
-    stream: BinaryIO, source: Source, config: ReadConfig, report: ReadReport
+    text: Decoded, source: Source, config: ReadConfig, report: ReadReport
 ) -> Iterator[Document]:
-    skip = config.on_error == "skip"
-    text = Decoded(stream, name=source.name, encoding=config.encoding, replace=skip)
-    if text.empty:
-        if source.named and not skip:
-            raise _empty(source)
-        report.empty += 1
-        return
-    report.files += 1
     chunks: Iterable[str] = text
     kind = source.format
     if source.path is None:
         kind, chunks = _sniff_input(iter(text))
-    try:
-        if kind == "text":
-            yield from _parts(chunks, source.label, config, report)
-        else:
-            yield from _from_records(_records(kind, chunks, config), source, config, report)
-    finally:  # also where only the beginning is read
-        report.encodings[text.encoding] += 1
-        if text.replaced:
-            report.skip(f"{source.name!r}: {text.replaced} broken characters were replaced.")
+    if kind == "text":
+        yield from _parts(chunks, source.label, config, report)
+    else:
+        yield from _from_records(_records(kind, chunks, config), source, config, report)
 
 
 def _sniff_input(chunks: Iterator[str]) -> tuple[Literal["text", "jsonl"], Iterator[str]]:
@@ -267,7 +281,8 @@ def _records(kind: str, chunks: Iterable[str], config: ReadConfig) -> Iterator[R
         return json_lines(chunks)
     if kind == "json":
         return json_records(chunks)
-    return csv_records(chunks, tabs=kind == "tsv", wanted=config.text_field)
+    named = [] if config.text_field is None else [config.text_field]
+    return csv_records(chunks, tabs=kind == "tsv", named=named)
 
 
 def _from_records(
@@ -289,7 +304,7 @@ def _from_records(
             report.empty += 1
         elif len(text) <= config.block_chars:
             report.documents += 1
-            yield Document(_whole(text), f"{source.label}:{record.line}")
+            yield Document(whole(text), f"{source.label}:{record.line}")
         else:
             yield from _parts([text], f"{source.label}:{record.line}", config, report)
 
@@ -302,12 +317,12 @@ def _parts(
         if part == 0 and block.isspace():
             continue
         report.documents += part == 0
-        yield Document(_whole(block), sys.intern(label), part)
+        yield Document(whole(block), sys.intern(label), part)
         part += 1
     report.empty += part == 0
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Replace halves of surrogate pairs, which JSON can spell but no encoding can hold."""
     if text.isascii():
         return text

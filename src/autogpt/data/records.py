@@ -10,18 +10,27 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, BinaryIO
+from itertools import chain, islice
+from typing import Any, BinaryIO, Literal
 
 from autogpt.core.errors import DataError
 
-__all__ = ["Record", "csv_records", "hf_records", "json_lines", "json_records", "parquet_records"]
+__all__ = [
+    "Record",
+    "csv_records",
+    "hf_records",
+    "json_lines",
+    "json_records",
+    "parquet_records",
+    "text_lines",
+]
 
 _WHOLE_CHARS = 1 << 20  # a top-level JSON object longer than this is taken to be a container
 _FIELD_CHARS = 2**31 - 1  # csv's own limit of 131,072 is too small for articles
 _BATCH_ROWS = 256
+_HEADER_ROWS = 50  # how many tell whether the first of them names the columns
 _AFTER_VALUE = tuple(",]}: \t\r\n")
 _WORD = re.compile(r"(?!\d)[\w.()/#-]{1,40}")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -42,8 +51,8 @@ class Record:
     error: str = ""
 
 
-def _lines(chunks: Iterable[str]) -> Iterator[str]:
-    """Split at line feeds only: a JSON string may hold other line separators."""
+def text_lines(chunks: Iterable[str]) -> Iterator[str]:
+    """Yield lines, split at line feeds only: a JSON string may hold other line separators."""
     held: list[str] = []
     for chunk in chunks:
         first, *rest = chunk.split("\n")
@@ -60,7 +69,7 @@ def _lines(chunks: Iterable[str]) -> Iterator[str]:
 def json_lines(chunks: Iterable[str]) -> Iterator[Record]:
     """Yield the records of JSON lines; blank lines are passed over."""
     loads = json.loads
-    for number, line in enumerate(_lines(chunks), 1):
+    for number, line in enumerate(text_lines(chunks), 1):
         try:
             yield Record(number, loads(line))
         except (ValueError, RecursionError) as error:
@@ -223,7 +232,9 @@ class _TooLongError(Exception):
     """A value is too long to be decoded in one go."""
 
 
-def csv_records(chunks: Iterable[str], *, tabs: bool, wanted: str | None) -> Iterator[Record]:
+def csv_records(
+    chunks: Iterable[str], *, tabs: bool, named: Collection[str], usual: Collection[str] = ()
+) -> Iterator[Record]:
     """Yield the rows of a CSV or TSV file as mappings from column name to text.
 
     A first row that does not look like column names is a row; the columns are then ``1``, ``2``...
@@ -231,7 +242,8 @@ def csv_records(chunks: Iterable[str], *, tabs: bool, wanted: str | None) -> Ite
     Args:
         chunks: The text of the file.
         tabs: Whether it is TSV; otherwise the separator is found.
-        wanted: The text column, where the user names it.
+        named: The columns that the user names.
+        usual: Names that tell column names from data, in lower case.
     """
     csv.field_size_limit(_FIELD_CHARS)
     pieces = iter(chunks)
@@ -242,23 +254,39 @@ def csv_records(chunks: Iterable[str], *, tabs: bool, wanted: str | None) -> Ite
         reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     else:
         reader = csv.reader(lines, delimiter=delimiter)
-    try:
-        first = next(reader, [])
-        names = [name.strip() for name in first]
-        if not _is_header(names, wanted):
-            names = [str(number) for number in range(1, len(first) + 1)]
-            yield _row(names, first, 1)
+    rows = _numbered(reader)
+    look = list(islice(rows, _HEADER_ROWS))
+    if not look:
+        return
+    first = look[0]
+    names = [name.strip() for name in first[1]]
+    following = [row for _, row, error in look[1:] if row and not error]
+    if _is_header(names, following, named, usual):
+        look = look[1:]
+    else:
+        names = [str(number) for number in range(1, len(names) + 1)]
+    for line, row, error in chain(look, rows):
+        if error:
+            yield Record(line, None, f"is not valid CSV ({error})")
+        elif row:
+            yield _row(names, row, line)
+
+
+def _numbered(reader: Any) -> Iterator[tuple[int, list[str], str]]:  # noqa: ANN401 - csv's is private
+    """Yield rows with the line where each begins; at the first that is broken, why."""
+    while True:
         line = reader.line_num + 1
-        for row in reader:
-            if row:
-                yield _row(names, row, line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        yield Record(reader.line_num, None, f"is not valid CSV ({error})")
+        try:
+            yield line, next(reader), ""
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, [], str(error)
+            return
 
 
 def _keep_ends(chunks: Iterable[str]) -> Iterator[str]:
-    for line in _lines(chunks):
+    for line in text_lines(chunks):
         yield line + "\n"
 
 
@@ -279,29 +307,46 @@ def _is_regular(head: str) -> bool:
     return bool(lines) and all(line.count("\t") == lines[0].count("\t") for line in lines)
 
 
-def _is_header(names: list[str], wanted: str | None) -> bool:
-    """Whether a first row names columns: one is known, or all are single words and differ."""
-    known = {name.casefold() for name in names} & {"text", "content", wanted and wanted.casefold()}
+def _is_header(
+    names: list[str], rows: list[list[str]], named: Collection[str], usual: Collection[str]
+) -> bool:
+    """Whether a first row names columns: one is known, or it is of words and the rows are not."""
+    folded = {name.casefold() for name in names}
+    if folded & {name.casefold() for name in named}:
+        return True
+    cells = [pair for row in rows for pair in zip(names, row, strict=False)]
+    if any(name and name == cell.strip() for name, cell in cells):
+        return False
+    if folded & {"text", "content", *usual}:
+        return True
+    return _are_names(names) and not (rows and all(map(_are_names, rows)))
+
+
+def _are_names(names: list[str]) -> bool:
+    """Whether these are single words that differ."""
     # A table written with its row numbers has no name for the first column.
     words = all(_WORD.fullmatch(name) for name in (names[1:] if names[:1] == [""] else names))
-    return bool(known) or (words and len(set(names)) == len(names) > 0)
+    return words and len(set(names)) == len(names) > 0
 
 
-def parquet_records(file: BinaryIO, *, name: str, field: str | None) -> Iterator[Record]:
+def parquet_records(
+    file: BinaryIO, *, name: str, field: str | None = None, columns: Literal["text", "all"] = "text"
+) -> Iterator[Record]:
     """Yield the rows of a Parquet file that can seek, a batch at a time.
 
     Args:
         file: The file.
         name: Its name, for errors.
         field: The only column wanted, where it is known.
+        columns: Otherwise those that hold text, or all.
     """
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
     try:
         table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
-        columns = _text_columns(table.schema_arrow, field)
-        batches = table.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
+        read = None if columns == "all" else _text_columns(table.schema_arrow, field)
+        batches = table.iter_batches(batch_size=_BATCH_ROWS, columns=read, use_threads=False)
         row = 0
         for batch in batches:
             for value in batch.to_pylist():

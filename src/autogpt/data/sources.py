@@ -18,7 +18,7 @@ import stat
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
@@ -28,14 +28,13 @@ from autogpt.core.files import explain_os_errors
 
 __all__ = ["FORMATS", "Format", "Source", "find", "open_bytes", "open_seekable", "source_bytes"]
 
-Format = Literal["text", "jsonl", "json", "csv", "tsv", "parquet", "hf"]
+Format = Literal["text", "jsonl", "json", "csv", "tsv", "parquet", "hf", "conll"]
 FORMATS: dict[str, Format] = {
     ".txt": "text", ".text": "text", ".md": "text", ".markdown": "text",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
     ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet",
 }  # fmt: skip
 _COMPRESSED = (".gz", ".zst")
-_READABLE = f"Readable are {', '.join(FORMATS)}, each also with .gz or .zst."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,10 @@ class Source:
 
 
 def find(
-    sources: Sequence[str], *, on_unknown: Callable[[str], None] | None = None
+    sources: Sequence[str],
+    *,
+    formats: Mapping[str, Format] = FORMATS,
+    on_unknown: Callable[[str], None] | None = None,
 ) -> Iterator[Source]:
     """Check ``sources`` now, and return an iterator over the files they stand for.
 
@@ -68,6 +70,7 @@ def find(
 
     Args:
         sources: Paths, folders, globs, ``-`` or ``hf:NAME[:split]``.
+        formats: How files are read, by their suffix; those in folders need one of these.
         on_unknown: Called with the path of each file in a folder whose format is unknown.
 
     Raises:
@@ -78,10 +81,13 @@ def find(
     if not sources:
         raise UsageError("No source was given.", hint="Name a file, a folder or - for input.")
     for source in sources:
-        if next(_expand(source), None) is None:
+        if next(_expand(source, formats), None) is None:
             what = "folder" if Path(source).expanduser().is_dir() else "pattern"
-            raise DataError(f"The {what} {source!r} holds no readable file.", hint=_READABLE)
-    return _unique(sources, on_unknown)
+            raise DataError(
+                f"The {what} {source!r} holds no readable file.",
+                hint=f"Readable are {', '.join(formats)}, each also with .gz or .zst.",
+            )
+    return _unique(sources, formats, on_unknown)
 
 
 def source_bytes(sources: Sequence[str]) -> int | None:
@@ -94,17 +100,25 @@ def source_bytes(sources: Sequence[str]) -> int | None:
     return total
 
 
-def _unique(sources: Sequence[str], on_unknown: Callable[[str], None] | None) -> Iterator[Source]:
+def _unique(
+    sources: Sequence[str],
+    formats: Mapping[str, Format],
+    on_unknown: Callable[[str], None] | None,
+) -> Iterator[Source]:
     seen: set[str] = set()
     for source in sources:
-        for found in _expand(source, on_unknown):
+        for found in _expand(source, formats, on_unknown):
             key = str(found.path.resolve()) if found.path else found.name
             if key not in seen:
                 seen.add(key)
                 yield found
 
 
-def _expand(source: str, on_unknown: Callable[[str], None] | None = None) -> Iterator[Source]:
+def _expand(
+    source: str,
+    formats: Mapping[str, Format],
+    on_unknown: Callable[[str], None] | None = None,
+) -> Iterator[Source]:
     if source == "-":
         yield Source("standard input", "stdin", "text", None)
         return
@@ -125,25 +139,29 @@ def _expand(source: str, on_unknown: Callable[[str], None] | None = None) -> Ite
     except (OSError, ValueError) as error:  # missing, a name too long, or a NUL in it
         if not glob.has_magic(source):
             raise _missing(source, path) from error
-        yield from _matching(str(path), on_unknown)
+        yield from _matching(str(path), formats, on_unknown)
         return
     if stat.S_ISDIR(mode):
-        yield from _walk(path, on_unknown)
+        yield from _walk(path, formats, on_unknown)
     else:
-        yield _file(path, path.name, named=True)
+        yield _file(path, path.name, formats, named=True)
 
 
-def _matching(pattern: str, on_unknown: Callable[[str], None] | None) -> Iterator[Source]:
+def _matching(
+    pattern: str, formats: Mapping[str, Format], on_unknown: Callable[[str], None] | None
+) -> Iterator[Source]:
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - absolute patterns too
         path = Path(name)
         if path.is_dir():
             if "**" not in pattern:  # ** names the files in it already
-                yield from _walk(path, on_unknown)
+                yield from _walk(path, formats, on_unknown)
         else:
-            yield _file(path, path.name, named=False)
+            yield _file(path, path.name, formats, named=False)
 
 
-def _walk(folder: Path, on_unknown: Callable[[str], None] | None) -> Iterator[Source]:
+def _walk(
+    folder: Path, formats: Mapping[str, Format], on_unknown: Callable[[str], None] | None
+) -> Iterator[Source]:
     def refuse(error: OSError) -> None:
         raise _no_permission(Path(error.filename)) from error
 
@@ -153,8 +171,8 @@ def _walk(folder: Path, on_unknown: Callable[[str], None] | None) -> Iterator[So
             if name.startswith("."):
                 continue
             path = Path(root, name)
-            if _suffix(path) in FORMATS:
-                yield _file(path, path.relative_to(folder).as_posix(), named=False)
+            if _suffix(path) in formats:
+                yield _file(path, path.relative_to(folder).as_posix(), formats, named=False)
             elif on_unknown is not None:
                 on_unknown(str(path))
 
@@ -164,9 +182,9 @@ def _suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if suffix in _COMPRESSED else suffix
 
 
-def _file(path: Path, label: str, *, named: bool) -> Source:
+def _file(path: Path, label: str, formats: Mapping[str, Format], *, named: bool) -> Source:
     compression = path.suffix.lower() if path.suffix.lower() in _COMPRESSED else ""
-    return Source(str(path), label, FORMATS.get(_suffix(path), "text"), path, named, compression)
+    return Source(str(path), label, formats.get(_suffix(path), "text"), path, named, compression)
 
 
 def _no_permission(path: Path) -> DataError:

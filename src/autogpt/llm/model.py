@@ -27,6 +27,7 @@ from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
 from autogpt.inference.grammar import GrammarCompiler
+from autogpt.inference.likelihood import Question, pose, score, score_quantized
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.settings import (
     DRY_BREAKERS,
@@ -37,6 +38,7 @@ from autogpt.inference.settings import (
 )
 from autogpt.inference.speculative import Speculator
 from autogpt.models.gpt import GPT, parameter_count
+from autogpt.tasks.base import Likelihood
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import encode_chat
 
@@ -82,6 +84,7 @@ class LLM:
         self._engine = Engine(
             model, tokenizer, ends=ends, head=head, backend=backend, speculator=speculator
         )
+        self._head, self._backend = head or model.logits, backend
         # Beams read with the model itself; where another backend holds the weights, it cannot.
         self._search = (
             BeamSearch(model, tokenizer, ends=ends, head=head) if backend is None else None
@@ -192,6 +195,45 @@ class LLM:
                 ),
             )
         return params
+
+    def likelihoods(
+        self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]]
+    ) -> list[list[Likelihood]]:
+        """Return how likely each continuation of each prompt is; a prompt is read once for all.
+
+        Of a prompt that is too long with its continuation, the beginning is left out.
+
+        Args:
+            prompts: Texts, or conversations whose next answer begins with a continuation.
+            continuations: Of each prompt; none empty.
+
+        Raises:
+            UsageError: If a continuation is empty or longer than the context, or a prompt is
+                messages and the model has no chat template.
+        """
+        questions = [
+            self._question(prompt, texts)
+            for prompt, texts in zip(prompts, continuations, strict=True)
+        ]
+        return self.score(questions)
+
+    def score(self, questions: Sequence[Question]) -> list[list[Likelihood]]:
+        """Return how likely continuations of prompts are that have been cut into tokens already.
+
+        Raises:
+            UsageError: If a continuation is longer than the context.
+        """
+        if self._backend is None:
+            return score(self.model, self._head, questions)
+        context = self.model.config.max_position_embeddings
+        return score_quantized(self._backend, questions, context=context)
+
+    def _question(self, prompt: Prompt, continuations: Sequence[str]) -> Question:
+        tokenizer = self.tokenizer
+        if isinstance(prompt, str):
+            before = tokenizer.bos_ids or (() if prompt.strip() else (tokenizer.pad_id,))
+            return pose(tokenizer, before, prompt, continuations)
+        return Question(self._encode(prompt), [tokenizer.encode(text) for text in continuations])
 
     def run(
         self,

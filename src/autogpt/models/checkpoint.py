@@ -50,12 +50,16 @@ from autogpt.nn.attention import AttentionForm
 __all__ = [
     "SavableTokenizer",
     "build_model",
+    "check_manifest",
     "check_weights",
     "empty_model",
     "load_model",
     "read_config",
     "read_generation_config",
+    "read_settings",
     "save_model",
+    "stored_form",
+    "write_folder",
 ]
 
 CONFIG = "config.json"
@@ -109,26 +113,63 @@ def save_model(
             tokens than the model.
         ResourceError: If the disk is full or the folder cannot be written.
     """
-    family = _family_of(model.config)
     if tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
         raise ConfigError(
             f"The tokenizer has {tokenizer.vocab_size} tokens, the model only "
             f"{model.config.vocab_size}."
         )
-    kind = model.embedding.weight.dtype if dtype == "auto" else getattr(torch, dtype)
-    name = str(kind).removeprefix("torch.")
-    # transformers 5 reads dtype; 4 and most other readers torch_dtype.
-    config = {**family.to_hf(model.config), "dtype": name, "torch_dtype": name}
+    config, tensors = stored_form(model.config, model.state_dict())
     special = {key: config[key] for key in _SPECIAL_TOKENS if config[key] is not None}
-
-    write_safetensors(folder / WEIGHTS, _to_theirs(family, model.state_dict()), dtype=kind)
-    write_json(folder / CONFIG, config)
     write_json(folder / GENERATION, {**special, **(generation_config or {})})
+    kind = model.embedding.weight.dtype if dtype == "auto" else getattr(torch, dtype)
+    write_folder(folder, config, tensors, tokenizer=tokenizer, dtype=kind, card=card)
+
+
+def stored_form(
+    config: GPTConfig, weights: Mapping[str, Tensor]
+) -> tuple[dict[str, Any], list[tuple[str, Tensor]]]:
+    """Return the ``config.json`` and the tensors of a model as its family has them.
+
+    Raises:
+        ConfigError: If the model's family does not have its switches.
+    """
+    family = _family_of(config)
+    return family.to_hf(config), _to_theirs(family, weights)
+
+
+def write_folder(
+    folder: Path,
+    config: Mapping[str, object],
+    tensors: Sequence[tuple[str, Tensor]],
+    *,
+    tokenizer: SavableTokenizer | None,
+    dtype: torch.dtype,
+    card: str | None = None,
+    others: Sequence[str] = (),
+) -> None:
+    """Write a model folder, the manifest last.
+
+    Args:
+        folder: Where to; made if needed.
+        config: Of ``config.json``, without the dtype.
+        tensors: Names and weights.
+        tokenizer: Saved along.
+        dtype: Of the stored weights.
+        card: Text of ``README.md``.
+        others: Files that are there already and belong to the model.
+
+    Raises:
+        ResourceError: If the disk is full or the folder cannot be written.
+    """
+    name = str(dtype).removeprefix("torch.")
+    write_safetensors(folder / WEIGHTS, tensors, dtype=dtype)
+    # transformers 5 reads dtype; 4 and most other readers torch_dtype.
+    write_json(folder / CONFIG, {**config, "dtype": name, "torch_dtype": name})
     if tokenizer is not None:
         tokenizer.save(folder)
     if card is not None:
         write_text(folder / CARD, card)
-    names = (CONFIG, WEIGHTS, GENERATION, *_TOKENIZER_FILES)
+    names = (CONFIG, WEIGHTS, GENERATION, *_TOKENIZER_FILES, *others)
     write_manifest(folder, [name for name in names if (folder / name).is_file()])
 
 
@@ -162,7 +203,7 @@ def load_model(
     folder = Path(folder)
     try:
         config = read_config(folder)
-        _check_manifest(folder, deep=deep)
+        check_manifest(folder, deep=deep)
         with open_weights(folder) as stored:
             names = find_family(config.model_type)
             return build_model(
@@ -181,16 +222,27 @@ def read_config(folder: Path) -> GPTConfig:
     Raises:
         CheckpointError: If ``config.json`` is missing, broken, or of an unsupported model.
     """
+    path = folder / CONFIG
+    config = read_settings(folder)
+    try:
+        return find_family(config.get("model_type")).from_hf(config)
+    except ConfigError as error:
+        raise CheckpointError(f"{str(path)!r} contradicts itself: {error.message}") from error
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Return the fields of a model folder's ``config.json``.
+
+    Raises:
+        CheckpointError: If it is missing, broken, or of a quantized model.
+    """
     if not folder.is_dir():
         raise CheckpointError(f"There is no model folder {str(folder)!r}.")
     path = folder / CONFIG
     config = _read_object(path)
     if config.get("quantization_config") is not None:
         raise CheckpointError(f"{str(path)!r} is of a quantized model, which is not supported.")
-    try:
-        return find_family(config.get("model_type")).from_hf(config)
-    except ConfigError as error:
-        raise CheckpointError(f"{str(path)!r} contradicts itself: {error.message}") from error
+    return config
 
 
 def read_generation_config(folder: Path) -> dict[str, Any]:
@@ -210,7 +262,16 @@ def _read_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _check_manifest(folder: Path, *, deep: bool) -> None:
+def check_manifest(folder: Path, *, deep: bool) -> None:
+    """Compare a folder with its manifest, if it has one.
+
+    Args:
+        folder: The folder.
+        deep: Compare sha256, and not only sizes.
+
+    Raises:
+        CheckpointError: If a file is missing or altered.
+    """
     if not (folder / MANIFEST).is_file():  # a folder written by others
         return
     try:

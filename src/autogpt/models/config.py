@@ -56,6 +56,8 @@ class GPTConfig:
         attention_output_bias: Bias on the projection that follows; None: as ``attention_bias``.
         network_bias: Biases in the feed-forward network.
         embedding_multiplier: Embeddings are multiplied with it on their way in.
+        is_causal: Tokens look back only. Without it they look at the whole text, so the model
+            cannot continue one; for tags (``heads``).
         tie_word_embeddings: The head is the embedding (Press and Wolf 2017).
         initializer_range: Standard deviation of the first weights.
         bos_token_id: Begins a text, if the tokenizer has such a token.
@@ -88,6 +90,7 @@ class GPTConfig:
     attention_output_bias: bool | None = None
     network_bias: bool = False
     embedding_multiplier: float = 1.0
+    is_causal: bool = True
     tie_word_embeddings: bool = True
     initializer_range: float = 0.02
     bos_token_id: int | None = None
@@ -130,6 +133,10 @@ class GPTConfig:
             )
         self._check_positions()
         self._check_layer_types()
+        if not self.is_causal and self.sliding_window is not None:
+            raise ConfigError(
+                f"sliding_window = {self.sliding_window} looks back, so is_causal cannot be false."
+            )
 
     def _check_positions(self) -> None:
         if self.positions == "rotary" and self.head_dim % 2:

@@ -5,7 +5,8 @@ Not here: reading them (``checkpoint``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from autogpt.core.errors import CheckpointError
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.nn.attention import AttentionForm
 
-__all__ = ["empty_model"]
+__all__ = ["empty_model", "without_weights"]
 
 
 def empty_model(
@@ -30,12 +31,19 @@ def empty_model(
         CheckpointError: If its sizes are beyond this machine; ``settings`` is what says them.
     """
     try:
-        with torch.device("meta"), _Unfilled():  # no memory, no random numbers
+        with without_weights():
             return GPT(config, attention=attention)
     except (RuntimeError, TypeError) as error:  # torch's words for a size beyond memory, or 64 bits
         raise CheckpointError(
             f"The sizes in {settings} are beyond what this machine can hold."
         ) from error
+
+
+@contextlib.contextmanager
+def without_weights() -> Iterator[None]:
+    """Build models that take no memory and no random numbers."""
+    with torch.device("meta"), _Unfilled():
+        yield
 
 
 class _Unfilled(TorchFunctionMode):

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 
 from autogpt.core.errors import UsageError
 from autogpt.models.config import GPTConfig
+from autogpt.models.trainable import Trainable
 from autogpt.nn.attention import AttentionForm, attend, document_mask, window_mask
 from autogpt.nn.cache import Cache
 from autogpt.nn.layers import build_network, build_norm, project_together
@@ -57,7 +58,7 @@ class View(NamedTuple):
     rotation: Rotation | None
 
 
-class GPT(nn.Module):
+class GPT(Trainable):
     """A decoder-only Transformer.
 
     Args:
@@ -69,7 +70,7 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig, *, attention: AttentionForm = "sdpa") -> None:
         super().__init__()
         self.config = config
-        self.attention: AttentionForm = attention
+        self.attention = attention
         self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
         self.positions = _absolute_positions(config)
         self.rotary, self.local_rotary = _rotary_positions(config)
@@ -110,7 +111,9 @@ class GPT(nn.Module):
         if cache is not None:
             positions, mask = cache.positions(length), cache.mask(length)
         elif document_ids is not None:
-            mask = document_mask(document_ids)
+            mask = document_mask(document_ids, causal=self.config.is_causal)
+        elif not self.config.is_causal:
+            mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=token_ids.device)
 
         hidden = self._embed(token_ids)  # [B, T, D]
         if self.positions is not None:
@@ -188,6 +191,8 @@ class GPT(nn.Module):
         positions: Tensor | None,
         cache: Cache | None,
     ) -> None:
+        if cache is not None and not self.config.is_causal:
+            raise UsageError("This model looks at the whole text, so it cannot continue one.")
         if cache is not None and (document_ids is not None or positions is not None):
             raise ValueError("a cache fixes documents and positions; they cannot be given as well")
         end = length if cache is None else length + cache.longest

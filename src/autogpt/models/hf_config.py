@@ -133,6 +133,7 @@ def read_sizes(config: Mapping[str, Any]) -> dict[str, Any]:
         "norm_eps": read(config, "rms_norm_eps", float, default=1e-6),
         "tie_word_embeddings": read(config, "tie_word_embeddings", bool, default=False),
         "initializer_range": read(config, "initializer_range", float, default=0.02),
+        "is_causal": read(config, "is_causal", bool, default=True),
         **read_special_tokens(config),
     }
 
@@ -226,5 +227,7 @@ def shared_fields(config: GPTConfig) -> dict[str, Any]:
         "bos_token_id": config.bos_token_id,
         "eos_token_id": list(eos) if isinstance(eos, tuple) else eos,
         "pad_token_id": config.pad_token_id,
-        "use_cache": True,
+        "use_cache": config.is_causal,
+        # transformers 4.57 and 5 read it too, and build the mask accordingly.
+        **({} if config.is_causal else {"is_causal": False}),
     }

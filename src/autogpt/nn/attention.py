@@ -73,13 +73,18 @@ def causal_mask(
     return key_position <= query_position[:, None]
 
 
-def document_mask(document_ids: Int[Tensor, "B T"]) -> Bool[Tensor, "B 1 T T"]:
-    """Return a causal mask that also keeps the documents packed into one row apart.
+def document_mask(
+    document_ids: Int[Tensor, "B T"], *, causal: bool = True
+) -> Bool[Tensor, "B 1 T T"]:
+    """Return a mask that keeps the documents packed into one row apart.
 
     Args:
         document_ids: Any number for each token, equal within a document.
+        causal: Whether tokens look back only.
     """
     same = document_ids[:, :, None] == document_ids[:, None, :]  # [B, T, T]
+    if not causal:
+        return same[:, None]
     length = document_ids.shape[1]
     return (same & causal_mask(length, length, device=document_ids.device))[:, None]
 

@@ -61,14 +61,14 @@ class Span(NamedTuple):
         tokens: Which of their new tokens; ``WHOLE`` for all.
         key: What the rows hold, up to the last of these tokens, without padding.
         value: Likewise.
-        mask: Where the tokens may look; None is causal.
+        mask: Where the tokens may look, in all rows or in each; None is causal.
     """
 
     rows: slice
     tokens: slice
     key: Float[Tensor, "B K S E"]
     value: Float[Tensor, "B K S E"]
-    mask: Bool[Tensor, "T S"] | None
+    mask: Bool[Tensor, "*B T S"] | None
 
 
 class Piece(NamedTuple):

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from autogpt.nn.adapters import LoRALinear, project_adapted
+
 __all__ = [
     "GELUNetwork",
     "GatedNetwork",
@@ -107,9 +109,12 @@ def project_together(
 
     One wide product is faster than several narrow ones, forward and twice backward, and sums what
     flows back in fp32. Where no gradient is wanted, joining the weights would cost more than it
-    saves.
+    saves; the same is true of weights that do not learn, and are not joined already.
     """
-    if not layers[0].training:
+    adapted = [layer for layer in layers if isinstance(layer, LoRALinear)]
+    if layers[0].training and len(adapted) == len(layers):
+        return project_adapted(hidden, adapted)
+    if adapted or not layers[0].training or not layers[0].weight.requires_grad:
         return tuple(layer(hidden) for layer in layers)
     sizes = [layer.out_features for layer in layers]
     weight = torch.cat(tuple(layer.weight for layer in layers))

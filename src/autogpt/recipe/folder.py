@@ -17,6 +17,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from autogpt.core.budget import parse_budget
 from autogpt.core.config import from_mapping, merge, to_mapping
@@ -24,7 +25,7 @@ from autogpt.core.errors import RunError, UsageError
 from autogpt.core.files import explain_os_errors, fsync_folder
 from autogpt.models.gpt import GPTConfig
 from autogpt.models.presets import build_config
-from autogpt.recipe.settings import Recipe, read_recipe, write_recipe
+from autogpt.recipe.settings import FinetuneRecipe, Recipe, read_recipe, write_recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.training import checkpoints, record
 
@@ -108,12 +109,16 @@ def begin(out: Path) -> None:
         )
 
 
-def go_on(out: Path, given: Mapping[str, object]) -> Recipe | None:
+R = TypeVar("R", Recipe, FinetuneRecipe)
+
+
+def go_on(out: Path, given: Mapping[str, object], *, kind: type[R]) -> R | None:
     """Return the recipe of the run in ``out``, with what may still change taken from ``given``.
 
     Args:
         out: The run folder.
         given: The settings the user named this time.
+        kind: Of recipe.
 
     Returns:
         None if no run was begun there.
@@ -129,8 +134,8 @@ def go_on(out: Path, given: Mapping[str, object]) -> Recipe | None:
             hint=f"Train on from it with --from {out} --budget +10m and another --out.",
         )
     kept = read_recipe(out / RECIPE)
-    changes = check_unchanged(out, kept, given, may_change=_MAY_CHANGE)
-    return from_mapping(Recipe, merge(kept, changes))
+    changes = check_unchanged(out, kept, given, may_change=_MAY_CHANGE, kind=kind)
+    return from_mapping(kind, merge(kept, changes))
 
 
 def with_whole_budget(
@@ -168,6 +173,7 @@ def check_unchanged(
     given: Mapping[str, object],
     *,
     may_change: Collection[str],
+    kind: type[Recipe] | type[FinetuneRecipe] = Recipe,
 ) -> dict[str, object]:
     """Return what ``given`` changes of the settings of the run in ``out``.
 
@@ -176,11 +182,12 @@ def check_unchanged(
         kept: Its settings, everything decided.
         given: The settings the user named.
         may_change: Settings, and rooms of settings, that are not bound.
+        kind: Of recipe.
 
     Raises:
         RunError: If it changes anything else.
     """
-    asked = to_mapping(from_mapping(Recipe, given))
+    asked = to_mapping(from_mapping(kind, given))
     changes: dict[str, object] = {}
     for path in _leaves(given):
         where, old, new = ".".join(path), _at(kept, path), _at(asked, path)
@@ -192,8 +199,8 @@ def check_unchanged(
                 "any more.",
                 hint="Leave it out to go on, or train into another folder.",
             )
-        room, name = path
-        changes = merge(changes, {room: {name: new}})
+        *rooms, name = path
+        changes = merge(changes, {rooms[0]: {name: new}} if rooms else {name: new})
     return changes
 
 
@@ -212,7 +219,7 @@ def model_config(out: Path, recipe: Recipe) -> GPTConfig:
     )
 
 
-def save_recipe(out: Path, recipe: Recipe) -> None:
+def save_recipe(out: Path, recipe: Recipe | FinetuneRecipe) -> None:
     """Write ``recipe.toml``."""
     write_recipe(out / RECIPE, recipe)
 

@@ -16,7 +16,7 @@ from autogpt.core.config import dump_toml, from_mapping, merge, to_mapping
 from autogpt.core.errors import UsageError
 from autogpt.core.files import write_text
 from autogpt.core.progress import Progress
-from autogpt.core.units import format_count, format_duration
+from autogpt.core.units import format_count
 from autogpt.data.batches import Batches
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.evaluation.report import Command
@@ -25,6 +25,7 @@ from autogpt.models.card import Sample, model_card
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.recipe import folder, plan_page, planning
+from autogpt.recipe.account import Account
 from autogpt.recipe.fork import fork
 from autogpt.recipe.prepare import Prepared, prepare
 from autogpt.recipe.rescue import RunRescue
@@ -109,7 +110,7 @@ def train(  # noqa: PLR0913 - each is spelled out for the user
         run = _Run(Path(out), names, shown, track, world, begun=begun)
         kept = None
         if resume and world.leads:
-            kept = folder.go_on(run.out, given)
+            kept = folder.go_on(run.out, given, kind=Recipe)
             if kept is None and from_run is None:
                 shown.say(f"nothing to resume in {str(out)!r}: beginning")
         elif world.leads:
@@ -314,35 +315,19 @@ class _Run:
         if budget_s is not None:
             looks = min(looks, int(_VALIDATION_SHARE * budget_s / look_s))
 
-        def show(entry: record.Entry, share: float) -> None:
-            if log is None:
-                return
-            log.log(entry)
-            trackers.log(entry)
-            self._meter.sample()
-            if entry.kind == "validation":
-                self._shown.say(_validation_line(entry))
-                return
-            left = (1 - share) / share * trainer.at.train_s if share else None
-            speed = format_count(entry.tokens_per_s or 0)
-            self._shown.update(
-                share, f"step {entry.step}  loss {entry.loss:.3f}  {speed} tokens/s", left_s=left
-            )
+        account = Account(log, trackers, self._meter, self._shown)
 
-        def checkpoint(state: RunState, tensors: Mapping[str, torch.Tensor]) -> None:
-            spent = state.energy_kwh + self._meter.stop().kwh
-            size = log.size_bytes if log is not None else None
-            state = replace(state, energy_kwh=spent, record_bytes=size)
-            saver.save(state, tensors)
+        def show(entry: record.Entry, share: float) -> None:
+            account.entry(entry, share, train_s=trainer.at.train_s)
 
         hooks = Hooks(
             entry=show,
             validate=lambda model: evaluate(
                 model, prepared.validation, context_length=length, layout=trainer.layout
             ),
-            checkpoint=checkpoint,
+            checkpoint=lambda state, tensors: saver.save(account.state(state), tensors),
             checkpoint_due=saver.due,
-            stepped=log.note if log is not None else lambda *_: None,
+            stepped=account.stepped,
         )
         mark = time.perf_counter()
         left_s = None if left_s is None else world.agreed(max(1.0, left_s))
@@ -372,6 +357,8 @@ class _Run:
         """Save the model, let it write, and report; the leading process does."""
         mark = time.perf_counter()
         model, at = trainer.model, trainer.at
+        assert isinstance(model, GPT)  # as _trainer built it
+        assert measured.bits_per_byte is not None  # it was measured on text
         where = self.out / folder.MODEL
         others_bytes = self._world.summed(0 if self._world.leads else peak_rss_bytes())
         samples: tuple[Sample, ...] = ()
@@ -430,13 +417,6 @@ def _seconds_of_a_look(trainer: Trainer, prepared: Prepared) -> float:
     """Return about how long the validation split takes: a third of as many training tokens."""
     warmth = trainer.warmth or trainer.warm_up()
     return warmth.part_s / 3 * len(prepared.validation) / trainer.tokens_per_part
-
-
-def _validation_line(entry: record.Entry) -> str:
-    return (
-        f"validation after step {entry.step} ({format_duration(entry.elapsed_s)}): "
-        f"loss {entry.loss:.4f}, {entry.bits_per_byte:.4f} bits per byte"
-    )
 
 
 def _next_commands(out: Path) -> tuple[Command, ...]:

@@ -3,7 +3,7 @@
 ::
 
     run/anomalies/step-00000120/
-        batch.safetensors      token ids of the suspected micro-batch: inputs, targets, documents
+        batch.safetensors      the suspected micro-batch: inputs, targets and what else it has
         diagnosis.json         what went wrong, where, and the text
 """
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from autogpt.core.files import open_atomic, write_json
 from autogpt.core.progress import Progress
 from autogpt.recipe import folder
-from autogpt.recipe.settings import Recipe
+from autogpt.recipe.settings import FinetuneRecipe, Recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.training.checkpoints import RunState
 from autogpt.training.diagnosis import Diagnosis
@@ -43,7 +43,12 @@ class RunRescue:
     """
 
     def __init__(
-        self, out: Path, recipe: Recipe, saver: SharedSaver, tokenizer: Tokenizer, shown: Progress
+        self,
+        out: Path,
+        recipe: Recipe | FinetuneRecipe,
+        saver: SharedSaver,
+        tokenizer: Tokenizer,
+        shown: Progress,
     ) -> None:
         self._out, self._recipe, self._saver = out, recipe, saver
         self._tokenizer, self._shown = tokenizer, shown
@@ -62,9 +67,8 @@ class RunRescue:
         name = f"step-{step:08d}" + f"-rank-{rank}" * (rank > 0)
         where = self._out / ANOMALIES / name
         batch = diagnosis.batch
-        tensors = {"inputs": batch.inputs, "targets": batch.targets}
-        if batch.document_ids is not None:
-            tensors["documents"] = batch.document_ids
+        parts = {name: getattr(batch, name) for name in batch.__dataclass_fields__}
+        tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
         with open_atomic(where / "batch.safetensors") as file:
             file.write(safetensors.torch.save(tensors))
         facts = {

@@ -5,21 +5,33 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from autogpt.core.config import dump_toml, read_toml, to_mapping
 from autogpt.core.errors import ConfigError
 from autogpt.core.files import write_text
 from autogpt.data.clean import CleanConfig
+from autogpt.data.examples import ExamplesConfig
 from autogpt.data.readers import ReadConfig
 from autogpt.models.presets import ModelConfig
+from autogpt.nn.adapters import LoRAConfig
 from autogpt.tokenizer.training import TokenizerConfig
 from autogpt.training.kernels import KernelConfig
 from autogpt.training.layout import ParallelConfig
 from autogpt.training.trainer import TrainingConfig
 
-__all__ = ["FORMAT", "OriginConfig", "Recipe", "read_recipe", "write_recipe"]
+__all__ = [
+    "FORMAT",
+    "FinetuneConfig",
+    "FinetuneRecipe",
+    "OriginConfig",
+    "Recipe",
+    "read_recipe",
+    "write_recipe",
+]
 
 FORMAT = 1
 
@@ -61,7 +73,75 @@ class Recipe:
     origin: OriginConfig = field(default_factory=OriginConfig)
 
 
-def write_recipe(path: Path, recipe: Recipe) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinetuneConfig:
+    """What a fine-tuning run does.
+
+    Attributes:
+        task: As in ``recipe.teaching.TEACHERS``.
+        base: The model it begins with; ``new`` for one that is sized for the data.
+        method: ``full`` steps every weight, ``lora`` adapters beside frozen ones.
+        epochs: Passes over the examples, unless the budget ends first; None: 3, of a new model as
+            many as the budget allows.
+        patience: Looks at the validation examples without a lower loss, after which it ends; 0:
+            never.
+        context_length: Tokens that a row holds; None: what the longest example needs, from 128 to
+            1,024. Longer examples are cut.
+        validation_share: Of the examples that are held out where no validation file is given.
+        beta: How strongly preferences hold a model to what it was.
+    """
+
+    task: str = "text"
+    base: str = "new"
+    method: Literal["full", "lora"] = "full"
+    epochs: float | None = None
+    patience: int = 3
+    context_length: int | None = None
+    validation_share: float = 0.1
+    beta: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            ConfigError: If a setting is out of its range.
+        """
+        if self.method not in ("full", "lora"):
+            raise ConfigError(f"method = {self.method!r} is unknown, expected full or lora.")
+        if self.method == "lora" and self.base == "new":
+            raise ConfigError(
+                "method = 'lora' needs a model that knows something already; a new one does not.",
+                hint="Use --method full, or name a model.",
+            )
+        if self.epochs is not None and not 0 < self.epochs < math.inf:
+            raise ConfigError(f"epochs = {self.epochs} must be positive.")
+        if self.patience < 0:
+            raise ConfigError(f"patience = {self.patience} must not be negative.")
+        if self.context_length is not None and self.context_length < 8:
+            raise ConfigError(f"context_length = {self.context_length} must be at least 8.")
+        if not 0 < self.validation_share < 1:
+            raise ConfigError(
+                f"validation_share = {self.validation_share} must be between 0 and 1."
+            )
+        if not 0 < self.beta < math.inf:
+            raise ConfigError(f"beta = {self.beta} must be positive.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinetuneRecipe:
+    """Every setting of a fine-tuning run; ``tokenizer`` and ``model`` are of a new model alone."""
+
+    seed: int = 0
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    examples: ExamplesConfig = field(default_factory=ExamplesConfig)
+    lora: LoRAConfig = field(default_factory=LoRAConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    kernels: KernelConfig = field(default_factory=KernelConfig)
+
+
+def write_recipe(path: Path, recipe: Recipe | FinetuneRecipe) -> None:
     """Write a recipe as TOML, atomically.
 
     Raises:

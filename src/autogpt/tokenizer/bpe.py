@@ -163,6 +163,13 @@ class Tokenizer:
             ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
             return Encoded(np.concatenate(rows), ends)
 
+    def encode_ends(self, text: str) -> tuple[TokenIds, npt.NDArray[np.int64]]:
+        """Return the ids of ``text``, and for each where in it the token ends, in characters.
+
+        Lone surrogates count as U+FFFD. Slower than ``encode``.
+        """
+        return self._encoder.encode_ends(_SURROGATES.sub(_replaced, text))
+
     def encode_bytes(self, data: bytes) -> list[int]:
         """Return ids that ``decode_bytes`` turns into ``data`` again, whatever bytes it has."""
         return self.encode(data.decode("utf-8", "surrogateescape"))
@@ -293,6 +300,10 @@ class Tokenizer:
             "errors": "replace",
             "chat_template": roles.chat_template,
         }
+
+
+def _replaced(found: re.Match[str]) -> str:
+    return "\ufffd" * len(found[0])
 
 
 class StreamDecoder:

@@ -1,19 +1,21 @@
 """Conversations as text and as token ids: the ChatML template, and any model's own.
 
 The text agrees with ``apply_chat_template`` of ``transformers`` (2026); how a template is kept
-from doing harm is in ``sandbox.py``. What to say in a conversation is up to the caller.
+from doing harm is in ``sandbox.py``, which tokens of a conversation are learned in ``lessons.py``.
+What to say in a conversation is up to the caller.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from autogpt.core.messages import Message, TemplateMessage
 from autogpt.tokenizer.sandbox import render_template
 
-__all__ = ["CHAT_TEMPLATE", "encode_chat", "render"]
+__all__ = ["CHAT_TEMPLATE", "ChatTokenizer", "Disguise", "encode_chat", "render"]
 
 CHAT_TEMPLATE = (
     "{%- for message in messages %}"
@@ -79,36 +81,63 @@ def encode_chat(
     Raises:
         CheckpointError, UsageError: As ``render``.
     """
-    specials = sorted(filter(None, tokenizer.special_ids), key=len, reverse=True)
-    special = re.compile(f"({'|'.join(map(re.escape, specials)) or '(?!)'})")
     turns = [_turn(message) for message in messages]
-    stand_in = _absent_from(turn["content"] for turn in turns)
-    hidden: list[TemplateMessage] = [
-        {
-            "role": turn["role"],
-            "content": special.sub(lambda f: _hide(f[0], stand_in), turn["content"]),
-        }
-        for turn in turns
-    ]
+    disguise = Disguise.of(turns, tokenizer.special_ids)
     text = render(
-        hidden, template=template, add_generation_prompt=add_generation_prompt, tokens=tokens
+        disguise.put_on(turns),
+        template=template,
+        add_generation_prompt=add_generation_prompt,
+        tokens=tokens,
     )
     ids: list[int] = []
-    for part in filter(None, special.split(text)):
-        if part in tokenizer.special_ids:
-            ids.append(tokenizer.special_ids[part])
+    for piece in disguise.pieces(text):
+        if piece in tokenizer.special_ids:
+            ids.append(tokenizer.special_ids[piece])
         else:
-            ids += tokenizer.encode(part.replace(stand_in, ""))
+            ids += tokenizer.encode(disguise.take_off(piece))
     return ids
+
+
+@dataclass(frozen=True, slots=True)
+class Disguise:
+    """What keeps special tokens that messages spell from being taken for the template's own.
+
+    Attributes:
+        special: Finds special tokens, as a group.
+        stand_in: What stands in the middle of a disguised one; no message contains it.
+    """
+
+    special: re.Pattern[str]
+    stand_in: str
+
+    @classmethod
+    def of(cls, turns: Sequence[TemplateMessage], special: Iterable[str]) -> Disguise:
+        """Return the disguise for these turns and these special tokens."""
+        longest_first = sorted(filter(None, special), key=len, reverse=True)
+        pattern = re.compile(f"({'|'.join(map(re.escape, longest_first)) or '(?!)'})")
+        return cls(pattern, _absent_from(turn["content"] for turn in turns))
+
+    def put_on(self, turns: Sequence[TemplateMessage]) -> list[TemplateMessage]:
+        """Return the turns with each special token in them broken in two."""
+        return [
+            {"role": turn["role"], "content": self.special.sub(self._broken, turn["content"])}
+            for turn in turns
+        ]
+
+    def pieces(self, text: str) -> list[str]:
+        """Return a rendered text as special tokens and what stands between them, in order."""
+        return [piece for piece in self.special.split(text) if piece]
+
+    def take_off(self, piece: str) -> str:
+        """Return a piece as it was meant."""
+        return piece.replace(self.stand_in, "")
+
+    def _broken(self, found: re.Match[str]) -> str:
+        return found[0][0] + self.stand_in + found[0][1:]
 
 
 def _turn(message: Message | TemplateMessage) -> TemplateMessage:
     return message.to_dict() if isinstance(message, Message) else message
-
-
-def _hide(special: str, stand_in: str) -> str:
-    """Break a special token in two, so that it reads as text until ``stand_in`` is taken out."""
-    return special[0] + stand_in + special[1:]
 
 
 def _absent_from(texts: Iterable[str]) -> str:

@@ -94,6 +94,17 @@ class Encoder:
             np.frombuffer(starts, dtype="<u8").astype(np.int64)[1:],
         )
 
+    def encode_ends(self, text: str) -> tuple[TokenIds, npt.NDArray[np.int64]]:
+        """Return the ids of one text, and for each where in the text it ends, in characters.
+
+        Some tokenizers do not count white space at the end of a token as a part of it.
+        """
+        with self._lock:
+            self._slow.encode_special_tokens = True
+            encoding = self._slow.encode(text, add_special_tokens=False)
+        ends = np.array([end for _, end in encoding.offsets], dtype=np.int64)
+        return np.array(encoding.ids, dtype=np.int32), ends
+
     @cached_property
     def _is_ours(self) -> bool:
         """Whether text is split as ours is: what was proven and tested is about that."""

@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from autogpt.data.batches import Batch
-from autogpt.models.gpt import GPT
+from autogpt.data.batches import Learnable
+from autogpt.models.trainable import Trainable
 from autogpt.training.kernels import eager
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -34,12 +35,12 @@ class Diagnosis:
 
     where: str
     part: int
-    batch: Batch
+    batch: Learnable
     loss: float
 
 
 def diagnose(
-    model: GPT, parts: Sequence[tuple[int, Batch]], loss: Callable[[Batch], Tensor]
+    model: Trainable, parts: Sequence[tuple[int, Learnable]], loss: Callable[[Any], Tensor]
 ) -> Diagnosis:
     """Compute a step again and look at everything on the way; gradients are thrown away.
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, cast
 
 import psutil
@@ -26,10 +27,11 @@ from torch import Tensor
 from autogpt.core.errors import ConfigError
 from autogpt.core.hardware import cpp_compiler, has_python_headers, usable_cores
 from autogpt.core.memo import recall, remember
-from autogpt.data.batches import Batch
-from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.data.batches import Learnable
+from autogpt.models.config import GPTConfig
+from autogpt.models.trainable import Trainable
 from autogpt.nn.attention import FORMS, AttentionForm
-from autogpt.training.objective import next_token_loss
+from autogpt.training.objective import Objective, next_token, next_token_loss
 
 __all__ = [
     "Compiling",
@@ -214,23 +216,22 @@ def obeyed(settings: KernelConfig, *, processes: int = 1) -> Kernels:
     )
 
 
-def loss_of(model: GPT, kernels: Kernels) -> Callable[[Batch], Tensor]:
+def loss_of(
+    model: Trainable, kernels: Kernels, objective: Objective = next_token
+) -> Callable[[Any], Tensor]:
     """Return the function that computes the loss of a micro-batch.
 
     Blocks are compiled one by one: they share their code, so one compilation serves all. The whole
     model compiled at once took twice as long and was 7% faster (docs/log.md).
     """
     model.attention = kernels.attention
-    head = next_token_loss
     if kernels.compiled:
         for layer in model.layers:
             layer.compile(dynamic=False)
-        head = torch.compile(next_token_loss, dynamic=False)
-
-    def loss(batch: Batch) -> Tensor:
-        return head(model, model(batch.inputs, document_ids=batch.document_ids), batch.targets)
-
-    return loss
+        if objective is next_token:
+            head = torch.compile(next_token_loss, dynamic=False)
+            objective = partial(next_token, head=head)
+    return partial(objective, model)
 
 
 def eager() -> AbstractContextManager[None]:
@@ -241,9 +242,9 @@ def eager() -> AbstractContextManager[None]:
 
 
 def warm_up(
-    model: GPT,
-    batch: Batch,
-    loss: Callable[[Batch], Tensor],
+    model: Trainable,
+    batch: Learnable,
+    loss: Callable[[Any], Tensor],
     kernels: Kernels,
     *,
     alone: bool = True,
@@ -270,7 +271,7 @@ def warm_up(
     return Warmth(compile_s=compile_s, part_s=part_s)
 
 
-def _seconds(model: GPT, batch: Batch, loss: Callable[[Batch], Tensor]) -> float:
+def _seconds(model: Trainable, batch: Learnable, loss: Callable[[Any], Tensor]) -> float:
     begin = time.perf_counter()
     loss(batch).backward()  # type: ignore[no-untyped-call]  # torch's stub
     model.zero_grad(set_to_none=True)

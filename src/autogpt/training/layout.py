@@ -29,7 +29,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from autogpt.core.errors import ConfigError
-from autogpt.models.gpt import GPT
+from autogpt.models.trainable import Trainable
 from autogpt.training import checkpoints
 from autogpt.training.checkpoints import RunState
 from autogpt.training.distributed import World
@@ -90,7 +90,7 @@ class Layout:
         """Return what ``work`` returns, or None if memory ran out."""
         return attempt(work)
 
-    def place(self, model: GPT, dtype: torch.dtype) -> None:
+    def place(self, model: Trainable, dtype: torch.dtype) -> None:
         """Put the model where it is trained."""
         model.to(self.world.device, dtype)
 
@@ -140,10 +140,10 @@ class Layout:
         del shape
         return local
 
-    def rest(self, model: GPT) -> None:
+    def rest(self, model: Trainable) -> None:
         """Let go of what a forward pass without a backward pass has left in memory."""
 
-    def unspread(self, model: GPT) -> GPT:
+    def unspread(self, model: Trainable) -> Trainable:
         """Return a model that is whole in this process, to be given its weights."""
         return model
 

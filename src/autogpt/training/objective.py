@@ -1,18 +1,35 @@
-"""What a model is taught: functions from hidden states and targets to a loss.
+"""What a model is taught: functions from a model and a micro-batch to a loss.
 
-Head and loss are one function, because their fusion saves a pass over the logits, by far the
-largest tensor of a step ([B, T, V]).
+The loss is a mean over what the micro-batch counts as its weight (``data.batches.Learnable``), so
+that micro-batches add up to their step. Head and loss are one function, because their fusion saves
+a pass over the logits, by far the largest tensor of a step ([B, T, V]).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from autogpt.data.batches import Batch
+from autogpt.data.preferences import PairBatch
 from autogpt.models.gpt import GPT
+from autogpt.nn.head_loss import mean_cross_entropy, token_logprobs
 
-__all__ = ["next_token_loss"]
+__all__ = [
+    "Objective",
+    "learned_tokens",
+    "margins",
+    "next_token",
+    "next_token_loss",
+    "preference",
+    "text_logprobs",
+]
+
+Objective = Callable[[Any, Any], Tensor]  # of a model and a micro-batch that suit each other
 
 
 def next_token_loss(
@@ -24,3 +41,63 @@ def next_token_loss(
     """
     logits = model.logits(hidden)  # [B, T, V]
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def next_token(
+    model: GPT, batch: Batch, *, head: Callable[..., Tensor] = next_token_loss
+) -> Float[Tensor, ""]:
+    """Return the mean loss of the tokens to be learned.
+
+    Args:
+        model: The model.
+        batch: Packed text.
+        head: :func:`next_token_loss`, compiled or not.
+    """
+    return head(model, model(batch.inputs, document_ids=batch.document_ids), batch.targets)
+
+
+def learned_tokens(model: GPT, batch: Batch) -> Float[Tensor, ""]:
+    """Return the mean loss of the tokens to be learned, where those are few.
+
+    The same number as :func:`next_token`; prompts and padding cost no logits, and no more than
+    some tokens' logits are held at once. Not for compiling: how many are learned differs.
+    """
+    hidden = model(batch.inputs, document_ids=batch.document_ids)  # [B, T, D]
+    learned = batch.targets != -100
+    return mean_cross_entropy(hidden[learned], _head(model), batch.targets[learned])
+
+
+def text_logprobs(
+    model: GPT, inputs: Int[Tensor, "B T"], targets: Int[Tensor, "B T"]
+) -> Float[Tensor, " B"]:
+    """Return the logarithm of the probability of each row's targets; those of -100 do not count."""
+    learned = targets != -100
+    found = token_logprobs(model(inputs)[learned], _head(model), targets[learned])
+    rows = learned.nonzero()[:, 0]
+    return found.new_zeros(len(inputs)).index_add(0, rows, found)
+
+
+def margins(model: GPT, batch: PairBatch, *, beta: float) -> Float[Tensor, " B"]:
+    """Return how much more a model prefers the chosen answers than its reference did, times beta.
+
+    Both are differences of log-probabilities in nats. Source: Rafailov et al. 2023, "Direct
+    Preference Optimization", equation 7: the difference of two implicit rewards.
+    """
+    gained = text_logprobs(model, batch.inputs, batch.targets) - batch.reference  # [2 B]
+    chosen, rejected = gained.chunk(2)
+    return beta * (chosen - rejected)
+
+
+def preference(model: GPT, batch: PairBatch, *, beta: float) -> Float[Tensor, ""]:
+    """Return the mean loss of pairs: -log sigmoid of their margins (DPO, equation 7).
+
+    Args:
+        model: In training; the reference is what it was before, by its log-probabilities.
+        batch: Pairs of answers.
+        beta: How strongly the model is held to its reference.
+    """
+    return -F.logsigmoid(margins(model, batch, beta=beta)).mean()
+
+
+def _head(model: GPT) -> Tensor:
+    return model.embedding.weight if model.head is None else model.head.weight

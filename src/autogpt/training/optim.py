@@ -25,7 +25,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from autogpt.core.errors import CheckpointError, ConfigError
-from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.models.config import GPTConfig
+from autogpt.models.trainable import Trainable
 from autogpt.training.layout import Layout
 
 __all__ = ["Optimizer", "OptimizerConfig", "muon_cost", "orthogonalize"]
@@ -135,12 +136,15 @@ class Optimizer:
     """Gathers gradients, steps the masters and rounds them into the model.
 
     Args:
-        model: Its weights are updated in place; their dtype is the one to compute in.
+        model: Its weights that require gradients are updated in place; their dtype is the one to
+            compute in. Others stay as they are, and have no master.
         config: How.
         layout: How the model lies in the processes that train it.
     """
 
-    def __init__(self, model: GPT, config: OptimizerConfig, layout: Layout | None = None) -> None:
+    def __init__(
+        self, model: Trainable, config: OptimizerConfig, layout: Layout | None = None
+    ) -> None:
         self._config = config
         self._layout = layout or Layout()
         self._steps = 0
@@ -168,12 +172,13 @@ class Optimizer:
         self._empty = False
 
     @torch.no_grad()
-    def step(self, *, scale: float, parts: int = 1) -> float:
+    def step(self, *, scale: float, parts: float = 1) -> float:
         """Apply what was gathered at ``scale`` times the peak learning rates.
 
         Args:
             scale: Of the learning rates, 0 to 1.
-            parts: How often gradients were gathered, in all processes; the mean is applied.
+            parts: How often gradients were gathered, in all processes, each time by its weight;
+                the mean is applied.
 
         Returns:
             The norm of the mean gradient before it was clipped. Where it is no finite number,
@@ -230,7 +235,7 @@ class Optimizer:
         self._round()
 
     @torch.no_grad()
-    def give_masters(self, model: GPT) -> None:
+    def give_masters(self, model: Trainable) -> None:
         """Turn ``model`` to fp32 with the masters as its weights; training ends with this.
 
         Args:
@@ -286,11 +291,14 @@ class Optimizer:
         )
 
 
-def _stacks(model: GPT, config: OptimizerConfig, layout: Layout) -> list[_Stack]:
+def _stacks(model: Trainable, config: OptimizerConfig, layout: Layout) -> list[_Stack]:
     """Group the weights by shape, method and decay, in the order the model names them."""
     groups: dict[tuple[torch.Size, bool], list[tuple[str, nn.Parameter]]] = defaultdict(list)
+    in_blocks = {id(weight) for weight in model.layers.parameters()}
     for name, weight in model.named_parameters():
-        groups[weight.shape, name.startswith("layers.") and weight.ndim == 2].append((name, weight))
+        if weight.requires_grad:
+            is_matrix = id(weight) in in_blocks and weight.ndim == 2
+            groups[weight.shape, is_matrix].append((name, weight))
     decay = _USUAL_DECAY if config.weight_decay is None else config.weight_decay
     masters = [
         torch.stack([layout.local(weight.detach()).float() for _, weight in members])

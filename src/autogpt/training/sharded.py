@@ -25,6 +25,7 @@ from torch.distributed.tensor import DTensor, Shard
 
 from autogpt.core.errors import ConfigError
 from autogpt.models.gpt import GPT
+from autogpt.models.trainable import Trainable
 from autogpt.training import checkpoints, sharded_checkpoints
 from autogpt.training.checkpoints import RunState
 from autogpt.training.distributed import World
@@ -51,8 +52,18 @@ class Sharded(Layout):
         """Return what ``work`` returns; the others wait for this one in the middle of it."""
         return work()
 
-    def place(self, model: GPT, dtype: torch.dtype) -> None:
-        """Shard the model block by block; gradients are summed in fp32, and not divided."""
+    def place(self, model: Trainable, dtype: torch.dtype) -> None:
+        """Shard the model block by block; gradients are summed in fp32, and not divided.
+
+        Raises:
+            ConfigError: If it is not a GPT of which all weights are trained.
+        """
+        if not isinstance(model, GPT) or not all(w.requires_grad for w in model.parameters()):
+            raise ConfigError(
+                "Only a whole language model can be trained in shards, not a part of one or one "
+                "with another head.",
+                hint="Set parallel.strategy=replicate.",
+            )
         super().place(model, dtype)
         policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
         for module in (*model.layers, model):
@@ -143,12 +154,12 @@ class Sharded(Layout):
         """Return the whole of a tensor of which every process holds some rows."""
         return cast(DTensor, self.named(local, shape)).full_tensor()
 
-    def rest(self, model: GPT) -> None:
+    def rest(self, model: Trainable) -> None:
         """Free the weights that the root module holds whole after a forward pass."""
         if isinstance(model, FSDPModule):  # not the whole one that a run ends with
             model.reshard()
 
-    def unspread(self, model: GPT) -> GPT:
+    def unspread(self, model: Trainable) -> Trainable:
         """Return a whole model of the same form; the sharded one is left behind."""
         return GPT(model.config, attention=model.attention).to(self.world.device)
 

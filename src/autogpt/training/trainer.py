@@ -17,20 +17,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from autogpt.core.budget import parse_budget
 from autogpt.core.errors import ConfigError
 from autogpt.core.interrupts import stop_requests
-from autogpt.data.batches import Batch, Batches
-from autogpt.models.gpt import GPT
+from autogpt.data.batches import BatchSource, Learnable
+from autogpt.models.trainable import Trainable
 from autogpt.training.anomalies import StepError
 from autogpt.training.checkpoints import RunState, restore_random_state
 from autogpt.training.kernels import Kernels, Warmth, loss_of, warm_up
 from autogpt.training.layout import Layout
 from autogpt.training.memory import smaller_part
+from autogpt.training.objective import Objective, next_token
 from autogpt.training.optim import Optimizer, OptimizerConfig
 from autogpt.training.record import Entry
 from autogpt.training.recovery import Rescue, recover
@@ -110,13 +111,16 @@ class Hooks:
         validate: Measures the model as it is.
         checkpoint: Makes the run durable, perhaps only after it has returned.
         checkpoint_due: Whether it is time to, where ``checkpoint_every`` does not say.
+        enough: Whether to end before the budget does; asked after each look at the validation
+            split.
         stepped: Called after each step with its number, from 0, and its rate, of the peak.
     """
 
     entry: Callable[[Entry, float], None]
-    validate: Callable[[GPT], Measured]
+    validate: Callable[[Any], Measured]
     checkpoint: Callable[[RunState, Mapping[str, Tensor]], None]
     checkpoint_due: Callable[[], bool] = lambda: False
+    enough: Callable[[], bool] = lambda: False
     stepped: Callable[[int, float], None] = lambda *_: None
 
 
@@ -131,21 +135,24 @@ class Trainer:
     """One model in training.
 
     Args:
-        model: Trained in place; turned to the dtype to compute in until :meth:`finish`.
+        model: Trained in place, as far as its weights require gradients; turned to the dtype to
+            compute in until :meth:`finish`.
         batches: Micro-batches, by their number.
         config: With its batch sizes decided.
         kernels: How to compute.
+        objective: What is learned.
         rescue: Where to turn when a step goes wrong; without it, the run ends then.
         layout: How the model lies in the processes that train it.
     """
 
     def __init__(
         self,
-        model: GPT,
-        batches: Batches,
+        model: Trainable,
+        batches: BatchSource,
         config: TrainingConfig,
         kernels: Kernels,
         *,
+        objective: Objective = next_token,
         rescue: Rescue | None = None,
         layout: Layout | None = None,
     ) -> None:
@@ -159,7 +166,7 @@ class Trainer:
         self.layout.share(self._parts)  # or tell that they cannot be dealt out
         self.layout.place(model.train(), kernels.torch_dtype)
         self.optimizer = Optimizer(model, config, self.layout)
-        self.loss = loss_of(model, kernels)
+        self.loss = loss_of(model, kernels, objective)
 
     @property
     def tokens_per_step(self) -> int:
@@ -203,8 +210,8 @@ class Trainer:
             validations: Looks at the validation split on the way, at most.
 
         Returns:
-            Whether the budget was spent; otherwise the user asked to stop, and a checkpoint is
-            written.
+            Whether it is done: the budget was spent, or it was enough; otherwise the user asked to
+            stop, and a checkpoint is written.
 
         Raises:
             RunError: If the loss is no number or leaps, again and again (see ``recovery``).
@@ -234,14 +241,16 @@ class Trainer:
                 if pace.validation_due(share) and not done:
                     hooks.entry(self.validated(hooks.validate(self.model)), share)
                     self._spend(begin)
+                    if self.layout.world.agreed(hooks.enough()):
+                        return True
                 begin = time.perf_counter()
                 if self.layout.world.agreed(pace.checkpoint_due(self.at, hooks)) and not done:
                     hooks.checkpoint(self.at, self.optimizer.state())
                     self._spend(begin)
         return True
 
-    def finish(self) -> GPT:
-        """Return the whole model with its fp32 weights."""
+    def finish(self) -> Trainable:
+        """Return the whole model with its fp32 weights, in evaluation mode."""
         self.model = self.layout.unspread(self.model)
         self.optimizer.give_masters(self.model)
         return self.model.eval()
@@ -253,32 +262,49 @@ class Trainer:
             StepError: If the step would do harm; the model is as it was before.
             ResourceError: If memory does not suffice for one row at a time.
         """
-        loss = self.layout.world.summed(self._tried(self._gather))
+        loss, parts = self.layout.world.summed_each(*self._tried(self._gather))
+        loss = loss * (self._parts / parts) if parts else math.nan
         watch = self.at.watch
         try:
             watch.check_loss(loss)
-            norm = self.optimizer.step(scale=rate * watch.rate_scale, parts=self._parts)
+            norm = self.optimizer.step(scale=rate * watch.rate_scale, parts=parts)
             watch.check_norm(norm, loss=loss)
         finally:
             self.optimizer.forget()
         self.at = replace(self.at, watch=watch.after_good(loss))
         return loss, norm
 
-    def parts(self) -> Iterator[tuple[int, Batch]]:
+    def parts(self) -> Iterator[tuple[int, Learnable]]:
         """Yield this process's micro-batches of the next step by their number."""
-        first, device = self.at.tokens // self.tokens_per_part, self.layout.world.device
-        for part in self.layout.share(self._parts):
-            yield first + part, self._batches[first + part].to(device)
+        device = self.layout.world.device
+        for part in self._numbers():
+            yield part, self._batches[part].to(device)
 
-    def _gather(self) -> float:
-        """Gather this process's gradients of a step and return its share of the loss."""
-        losses = []
-        for _, batch in self.parts():
-            loss = self.loss(batch)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
+    def _numbers(self) -> range:
+        """Return the numbers of this process's micro-batches of the next step."""
+        first, share = self.at.tokens // self.tokens_per_part, self.layout.share(self._parts)
+        return range(first + share.start, first + share.stop)
+
+    def _gather(self) -> tuple[float, float]:
+        """Gather this process's gradients of a step, each micro-batch by its weight.
+
+        Returns:
+            Its share of the loss, and the sum of the weights; a micro-batch in which everything
+            is learned has the weight 1.
+        """
+        losses, weights = [], []
+        for part in self._numbers():
+            batch = self._batches[part]
+            weight = batch.weight / self.tokens_per_part
+            if weight == 0:  # there is nothing to take a mean over
+                continue
+            loss = self.loss(batch.to(self.layout.world.device))
+            (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
             self.optimizer.gather()
             losses.append(loss.detach())
-        return sum(float(loss) / self._parts for loss in losses)
+            weights.append(weight)
+        shares = zip(losses, weights, strict=True)
+        return sum(float(loss) * weight / self._parts for loss, weight in shares), sum(weights)
 
     def _tried(self, work: Callable[[], T]) -> T:
         """Return what ``work`` gives; where memory runs out in any process, all take less of it."""

@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
-from autogpt.data.batches import grouped, windows
+from autogpt.data.batches import Learnable, grouped, windows
 from autogpt.data.shards import TokenShard
-from autogpt.models.gpt import GPT
+from autogpt.models.trainable import Trainable
 from autogpt.training.kernels import eager
 from autogpt.training.layout import Layout
-from autogpt.training.objective import next_token_loss
+from autogpt.training.objective import Objective, next_token
 
-__all__ = ["Measured", "evaluate"]
+__all__ = ["Measured", "evaluate", "mean_loss"]
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The loss on the whole validation split, in nats a token and in bits a byte of text."""
+    """The loss on the whole validation split, in nats a token and in bits a byte of text.
+
+    The latter is None where the loss is not one of tokens.
+    """
 
     loss: float
-    bits_per_byte: float
+    bits_per_byte: float | None
+
+
+def evaluate(
+    model: Trainable, shard: TokenShard, *, context_length: int, layout: Layout | None = None
+) -> Measured:
+    """Measure the loss over the whole shard, every token after the first scored once."""
+    batches = windows(shard, batch_size=_rows(context_length), context_length=context_length)
+    loss, count = mean_loss(model, batches, layout=layout)
+    return Measured(loss, loss * count / math.log(2) / shard.total_bytes)
 
 
 @torch.inference_mode()
-def evaluate(
-    model: GPT, shard: TokenShard, *, context_length: int, layout: Layout | None = None
-) -> Measured:
-    """Measure the loss over the whole shard, every token after the first scored once.
+def mean_loss(
+    model: Trainable,
+    batches: Iterator[Learnable],
+    *,
+    objective: Objective = next_token,
+    layout: Layout | None = None,
+) -> tuple[float, float]:
+    """Return the mean loss over all batches, each by its weight, and the sum of the weights.
 
     A model in training is put back as it was. Of several processes each measures its part.
     """
@@ -38,21 +55,20 @@ def evaluate(
     form, training = model.attention, model.training
     model.attention = "sdpa"
     model.eval()
-    total, count = 0.0, 0
-    batches = windows(shard, batch_size=_rows(context_length), context_length=context_length)
+    total, count = 0.0, 0.0
     with eager():
         for group in grouped(batches, world.size):  # a sharded model is run by all at once
-            batch = group[min(world.rank, len(group) - 1)].to(world.device)
-            hidden = model(batch.inputs, document_ids=batch.document_ids)
-            loss = float(next_token_loss(model, hidden, batch.targets))
-            scored = int((batch.targets != -100).sum()) if world.rank < len(group) else 0
-            total += loss * scored
-            count += scored
+            batch = group[min(world.rank, len(group) - 1)]
+            weight = batch.weight if world.rank < len(group) else 0
+            loss = float(objective(model, batch.to(world.device)))
+            if weight:
+                total += loss * weight
+                count += weight
     layout.rest(model)
     model.attention = form
     model.train(training)
-    total, count = world.summed(total), int(world.summed(count))
-    return Measured(total / count, total / math.log(2) / shard.total_bytes)
+    total, count = world.summed_each(total, count)
+    return total / count, count
 
 
 def _rows(context_length: int) -> int:

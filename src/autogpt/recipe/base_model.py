@@ -1,0 +1,164 @@
+"""What fine-tuning begins with: a model of any kind, or a new one that is sized for the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from autogpt.core.errors import UsageError
+from autogpt.core.refs import resolve
+from autogpt.core.store import holds
+from autogpt.data.shards import TokenShard
+from autogpt.interop.transformers import is_encoder
+from autogpt.models.card import CorpusFacts
+from autogpt.models.checkpoint import load_model, read_config
+from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.models.presets import ModelConfig, build_config
+from autogpt.recipe import folder, planning
+from autogpt.recipe.prepare import Prepared
+from autogpt.recipe.settings import FinetuneRecipe, Recipe
+from autogpt.tokenizer.bpe import Tokenizer
+from autogpt.tokenizer.bpe import train as train_tokenizer
+
+__all__ = ["NEW", "BaseModel", "new_model", "new_tokenizer", "open_base"]
+
+NEW = "new"
+_HELD_OUT = 10  # one text in so many, to say how compressible texts are
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BaseModel:
+    """A model before it is fine-tuned.
+
+    Attributes:
+        name: What the user called it.
+        config: Its switches.
+        tokenizer: Its tokenizer.
+        read: Returns its weights in a dtype ("float32" or "bfloat16"), each time anew.
+    """
+
+    name: str
+    config: GPTConfig
+    tokenizer: Tokenizer
+    read: Callable[[str], GPT]
+
+
+def open_base(reference: str) -> BaseModel:
+    """Open the model that a reference names; its weights are read later.
+
+    Raises:
+        UsageError: If there is no such model, or it is an encoder.
+        CheckpointError: If it is damaged or not supported.
+    """
+    path = resolve(reference)
+    if is_encoder(path):
+        raise UsageError(
+            f"{reference!r} is an encoder, which cannot be fine-tuned here.",
+            hint="Name a decoder, as smollm2-135m-instruct; or 'new'.",
+        )
+    if path.is_dir():
+        deep = not holds(path)  # a stored model was checked when it came
+        return BaseModel(
+            name=reference,
+            config=read_config(path),
+            tokenizer=Tokenizer.load(path),
+            read=lambda dtype: load_model(path, dtype=dtype, deep=deep),  # type: ignore[arg-type]
+        )
+    from autogpt.interop.gguf import open_gguf  # only those who have such a file wait for it
+
+    file = open_gguf(path)
+    return BaseModel(
+        name=reference,
+        config=file.config,
+        tokenizer=file.tokenizer(),
+        read=lambda dtype: file.model(dtype=dtype),  # type: ignore[arg-type]
+    )
+
+
+def new_tokenizer(texts: Sequence[str], recipe: FinetuneRecipe, out: Path) -> Tokenizer:
+    """Return the tokenizer of a new model: that of the run, or one made for the texts."""
+    kept = out / folder.DATA / folder.TOKENIZER
+    if kept.exists():
+        return Tokenizer.load(kept)
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    tokenizer = train_tokenizer(texts, recipe.tokenizer, corpus_bytes=size)
+    tokenizer.save(kept)
+    return tokenizer
+
+
+def new_model(
+    texts: Sequence[str], tokenizer: Tokenizer, recipe: FinetuneRecipe, *, before_s: float
+) -> tuple[BaseModel, FinetuneRecipe]:
+    """Return a model sized for texts and budget, and the recipe that says its sizes.
+
+    Args:
+        texts: What it will learn.
+        tokenizer: Made for them.
+        recipe: With a context length; sizes that are set stay.
+        before_s: Seconds of the budget that are gone.
+    """
+    if recipe.model.hidden_size is None or recipe.model.preset == "auto":
+        recipe = replace(recipe, model=_sized(texts, tokenizer, recipe, before_s=before_s))
+    config = build_config(
+        recipe.model,
+        tokenizer.vocab_size,
+        eos_token_id=tokenizer.eos_id,
+        pad_token_id=tokenizer.pad_id,
+    )
+    return BaseModel(
+        name=NEW, config=config, tokenizer=tokenizer, read=lambda _: GPT(config)
+    ), recipe
+
+
+def _sized(
+    texts: Sequence[str], tokenizer: Tokenizer, recipe: FinetuneRecipe, *, before_s: float
+) -> ModelConfig:
+    """Let the planner choose, as it does for a model that is trained on text."""
+    plain = Recipe(
+        seed=recipe.seed,
+        tokenizer=recipe.tokenizer,
+        model=recipe.model,
+        training=recipe.training,
+        kernels=recipe.kernels,
+    )
+    held_out = texts[::_HELD_OUT]
+    train = [text for place, text in enumerate(texts) if place % _HELD_OUT] or texts
+    prepared = Prepared(
+        tokenizer=tokenizer,
+        train=_shard(train, tokenizer),
+        validation=_shard(held_out, tokenizer),
+        corpus=_no_facts(),
+        tokenizer_config=recipe.tokenizer,
+    )
+    by_steps = recipe.training.max_steps is not None
+    corpus = None if by_steps else planning.look_at(prepared)
+    return planning.decide(plain, prepared, corpus, before_s=before_s).recipe.model
+
+
+def _shard(texts: Sequence[str], tokenizer: Tokenizer) -> TokenShard:
+    pieces = [[*tokenizer.encode(text), tokenizer.pad_id] for text in texts]
+    ends = np.cumsum([0, *map(len, pieces)], dtype=np.uint64)
+    return TokenShard(
+        tokens=np.concatenate([np.array(piece, dtype=np.uint32) for piece in pieces]),
+        starts=ends[:-1],
+        total_bytes=sum(len(text.encode("utf-8", "surrogatepass")) for text in texts),
+        vocab_size=tokenizer.vocab_size,
+    )
+
+
+def _no_facts() -> CorpusFacts:
+    """Return what the planner does not ask for."""
+    return CorpusFacts(
+        sources=(),
+        documents=0,
+        size_bytes=0,
+        train_documents=0,
+        train_bytes=0,
+        train_tokens=0,
+        validation_documents=0,
+        validation_bytes=0,
+        validation_tokens=0,
+    )
