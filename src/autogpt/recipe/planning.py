@@ -50,7 +50,7 @@ __all__ = [
 _AFTER_S = 5.0  # saving, samples and report, where none was timed yet (docs/log.md)
 _AFTER_WEIGHT_S = 5e-8  # more for each weight: written, read again and run for the samples
 _LATER_BYTES = 95 << 20  # what is imported on the way: plots, samples, the report (docs/log.md)
-_COMPILER_BYTES = 25 << 20  # what torch.compile leaves beside it
+_COMPILER_BYTES = 100 << 20  # what torch.compile leaves beside it
 _GPU_TOKENS = 12 * 1024  # of a micro-batch: nanoGPT's on an A100 of 40 GB (2022); not measured
 _SIZES = (  # of the model, written to the recipe: a preset may change with the version
     "hidden_size",
