@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from autogpt.inference.params import SamplingParams
     from autogpt.llm import LLM, load
     from autogpt.recipe import plan, quickstart, train
+    from autogpt.recipe.evaluating import evaluate
 
     __version__: str
 
@@ -58,6 +59,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "assistant",
+    "evaluate",
     "load",
     "plan",
     "pull",
@@ -77,6 +79,7 @@ _MODULES = {
     "autogpt.inference.params": "SamplingParams",
     "autogpt.llm": "LLM load",
     "autogpt.recipe": "plan quickstart train",
+    "autogpt.recipe.evaluating": "evaluate",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -119,7 +119,7 @@ def evaluate(  # noqa: PLR0913 - each flag is spelled out for the user
         to=to,
         limit=limit,
         seed=seed,
-        **({} if window is None else {"window": window}),
+        window=window,
     )
     require(model)
     folder = out if out is not None or json_ else _OUT

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from safetensors.numpy import load as load_arrays
@@ -246,7 +246,9 @@ def _stored_metrics(fields: Mapping[str, Any], arrays: Mapping[str, Any]) -> Ite
         parts = np.asarray(arrays[name], dtype=np.float64)
         if len(parts) != fields["examples"]:
             raise ValueError(f"{name} is of {len(parts)} examples and not {fields['examples']}")
-        better = "lower" if fields["better"][name] == "lower" else "higher"
+        better: Literal["higher", "lower"] = (
+            "lower" if fields["better"][name] == "lower" else "higher"
+        )
         yield Metric(name=name, formula=formula, parts=parts, better=better)
 
 

@@ -98,7 +98,7 @@ def read_items(suite: Suite, path: Path, *, limit: int | None = None) -> list[It
     Raises:
         DataError: If a line is not JSON or lacks a field; or if there is no line.
     """
-    items = []
+    items: list[Item] = []
     for number, line in enumerate(_lines(path), 1):
         if limit is not None and len(items) >= limit:
             break

@@ -67,7 +67,7 @@ class Settings:
         labels: For a model without a head: the labels to choose among; default those in the data.
         to: For translate: the language to translate to; default that of the examples.
         limit: Evaluate the first so many examples only.
-        window: For text: how many tokens the model sees at once, at most its context.
+        window: For text: tokens that the model sees at once, within its context; default 1,024.
         seed: Of intervals, folds and solvers.
     """
 
@@ -79,7 +79,7 @@ class Settings:
     labels: Sequence[str] | None = None
     to: str | None = None
     limit: int | None = None
-    window: int = WINDOW
+    window: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class Settings:
             )
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"The limit is {self.limit}; 1 or more was expected.")
-        if self.window < 2:
+        if self.window is not None and self.window < 2:
             raise UsageError(f"The window is {self.window} tokens; 2 or more was expected.")
         if self.suite is not None and (self.task or self.train):
             raise UsageError(
@@ -329,7 +329,7 @@ def _text(
     if not texts:
         raise DataError(f"There is no text in {' '.join(sources)}.")
     context = model.model.config.max_position_embeddings
-    window = min(settings.window, context)
+    window = min(settings.window or WINDOW, context)
     begin = time.perf_counter()
     total, done, stretches = sum(len(t.encode("utf-8", "replace")) for _, t in texts), 0, []
     for stretch in stretches_of(texts, model.tokenizer, model.score, window=window):

@@ -59,7 +59,8 @@ def translation_metrics(written: Sequence[str], references: Sequence[str]) -> li
         MissingExtraError: If sacrebleu is not installed.
     """
     try:
-        from sacrebleu.metrics import BLEU, CHRF
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
     except ImportError as error:
         raise MissingExtraError("sacrebleu", extra="evaluate", purpose="BLEU") from error
     # force: what ends in " ." is not asked about; data are scored as they are.
