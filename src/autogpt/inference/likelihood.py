@@ -173,7 +173,8 @@ def _shared_length(questions: Sequence[Question], context: int) -> int:
         return 0
     prompts = [list(question.prompt) for question in questions]
     low, high = min(prompts), max(prompts)  # in the order of words: what they share, all share
-    same = next((i for i, pair in enumerate(zip(low, high)) if pair[0] != pair[1]), len(low))
+    pairs = enumerate(zip(low, high, strict=False))
+    same = next((i for i, (one, other) in pairs if one != other), len(low))
     # The last token of each prompt is read in its row: it says what follows.
     same = min([same, *(len(prompt) - 1 for prompt in prompts)])
     return same if same >= _LEAST_SHARED else 0
