@@ -43,9 +43,8 @@ __all__ = ["ExamplesConfig", "ExamplesReport", "read_examples"]
 
 _LOOK_AT = 64
 _PASSAGE_CHARS = 1 << 13  # some 2,000 tokens: fine enough to hold some of a single text out
-_SUFFIXES: dict[str, Format] = FORMATS | dict.fromkeys(
-    (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes", ".bilou", ".ner"), "conll"
-)
+_TAGGED = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes", ".bilou", ".ner")
+_SUFFIXES: dict[str, Format] = FORMATS | dict.fromkeys(_TAGGED, "conll")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
