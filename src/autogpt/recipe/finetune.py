@@ -108,9 +108,10 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
             shown.say(f"nothing to resume in {str(out)!r}: beginning")
         elif kept is None:
             folder.begin(Path(out))
-        run = _Run(Path(out), shown, begun=begun)
-        gathered = gather(names, validation, kept or recipe)
-        return run.run(kept or recipe, gathered, track, resume=kept is not None)
+        recipe = kept or recipe
+        run = _Run(Path(out), shown, patience=recipe.finetune.patience, begun=begun)
+        gathered = gather(names, validation, recipe)
+        return run.run(recipe, gathered, track, resume=kept is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,11 +130,12 @@ class _Run:
     Args:
         out: The run folder, claimed.
         shown: Shows what happens.
+        patience: Looks without a lower loss, after which it is enough.
         begun: When the budget began to run; None: now.
     """
 
-    def __init__(self, out: Path, shown: Progress, *, begun: float | None) -> None:
-        self.out, self._shown = out, shown
+    def __init__(self, out: Path, shown: Progress, *, patience: int, begun: float | None) -> None:
+        self.out, self._shown, self._patience = out, shown, patience
         self._begin = self._mark = time.perf_counter() if begun is None else begun
         self._phases: dict[str, float] = {}
         self._best = Best(out)
@@ -227,9 +229,7 @@ class _Run:
         batches = replace(taught.batches, batch_size=training.micro_batch_size)  # type: ignore[type-var]
         use = kernels.obeyed(recipe.kernels)
         rescue = RunRescue(self.out, recipe, saver, lesson.base.tokenizer, self._shown)
-        trainer = Trainer(
-            model, batches, training, use, objective=taught.objective, rescue=rescue
-        )
+        trainer = Trainer(model, batches, training, use, objective=taught.objective, rescue=rescue)
         saver.tensors = trainer.optimizer.state()
         return trainer
 
@@ -322,7 +322,7 @@ class _Run:
                 self._best.offer(trainer.at.steps, found.loss, trainer.optimizer.state())
             return found
 
-        patience = self._recipe_patience
+        patience = self._patience
         hooks = Hooks(
             entry=show,
             validate=validate,
@@ -355,3 +355,144 @@ class _Run:
         last = looks[-1]
         assert last.loss is not None  # it was finite, or the run had ended
         return Measured(last.loss, last.bits_per_byte)
+
+    # -- after the loop ----------------------------------------------------------------------------
+
+    def _finish(
+        self,
+        trainer: Trainer,
+        recipe: FinetuneRecipe,
+        lesson: _Lesson,
+        gathered: Gathered,
+        measured: Measured,
+    ) -> FinetuneResult:
+        """Save the best weights as a model, and the last ones if those are others; report."""
+        mark, at = time.perf_counter(), trainer.at
+        kept = self._best.kept
+        assert kept is not None  # the last look was offered
+        last = masters(trainer.optimizer.state())
+        if kept.step != at.steps:
+            self._shown.say(f"the best weights are those after step {kept.step}")
+            self._save(recipe, lesson, last, self.out / LAST)
+        model = self._save(recipe, lesson, self._best.load(), self.out)
+        metrics = dict(lesson.teacher.metrics(model, lesson.taught))
+        look = next(
+            entry
+            for entry in reversed(record.read(self.out))
+            if entry.kind == "validation" and entry.step == kept.step
+        )
+        fill = lesson.taught.fill
+        result = FinetuneResult(
+            run=str(self.out),
+            model=str(self.out / folder.MODEL),
+            adapter=str(self.out / adapter_files.FOLDER) if _is_lora(recipe, model) else None,
+            parameters=_count(model),
+            learning=trainer.learning,
+            steps=at.steps,
+            best_step=kept.step,
+            tokens=round(at.tokens * fill),
+            epochs=at.steps * (trainer.config.batch_size or 1) / lesson.taught.rows_in(1),
+            wall_s=at.elapsed_s + time.perf_counter() - mark,
+            train_s=at.train_s,
+            compile_s=self._phases["compile"],
+            tokens_per_s=at.tokens * fill / max(at.train_s, 1e-9),
+            val_loss=kept.loss,
+            val_bits_per_byte=look.bits_per_byte,
+            last_val_loss=measured.loss,
+            peak_rss_bytes=peak_rss_bytes(),
+            metrics=metrics,
+        )
+        energy = self._meter.stop()
+        energy = replace(energy, kwh=energy.kwh + at.energy_kwh)
+        self._phases["save"] = time.perf_counter() - mark
+        write_reports(
+            Told(
+                out=self.out,
+                result=result,
+                recipe=recipe,
+                taught=lesson.taught,
+                gathered=gathered,
+                tokenizer=lesson.base.tokenizer,
+                config=lesson.base.config,
+                energy=energy,
+                phases=self._phases,
+                forecast=read_json(self.out / FORECAST),
+            )
+        )
+        checkpoints.remove_all(self.out)
+        self._best.remove()
+        planning.finishing_took(time.perf_counter() - mark, result.parameters)
+        return replace(result, wall_s=at.elapsed_s + time.perf_counter() - mark)
+
+    def _save(
+        self, recipe: FinetuneRecipe, lesson: _Lesson, tensors: Mapping[str, Tensor], out: Path
+    ) -> Trainable:
+        """Write weights as a model folder, and of LoRA as an adapter; return the whole model."""
+        model = lesson.model
+        if recipe.finetune.method == "lora":
+            model = _model(_in_fp32(recipe), lesson.base, lesson.teacher)
+        model.float()
+        with torch.no_grad():
+            weights = dict(model.named_parameters())
+            for name, tensor in tensors.items():
+                weights[name].copy_(tensor)
+        if _is_lora(recipe, model):
+            adapter_files.save(
+                out / adapter_files.FOLDER,
+                adapter_files.gather(model, {}),
+                lesson.base.config,
+                recipe.lora,
+                base=recipe.finetune.base,
+            )
+        adapters.merge(model)
+        lesson.teacher.save(model.eval(), out / folder.MODEL)
+        return model
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._begin
+
+    def _phase(self, name: str) -> None:
+        """Count the time since the last phase for this one."""
+        now = time.perf_counter()
+        self._phases[name] = self._phases.get(name, 0.0) + now - self._mark
+        self._mark = now
+
+
+def _model(recipe: FinetuneRecipe, base: BaseModel, teacher: Teacher) -> Trainable:
+    """Return what is trained, with the weights of the base."""
+    gpt = base.read(recipe.kernels.dtype)
+    own = {name for name, _ in gpt.named_parameters()}
+    model = teacher.model(gpt)
+    if recipe.finetune.method == "full":
+        return model.requires_grad_(requires_grad=True)
+    adapters.attach(model, recipe.lora, shared=adapter_files.shared(base.config))
+    for name, weight in model.named_parameters():
+        if name not in own and not name.endswith(("lora_a", "lora_b")):
+            weight.requires_grad_(requires_grad=True)  # a head is new, so it learns
+    return model
+
+
+def _in_fp32(recipe: FinetuneRecipe) -> FinetuneRecipe:
+    """Return a recipe whose base is read as precisely as it is stored."""
+    return replace(recipe, kernels=replace(recipe.kernels, dtype="float32"))
+
+
+def _is_lora(recipe: FinetuneRecipe, model: Trainable) -> bool:
+    """Whether there is an adapter that can be used without what is around the model."""
+    return recipe.finetune.method == "lora" and type(model) is GPT
+
+
+def _count(model: Trainable) -> int:
+    """Return the weights of a model, without adapters."""
+    return sum(
+        weight.numel()
+        for name, weight in model.named_parameters()
+        if not name.endswith(("lora_a", "lora_b"))
+    )
+
+
+def _seconds_of_a_look(trainer: Trainer, taught: Taught) -> float:
+    """Return about how long the validation examples take: a third of as many to learn from."""
+    assert trainer.warmth is not None  # measured before
+    places = taught.validation_tokens / max(taught.fill, 0.01)
+    return trainer.warmth.part_s / 3 * places / trainer.tokens_per_part
