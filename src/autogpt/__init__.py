@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from autogpt.core.pull import pull
     from autogpt.inference.params import SamplingParams
     from autogpt.llm import LLM, load
-    from autogpt.recipe import plan, quickstart, train
+    from autogpt.recipe import finetune, plan, quickstart, train
 
     __version__: str
 
@@ -58,6 +58,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "assistant",
+    "finetune",
     "load",
     "plan",
     "pull",
@@ -76,7 +77,7 @@ _MODULES = {
     "autogpt.core.pull": "pull",
     "autogpt.inference.params": "SamplingParams",
     "autogpt.llm": "LLM load",
-    "autogpt.recipe": "plan quickstart train",
+    "autogpt.recipe": "finetune plan quickstart train",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -1,4 +1,4 @@
-"""``autogpt finetune`` end to end: a new model, adapters on it, preferences, stopping and going on."""
+"""``autogpt finetune`` end to end: a new model, adapters on it, preferences, stop and go on."""
 
 from __future__ import annotations
 
@@ -58,8 +58,7 @@ def tuned(model: str, data: Path, out: Path, task: str = "summarize", **more: ob
         task=task,
         out=out,
         settings=settings,
-        progress=Progress(quiet=True),
-        **more,  # type: ignore[arg-type]
+        **{"progress": Progress(quiet=True), **more},  # type: ignore[arg-type]
     )
 
 
@@ -131,13 +130,24 @@ class _StopError(Exception):
     pass
 
 
+class Stopping(Progress):
+    """Ends the run from within, as the reader of a pipe may do, when it says something."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(quiet=True)
+        self._words = words
+
+    def say(self, line: str) -> None:
+        if line.startswith(self._words):
+            raise _StopError
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_resumed_equals_uninterrupted_bit_for_bit(
     base: FinetuneResult,
     pairs: Path,
     room: Path,
     method: str,
-    monkeypatch: pytest.MonkeyPatch,
 ):
     settings = {
         "training": {**SMALL["training"], "checkpoint_every": 2},  # type: ignore[dict-item]
@@ -145,20 +155,12 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
     }
     whole = tuned(base.run, pairs, room / f"whole-{method}", method=method, settings=settings)
     stopped = room / f"stopped-{method}"
-    steps = []
-
-    def at_four(self: object, step: int, rate: float) -> None:
-        steps.append(rate)
-        if step == 3:
-            raise _StopError
-
-    with monkeypatch.context() as patch:
-        patch.setattr("autogpt.recipe.account.Account.stepped", at_four)
-        with pytest.raises(_StopError):
-            tuned(base.run, pairs, stopped, method=method, settings=settings)
+    stop = Stopping("validation after step 4")
+    with pytest.raises(_StopError):
+        tuned(base.run, pairs, stopped, method=method, settings=settings, progress=stop)
     found = checkpoints.latest(stopped)
     assert found is not None
-    assert 0 < checkpoints.state_of(found).steps < 4
+    assert 0 < checkpoints.state_of(found).steps <= 4
     resumed = tuned(base.run, pairs, stopped, method=method, settings=settings, resume=True)
     assert resumed.steps == whole.steps
     assert resumed.val_loss == whole.val_loss
@@ -167,18 +169,10 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
         assert torch.equal(weight, expected[name]), name
 
 
-def test_other_examples_cannot_be_gone_on_with(
-    base: FinetuneResult, room: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_other_examples_cannot_be_gone_on_with(base: FinetuneResult, room: Path):
     data, out = write_pairs(room / "changing.jsonl"), room / "changed"
-
-    def stop(self: object, step: int, rate: float) -> None:
-        raise _StopError
-
-    with monkeypatch.context() as patch:
-        patch.setattr("autogpt.recipe.account.Account.stepped", stop)
-        with pytest.raises(_StopError):
-            tuned(base.run, data, out)
+    with pytest.raises(_StopError):
+        tuned(base.run, data, out, progress=Stopping("validation after step 2"))
     data.write_text(data.read_text().replace("red", "rot"))
     with pytest.raises(RunError, match="other examples"):
         tuned(base.run, data, out, resume=True)
