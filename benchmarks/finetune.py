@@ -53,6 +53,7 @@ class Rows:
 
     @property
     def context_length(self) -> int:
+        """T."""
         return self.inputs.shape[1]
 
     def __getitem__(self, index: int) -> Batch:

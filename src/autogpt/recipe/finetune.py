@@ -226,7 +226,7 @@ class _Run:
         training = forecast.with_batches(
             recipe.training, tokens=taught.tokens, row_tokens=row_tokens
         )
-        batches = replace(taught.batches, batch_size=training.micro_batch_size)  # type: ignore[type-var]
+        batches = replace(taught.batches, batch_size=training.micro_batch_size)
         use = kernels.obeyed(recipe.kernels)
         rescue = RunRescue(self.out, recipe, saver, lesson.base.tokenizer, self._shown)
         trainer = Trainer(model, batches, training, use, objective=taught.objective, rescue=rescue)
@@ -459,17 +459,19 @@ class _Run:
 
 
 def _model(recipe: FinetuneRecipe, base: BaseModel, teacher: Teacher) -> Trainable:
-    """Return what is trained, with the weights of the base."""
+    """Return what is trained, with the weights of the base, in the dtype to compute in."""
     gpt = base.read(recipe.kernels.dtype)
     own = {name for name, _ in gpt.named_parameters()}
     model = teacher.model(gpt)
     if recipe.finetune.method == "full":
-        return model.requires_grad_(requires_grad=True)
+        for weight in model.parameters():
+            weight.requires_grad = True
+        return model
     adapters.attach(model, recipe.lora, shared=adapter_files.shared(base.config))
     for name, weight in model.named_parameters():
         if name not in own and not name.endswith(("lora_a", "lora_b")):
-            weight.requires_grad_(requires_grad=True)  # a head is new, so it learns
-    return model
+            weight.requires_grad = True  # a head is new, so it learns
+    return model.to(getattr(torch, recipe.kernels.dtype))
 
 
 def _in_fp32(recipe: FinetuneRecipe) -> FinetuneRecipe:
