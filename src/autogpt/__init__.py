@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from autogpt.core.pull import pull
     from autogpt.inference.params import SamplingParams
     from autogpt.llm import LLM, load
-    from autogpt.recipe import plan, quickstart, train
+    from autogpt.recipe import finetune, plan, quickstart, train
     from autogpt.recipe.evaluating import evaluate
 
     __version__: str
@@ -60,6 +60,7 @@ __all__ = [
     "__version__",
     "assistant",
     "evaluate",
+    "finetune",
     "load",
     "plan",
     "pull",
@@ -78,7 +79,7 @@ _MODULES = {
     "autogpt.core.pull": "pull",
     "autogpt.inference.params": "SamplingParams",
     "autogpt.llm": "LLM load",
-    "autogpt.recipe": "plan quickstart train",
+    "autogpt.recipe": "finetune plan quickstart train",
     "autogpt.recipe.evaluating": "evaluate",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -220,6 +220,9 @@ def _meaning(report: RunReport) -> Iterator[str]:
     """Yield, in whole sentences, what the figures mean."""
     result = report.facts.result
     bits = result.bits_per_byte
+    if bits is None:  # the loss is not one of the next token
+        yield from _course(report.measurements)
+        return
     yield (
         f"On text it never saw, the model is as unsure of the next token as if it chose among "
         f"{_choices(math.exp(min(result.loss, 50.0)))} equally likely ones, out of "
