@@ -19,19 +19,21 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from autogpt.core.messages import assistant, user
-from autogpt.core.refs import resolve
 from autogpt.data.batches import Batch
 from autogpt.data.preferences import pair_rows
 from autogpt.models import adapter_files
-from autogpt.models.checkpoint import load_model
+from autogpt.models.checkpoint import load_model, save_model
 from autogpt.nn.adapters import LoRAConfig, attach
+from autogpt.recipe.base_model import open_base
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.lessons import encode_lesson
 from autogpt.training.kernels import Kernels
@@ -63,8 +65,7 @@ class Rows:
 
 def made_rows(args: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Return inputs and targets of all steps, cut to the context, and how many tokens they hold."""
-    path = resolve(MODEL)
-    tokenizer, chance = Tokenizer.load(path), random.Random(0)
+    tokenizer, chance = Tokenizer.load(args.folder), random.Random(0)
     roles = tokenizer.roles
     tokens = {"eos_token": roles.eos, "pad_token": roles.pad, "bos_token": roles.bos or ""}
     lessons = []
@@ -84,7 +85,7 @@ def ours(args: argparse.Namespace) -> dict[str, Any]:
     """Train with this package."""
     inputs, targets, tokens = made_rows(args)
     torch.manual_seed(0)
-    model = load_model(resolve(MODEL), dtype="bfloat16", deep=False)
+    model = load_model(args.folder, dtype="bfloat16", deep=False)
     if args.method == "lora":
         attach(model, LoRAConfig(rank=RANK), shared=adapter_files.shared(model.config))
     config = TrainingConfig(
@@ -117,7 +118,7 @@ def theirs(args: argparse.Namespace) -> dict[str, Any]:
 
     inputs, targets, tokens = made_rows(args)
     torch.manual_seed(0)
-    model = transformers.AutoModelForCausalLM.from_pretrained(resolve(MODEL), dtype=torch.bfloat16)
+    model = transformers.AutoModelForCausalLM.from_pretrained(args.folder, dtype=torch.bfloat16)
     rate = RATE
     if args.method == "lora":
         settings = peft.LoraConfig(
@@ -183,16 +184,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--compile", action="store_true", help="of ours; compiling is not counted")
+    parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--folder", help=argparse.SUPPRESS)
     parser.add_argument("--side", choices=("ours", "theirs"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.side:
         print(json.dumps({"ours": ours, "theirs": theirs}[args.side](args)))
         return
+    with tempfile.TemporaryDirectory(prefix="autogpt-") as folder:
+        base = open_base(args.model)
+        save_model(base.read("bfloat16"), Path(folder), tokenizer=base.tokenizer)
+        compare(args, folder)
+
+
+def compare(args: argparse.Namespace, folder: str) -> None:
+    """Run both sides on the model in a folder."""
     found: dict[str, list[dict[str, Any]]] = {"ours": [], "theirs": []}
     for _ in range(args.rounds):
         for side, results in found.items():
-            command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
+            command = [sys.executable, __file__, *sys.argv[1:], "--folder", folder, "--side", side]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             results.append(json.loads(done.stdout.splitlines()[-1]))
     speeds = {
