@@ -70,7 +70,7 @@ def run(job: tuple[str, str, tuple[int, int, int], str]) -> dict[str, object]:
     epochs = tokens / len(shard)
     training = from_mapping(
         type(recipe.training),
-        {"weight_decay": 0.1 if epochs > 3 else 0.01},
+        {"weight_decay": plan.weight_decay(epochs)},
     )
     config = build_config(recipe.model, prepared.tokenizer.vocab_size, eos_token_id=0)
     training = plan.batch_sizes(training, config, tokens=tokens)

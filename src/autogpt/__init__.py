@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from autogpt.core.pull import pull
     from autogpt.inference.params import SamplingParams
     from autogpt.llm import LLM, load
-    from autogpt.recipe import plan, quickstart, train
+    from autogpt.recipe import finetune, plan, quickstart, train
+    from autogpt.recipe.evaluating import evaluate
 
     __version__: str
 
@@ -58,6 +59,8 @@ __all__ = [
     "UsageError",
     "__version__",
     "assistant",
+    "evaluate",
+    "finetune",
     "load",
     "plan",
     "pull",
@@ -76,7 +79,8 @@ _MODULES = {
     "autogpt.core.pull": "pull",
     "autogpt.inference.params": "SamplingParams",
     "autogpt.llm": "LLM load",
-    "autogpt.recipe": "plan quickstart train",
+    "autogpt.recipe": "finetune plan quickstart train",
+    "autogpt.recipe.evaluating": "evaluate",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 

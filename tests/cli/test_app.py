@@ -86,7 +86,7 @@ def test_a_folder_in_use_is_refused(tmp_path: Path):
 def test_samples_begin_as_the_held_out_text_does(trained: tuple[Path, dict[str, object]]):
     card = (trained[0] / "model" / "README.md").read_text(encoding="utf-8")
     assert "KING" not in card
-    assert "temperature 0.7, seed 0" in card
+    assert "temperature 0.7, min-p 0.1, seed 0" in card
 
 
 def test_help_imports_no_torch():

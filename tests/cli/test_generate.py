@@ -16,7 +16,7 @@ import pytest
 from autogpt.cli.app import main
 from autogpt.llm import LLM, load
 from tests.cli.commands import command
-from tests.test_llm import make_run
+from tests.llm.test_model import make_run
 
 PROMPTS = [f"{start} {number}" for number in range(9) for start in ("Shall I", "學而")]
 CONTRACT = {"text", "finish_reason", "usage", "timing"}

@@ -32,7 +32,7 @@ from autogpt.llm import load
 from tests.core.hub_server import COMMIT, HubServer, Repo
 from tests.core.wheel_index import describe as wheel_at
 from tests.core.wheel_index import make_wheel, write_catalog
-from tests.test_llm import make_run
+from tests.llm.test_model import make_run
 
 PACKED = b"GGUF" + bytes(range(256)) * 400
 HALF, OTHER_HALF = PACKED[:60_000], PACKED[60_000:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from pathlib import Path
 
 import pytest
 import torch
@@ -182,7 +181,7 @@ def test_a_loaded_model_says_how_likely_texts_are(tokenizer: Tokenizer) -> None:
         gpt.likelihoods(["It is"], [[""]])
 
 
-def test_an_empty_prompt_begins_a_document(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_an_empty_prompt_begins_a_document(tokenizer: Tokenizer) -> None:
     gpt = LLM(model_of(dataclasses.replace(CONFIG, vocab_size=tokenizer.vocab_size)), tokenizer)
     first = tokenizer.encode("late")
     wanted = plainly(gpt.model, Question([tokenizer.pad_id], [first]))[0]

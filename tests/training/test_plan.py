@@ -19,8 +19,7 @@ CORPUS = Corpus(
     train_tokens=500_000,
     validation_tokens=20_000,
     bytes_per_token=3.0,
-    bigram_loss=4.4,
-    ngram_loss=4.0,
+    counted=((125_000, 4.4), (250_000, 4.2), (500_000, 4.0)),
 )
 COSTS = StepCosts(
     block_s={str(w): 2e-8 * w * w + 1e-3 for w in WIDTHS},
@@ -38,7 +37,7 @@ MACHINE = Machine(
     watts=24.0,
     price_per_hour=0.5,
 )
-LAW = Law((0.4, 0.08, 0.34, 0.45, 0.2, 1.5, 0.0), 0.03)
+LAW = Law((0.4, 0.08, 0.34, 0.45, 0.2, 0.3, 0.0, 0.0, 0.0), 0.03)
 
 
 def choose(
@@ -133,8 +132,8 @@ def test_a_budget_that_is_gone_before_it_begins_is_refused():
 
 def test_many_passes_over_little_text_are_decayed_more():
     large = dataclasses.replace(CORPUS, train_tokens=500_000_000)
-    assert choose(seconds(600), corpus=large).training.weight_decay == 0.01
-    assert choose(seconds(600)).training.weight_decay == 0.1
+    assert choose(seconds(600), corpus=large).training.weight_decay < 0.05
+    assert choose(seconds(600)).training.weight_decay == 1.0
 
 
 def test_micro_batches_divide_the_batch_and_stay_small():

@@ -9,13 +9,13 @@ import pytest
 from autogpt.core.errors import ConfigError
 from autogpt.training.scaling import Corpus, Law, effective_tokens, fit, law, look_at
 
+COUNTED = ((62_500, 4.6), (125_000, 4.4), (250_000, 4.2), (500_000, 4.0))
 CORPUS = Corpus(
     vocab_size=1000,
     train_tokens=500_000,
     validation_tokens=50_000,
     bytes_per_token=3.0,
-    bigram_loss=4.4,
-    ngram_loss=4.0,
+    counted=COUNTED,
 )
 
 
@@ -25,22 +25,21 @@ def run(corpus: str, weights: int, tokens: int, unique: int, truth: Law) -> dict
         train_tokens=unique,
         validation_tokens=1,
         bytes_per_token=3.0,
-        bigram_loss=4.4,
-        ngram_loss=4.0,
+        counted=COUNTED,
     )
     return {
         "corpus": corpus,
         "block_weights": weights,
         "tokens": tokens,
         "unique_tokens": unique,
-        "bigram_loss": 4.4,
-        "ngram_loss": 4.0,
+        "vocab": 1000,
+        "counted": [list(point) for point in COUNTED],
         "loss": truth.loss(seen, weights=weights, tokens=tokens),
     }
 
 
 def test_a_law_is_found_again_from_runs_that_follow_it():
-    truth = Law((0.5, 0.12, 0.3, 0.35, 0.25, 0.5, 0.004), 0.02)
+    truth = Law((0.5, 0.12, 0.3, 0.35, 0.25, 0.5, 0.004, 0.05, 0.05), 0.02)
     runs = [
         run(corpus, weights, tokens, unique, truth)
         for corpus, unique in (("a", 400_000), ("b", 3_000_000))
@@ -87,5 +86,16 @@ def test_a_corpus_is_described_by_counting():
     corpus = look_at(ids, ids[:500], vocab_size=50, held_out_bytes=1000)
     assert corpus.train_tokens == 5000
     assert corpus.bytes_per_token == 2.0
-    assert corpus.gain >= 0
+    tokens, losses = zip(*corpus.counted, strict=True)
+    assert list(tokens) == sorted(tokens)
+    assert tokens[-1] == 5000
+    assert corpus.ngram_loss == pytest.approx(losses[-1])
     assert corpus.ngram_loss < 0.1
+
+
+def test_counting_is_told_between_and_beyond_what_was_counted():
+    assert CORPUS.counting(250_000) == pytest.approx(4.2)
+    assert 4.2 < CORPUS.counting(200_000) < 4.4
+    assert CORPUS.counting(30_000) > 4.6
+    assert CORPUS.counting(5_000_000) == CORPUS.ngram_loss == 4.0  # there is no more text
+    assert CORPUS.slope == pytest.approx(np.log(4.2 / 4.0))

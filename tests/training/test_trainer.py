@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from autogpt.training.anomalies import StepError
 from autogpt.training.checkpoints import RunState
 from autogpt.training.kernels import Kernels
 from autogpt.training.record import Entry
+from autogpt.training.schedule import Realized
 from autogpt.training.trainer import (
     Hooks,
     Measured,
@@ -214,3 +216,15 @@ def test_wrong_settings_are_refused(settings: dict[str, object]):
 def test_a_budget_that_is_no_time_is_refused():
     with pytest.raises(UsageError):
         TrainingConfig(budget="soon")
+
+
+def test_a_run_on_the_clock_is_replayed_bit_for_bit(tmp_path: Path):
+    noted, hooks = Realized(tmp_path, steps=0), Seen().hooks
+    clock = trainer(max_steps=None)
+    assert clock.run(replace(hooks, stepped=noted.note), budget_s=0.3)
+    noted.close()
+    again = trainer(schedule=str(tmp_path), max_steps=clock.at.steps)
+    assert again.run(hooks, budget_s=None)
+    assert again.at.steps == clock.at.steps > 1
+    found, wanted = weights(again), weights(clock)
+    assert all(torch.equal(found[name], weight) for name, weight in wanted.items())

@@ -18,6 +18,8 @@ import typer
 
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
+from autogpt.cli.evaluate import evaluate
+from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
 from autogpt.cli.models import models
 from autogpt.cli.train import plan, quickstart, train
@@ -32,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _verb in (quickstart, plan, train, compare, generate, doctor):
+for _verb in (quickstart, plan, train, finetune, evaluate, compare, generate, doctor):
     app.command()(_verb)
 app.add_typer(models)
 

@@ -1,4 +1,4 @@
-"""The verb ``compare``: runs side by side."""
+"""The verb ``compare``: runs side by side, or evaluations of several models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from autogpt.core.units import format_count, format_duration
 
 if TYPE_CHECKING:
     from autogpt.recipe.comparison import Comparison
+    from autogpt.recipe.model_comparison import ModelComparison
 
 __all__ = ["compare"]
 
@@ -20,14 +21,31 @@ _MOST_SETTINGS = 12
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Run folders, finished or not.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="Run folders, finished or not; or evaluations, as --out of evaluate."),
+    ],
     plot: Annotated[Path, typer.Option(help="The picture to write.")] = Path("comparison.png"),
     by: Annotated[
         Literal["tokens", "time", "steps"], typer.Option(help="What runs along its bottom.")
     ] = "tokens",
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
-    """Show runs side by side: a table, the settings that differ, and one picture."""
+    """Show runs side by side: a table, the settings that differ, and one picture.
+
+    Of evaluations on the same examples: the figures, and which differences are more than chance.
+    """
+    from autogpt.evaluation.results import is_evaluation
+
+    if any(is_evaluation(Path(run)) for run in runs):
+        from autogpt.recipe.model_comparison import compare_models
+
+        found = compare_models(runs, plot=plot)
+        if json_:
+            print(json.dumps(found.to_dict(), ensure_ascii=False))
+        else:
+            _show_models(found)
+        return
     from autogpt.recipe.comparison import compare as compared
 
     result = compared(runs, plot=plot, by=by)
@@ -69,6 +87,34 @@ def _show(comparison: Comparison) -> None:
         console.print(f"{name}: {values}", markup=False)
     if len(names) > _MOST_SETTINGS:
         console.print(f"and {len(names) - _MOST_SETTINGS} more settings, which --json names")
+    console.print(f"picture: {comparison.plot}", markup=False)
+
+
+def _show_models(comparison: ModelComparison) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("model", overflow="fold")
+    for name in comparison.figures:
+        table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+    for place, model in enumerate(comparison.models):
+        own = [figures[place] for figures in comparison.figures.values()]
+        table.add_row(model, *(f"{f.value:.4g} ({f.low:.4g}-{f.high:.4g})" for f in own))
+    console.print(table)
+    console.print(f"{comparison.examples:,} examples of {comparison.data}; 95% intervals")
+    for name, differences in comparison.differences.items():
+        for one in differences:
+            first, second = (comparison.models[place] for place in (one.first, one.second))
+            verdict = "may be chance"
+            if one.winner is not None:
+                verdict = f"{comparison.models[one.winner]} is better"
+            console.print(
+                f"{name}: {second} less {first} {one.difference:+.4g} "
+                f"({one.low:+.4g} to {one.high:+.4g}), p = {one.p:.4f} by {one.method}: {verdict}",
+                markup=False,
+            )
     console.print(f"picture: {comparison.plot}", markup=False)
 
 

@@ -51,7 +51,7 @@ def quickstart(
         f"after {format_duration(result.wall_s)}"
         f"\nreport:     {result.run}/report.html"
         f'\nnext:       autogpt generate {result.run} "ROMEO:"'
-        f'\n            autogpt generate {result.run} "子曰：“" --temperature 0.5'
+        f'\n            autogpt generate {result.run} "子曰：“" --temperature 0.7 --min-p 0.1'
         "\n            autogpt train my.txt --budget 10m --out runs/mine"
     )
 

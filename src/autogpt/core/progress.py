@@ -31,11 +31,14 @@ class Progress:
     Args:
         quiet: Show nothing at all.
         stream: Where to; standard error by default.
+
+    Attributes:
+        console: For what is more than a line.
     """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         shown_on = stream or sys.stderr
-        self._console = Console(file=shown_on, quiet=quiet, highlight=False)
+        self.console = self._console = Console(file=shown_on, quiet=quiet, highlight=False)
         # A log may ask for colors (FORCE_COLOR) and a terminal may not move its cursor (TERM=dumb).
         self._live = shown_on.isatty() and self._console.is_interactive and not quiet
         self._bar = Bar(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Literal, cast
+from typing import Literal
 
 from autogpt.core.errors import ConfigError, DataError
 from autogpt.core.examples import Example, Passage
@@ -43,10 +43,8 @@ __all__ = ["ExamplesConfig", "ExamplesReport", "read_examples"]
 
 _LOOK_AT = 64
 _PASSAGE_CHARS = 1 << 13  # some 2,000 tokens: fine enough to hold some of a single text out
-_SUFFIXES: dict[str, Format] = FORMATS | {
-    suffix: cast(Format, "conll")
-    for suffix in (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes", ".bilou", ".ner")
-}
+_TAGGED = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".bmes", ".bilou", ".ner")
+_SUFFIXES: dict[str, Format] = FORMATS | dict.fromkeys(_TAGGED, "conll")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

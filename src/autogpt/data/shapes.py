@@ -401,7 +401,7 @@ def _if_named(table: Columns, named: Named) -> Shape | None:
 
 
 _GUESSES: tuple[Callable[[Columns, Named], Shape | None], ...] = (
-    _if_named, _messages, _preferences, _tokens, _spans, _alpaca("conversation"), _prompts,
+    _if_named, _preferences, _messages, _tokens, _spans, _alpaca("conversation"), _prompts,
     _labels(sure=True), _pairs("pair", sure=True), _labels(sure=False), _pairs("pair", sure=False),
     _passages,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
 
 from autogpt.core.files import write_text
 from autogpt.core.units import format_bytes, format_count, format_duration
@@ -32,6 +33,8 @@ __all__ = [
     "Picture",
     "RunReport",
     "draw_pictures",
+    "page_style",
+    "page_template",
     "render_report",
     "visible",
     "write_report",
@@ -134,7 +137,8 @@ def render_report(report: RunReport, *, pictures: Sequence[Picture] | None = Non
         report: What to say.
         pictures: From ``draw_pictures``; None draws them from the report's measurements.
     """
-    return _template().render(
+    return page_template("report.html.j2").render(
+        style=page_style(),
         report=report,
         facts=report.facts,
         corpus=report.facts.corpus,
@@ -188,18 +192,27 @@ def _brief(text: str) -> str:
 
 
 @cache
-def _template() -> Template:
+def page_style() -> Markup:
+    """Return the style sheet that all our pages share."""
+    return Markup(files("autogpt.evaluation").joinpath("style.css").read_text(encoding="utf-8"))
+
+
+@cache
+def page_template(name: str) -> Template:
+    """Return a page of this package: every text is escaped, and what is hidden in it is shown."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.finalize = lambda value: visible(value) if isinstance(value, str) else value
+    environment.finalize = lambda value: (
+        visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    )
     environment.filters |= {
         "size": format_bytes,
         "count": format_count,
         "duration": format_duration,
         "brief": _brief,
     }
-    source = files("autogpt.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
+    source = files("autogpt.evaluation").joinpath(name).read_text(encoding="utf-8")
     return environment.from_string(source)
 
 
@@ -207,6 +220,9 @@ def _meaning(report: RunReport) -> Iterator[str]:
     """Yield, in whole sentences, what the figures mean."""
     result = report.facts.result
     bits = result.bits_per_byte
+    if bits is None:  # the loss is not one of the next token
+        yield from _course(report.measurements)
+        return
     yield (
         f"On text it never saw, the model is as unsure of the next token as if it chose among "
         f"{_choices(math.exp(min(result.loss, 50.0)))} equally likely ones, out of "

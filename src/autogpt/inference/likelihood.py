@@ -173,7 +173,8 @@ def _shared_length(questions: Sequence[Question], context: int) -> int:
         return 0
     prompts = [list(question.prompt) for question in questions]
     low, high = min(prompts), max(prompts)  # in the order of words: what they share, all share
-    same = next((i for i, pair in enumerate(zip(low, high)) if pair[0] != pair[1]), len(low))
+    pairs = enumerate(zip(low, high, strict=False))
+    same = next((i for i, (one, other) in pairs if one != other), len(low))
     # The last token of each prompt is read in its row: it says what follows.
     same = min([same, *(len(prompt) - 1 for prompt in prompts)])
     return same if same >= _LEAST_SHARED else 0
@@ -257,9 +258,7 @@ def _read(
 def _padded(
     rows: Sequence[Sequence[int]], longest: int, device: torch.device
 ) -> Int[Tensor, "B T"]:
-    return torch.tensor(
-        [[*row, *[row[-1]] * (longest - len(row))] for row in rows], device=device
-    )
+    return torch.tensor([[*row, *[row[-1]] * (longest - len(row))] for row in rows], device=device)
 
 
 class _Tally:
@@ -277,9 +276,9 @@ class _Tally:
         head: Callable[[Tensor], Tensor],
     ) -> None:
         """Score the tokens that rows ask for; places that several ask for are scored once."""
-        places = sorted({
-            (number, place) for number, row in enumerate(rows) for place, _, _ in row.asked
-        })
+        places = sorted(
+            {(number, place) for number, row in enumerate(rows) for place, _, _ in row.asked}
+        )
         for begin in range(0, len(places), _LOGITS_AT_ONCE):
             some = places[begin : begin + _LOGITS_AT_ONCE]
             index = torch.tensor(some, device=hidden.device)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from autogpt.core.errors import CheckpointError, ConfigError, UsageError
 from autogpt.core.refs import resolve
@@ -20,10 +21,12 @@ from autogpt.inference.params import SamplingParams
 from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
 from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.llm.model import LLM
-from autogpt.models.checkpoint import load_model, read_generation_config
-from autogpt.models.gpt import GPT
+from autogpt.models import adapter_files
+from autogpt.models.checkpoint import load_model, read_config, read_generation_config
+from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.quantized import (
     Quantization,
+    QuantizedModel,
     Quantizer,
     check_quantization,
     load_quantized,
@@ -43,6 +46,7 @@ def load(
     quantize: Quantization | None = None,
     cache: CacheKind = "float16",
     draft: str | Path | None = None,
+    adapters: Sequence[str | Path] = (),
 ) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
     """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
@@ -61,6 +65,8 @@ def load(
         draft: What guesses tokens ahead, to be checked several at a time; the text stays the
             same, and guessing stops where it does not pay. "lookup" guesses that the text repeats
             what its prompt or itself said; else a small model with the same tokenizer.
+        adapters: Folders of LoRA adapters, of ``finetune`` or of PEFT, that are added to the
+            weights as they are read. Several add up; without them the model is what it was.
 
     Raises:
         ConfigError: If the quantization is unknown.
@@ -75,9 +81,9 @@ def load(
         return load_encoder(path, dtype=dtype)
     backend = None
     if quantize is None:
-        model, tokenizer, generation = _read(path, dtype=dtype)
+        model, tokenizer, generation = _read(path, dtype=dtype, adapters=adapters)
     else:
-        model, tokenizer, generation, backend = _read_quantized(path, quantize, cache)
+        model, tokenizer, generation, backend = _read_quantized(path, quantize, cache, adapters)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise CheckpointError(
             f"The tokenizer in {str(path)!r} has {tokenizer.vocab_size} tokens, its model only "
@@ -98,39 +104,71 @@ def load(
 
 
 def _read(
-    path: Path, *, dtype: Literal["auto", "float32", "bfloat16"]
+    path: Path,
+    *,
+    dtype: Literal["auto", "float32", "bfloat16"],
+    adapters: Sequence[str | Path] = (),
 ) -> tuple[GPT, Tokenizer, Mapping[str, Any]]:
     """Return the model, the tokenizer and the generation settings of a folder or a GGUF file."""
     if path.is_dir():
         # A stored model's sha256 were compared when it came, its sizes just now.
-        model = load_model(path, dtype=dtype, deep=not holds(path))
+        keep = _added(adapters, read_config(path)) if adapters else None
+        model = load_model(path, dtype=dtype, deep=not holds(path), keep=keep)
         return model, Tokenizer.load(path), read_generation_config(path)
     from autogpt.interop.gguf import open_gguf  # only those who have such a file wait for it
 
     file = open_gguf(path)
     tokenizer = file.tokenizer()
-    return file.model(dtype=dtype), tokenizer, file.generation()
+    keep = _added(adapters, file.config) if adapters else None
+    return file.model(dtype=dtype, keep=keep), tokenizer, file.generation()
+
+
+def _added(adapters: Sequence[str | Path], config: GPTConfig) -> Callable[[str, Tensor], Tensor]:
+    """Return what adds adapters to each weight."""
+    return adapter_files.add([adapter_files.load(each, config) for each in adapters])
 
 
 def _read_quantized(
-    path: Path, quantization: Quantization, cache: CacheKind
+    path: Path, quantization: Quantization, cache: CacheKind, adapters: Sequence[str | Path]
 ) -> tuple[GPT, Tokenizer, Mapping[str, Any], Backend | None]:
     """Return also what runs the model; None: torch does, with weights that are rounded."""
     check_quantization(quantization)
     prepare()
     if path.is_dir():
-        quantized = load_quantized(path, quantization)
+        if adapters:
+            quantized = _quantized_with(adapters, path, quantization)
+        else:
+            quantized = load_quantized(path, quantization)
         tokenizer, generation = Tokenizer.load(path), read_generation_config(path)
     else:
         from autogpt.interop.gguf import open_gguf
 
         file, quantizer = open_gguf(path), Quantizer(quantization)
         tokenizer, generation = file.tokenizer(), file.generation()
+        add = _added(adapters, file.config)
         with one_thread():
-            quantized = quantizer.finish(file.model(dtype="auto", keep=quantizer))
+            quantized = quantizer.finish(
+                file.model(dtype="auto", keep=lambda name, w: quantizer(name, add(name, w)))
+            )
     backend = load_backend(quantized, cache=cache)
     model = quantized.dequantized(torch.bfloat16) if backend is None else quantized.model
     return model, tokenizer, generation, backend
+
+
+def _quantized_with(
+    adapters: Sequence[str | Path], path: Path, quantization: Quantization
+) -> QuantizedModel:
+    """Round weights with adapters in them; what is kept of the weights alone is no help."""
+    quantizer, add = Quantizer(quantization), _added(adapters, read_config(path))
+    with one_thread():
+        return quantizer.finish(
+            load_model(
+                path,
+                dtype="auto",
+                deep=not holds(path),
+                keep=lambda name, weight: quantizer(name, add(name, weight)),
+            )
+        )
 
 
 def _read_draft(

@@ -27,7 +27,7 @@ from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
 from autogpt.inference.grammar import GrammarCompiler
-from autogpt.inference.likelihood import pose, Question, score, score_quantized
+from autogpt.inference.likelihood import Question, pose, score, score_quantized
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.settings import (
     DRY_BREAKERS,
@@ -215,6 +215,14 @@ class LLM:
             self._question(prompt, texts)
             for prompt, texts in zip(prompts, continuations, strict=True)
         ]
+        return self.score(questions)
+
+    def score(self, questions: Sequence[Question]) -> list[list[Likelihood]]:
+        """Return how likely continuations of prompts are that have been cut into tokens already.
+
+        Raises:
+            UsageError: If a continuation is longer than the context.
+        """
         if self._backend is None:
             return score(self.model, self._head, questions)
         context = self.model.config.max_position_embeddings

@@ -145,13 +145,16 @@ class ResultFacts:
 
     Attributes:
         loss: Cross-entropy in nats per token.
-        bits_per_byte: The same in bits per UTF-8 byte, comparable across tokenizers.
+        bits_per_byte: The same in bits per UTF-8 byte, comparable across tokenizers; None where
+            the loss is not one of text.
         compressors: Name to bits per byte of general compressors on the same text.
+        metrics: Further figures of the task, by name.
     """
 
     loss: float
-    bits_per_byte: float
+    bits_per_byte: float | None
     compressors: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,6 +184,8 @@ class ModelFacts:
         created: ISO 8601 date or moment.
         license: A Hugging Face license id where the user chose one.
         autogpt_version: The version that trained it.
+        base: The model it was fine-tuned from; empty if it was trained from nothing.
+        task: What it was fine-tuned for.
     """
 
     name: str
@@ -194,6 +199,8 @@ class ModelFacts:
     created: str = ""
     license: str | None = None
     autogpt_version: str = ""
+    base: str = ""
+    task: str = ""
 
 
 def model_card(facts: ModelFacts) -> str:
@@ -213,11 +220,15 @@ def model_card(facts: ModelFacts) -> str:
 
 
 def _front_matter(facts: ModelFacts) -> str:
-    loss, bits = round(facts.result.loss, 4), round(facts.result.bits_per_byte, 4)
-    metrics = [
-        {"type": "loss", "name": "Validation loss (nats per token)", "value": loss},
-        {"type": "bits_per_byte", "name": "Bits per byte", "value": bits},
+    loss, bits = round(facts.result.loss, 4), facts.result.bits_per_byte
+    metrics: list[dict[str, object]] = [
+        {"type": "loss", "name": "Validation loss (nats per token)", "value": loss}
     ]
+    if bits is not None:
+        value = round(bits, 4)
+        metrics.append({"type": "bits_per_byte", "name": "Bits per byte", "value": value})
+    for name, figure in facts.result.metrics.items():
+        metrics.append({"type": name, "name": name, "value": round(figure, 4)})
     values: dict[str, object] = {}
     if facts.license is not None:
         values["license"] = facts.license
@@ -252,6 +263,8 @@ def _yaml(value: object) -> str:
 
 def _opening(facts: ModelFacts) -> str:
     shape, corpus = facts.architecture, facts.corpus
+    if facts.task:
+        return _opening_of_tuned(facts)
     return "\n\n".join(
         (
             f"# {_inline(facts.name)}",
@@ -261,6 +274,20 @@ def _opening(facts: ModelFacts) -> str:
             f"{' on ' + facts.created[:10] if facts.created else ''}. It continues text in the "
             "manner of what it was trained on. It was not taught to follow instructions or to "
             "answer questions.",
+        )
+    )
+
+
+def _opening_of_tuned(facts: ModelFacts) -> str:
+    began = f"fine-tuned from {_code(facts.base)}" if facts.base else "trained from scratch"
+    version = f" {facts.autogpt_version}" if facts.autogpt_version else ""
+    created = f" on {facts.created[:10]}" if facts.created else ""
+    return "\n\n".join(
+        (
+            f"# {_inline(facts.name)}",
+            f"A language model with {format_count(facts.architecture.parameters)} parameters, "
+            f"{began} for the task {_code(facts.task)} on {facts.corpus.train_documents:,} "
+            f"examples ({format_bytes(facts.corpus.train_bytes)}) with AutoGPT{version}{created}.",
         )
     )
 
@@ -305,7 +332,9 @@ def _results(facts: ModelFacts) -> str:
     result, corpus = facts.result, facts.corpus
     rows = [
         ("validation loss, nats per token", f"{result.loss:.4f}"),
-        ("bits per byte", f"{result.bits_per_byte:.4f}"),
+        *([] if result.bits_per_byte is None
+          else [("bits per byte", f"{result.bits_per_byte:.4f}")]),
+        *((name, f"{figure:.4f}") for name, figure in result.metrics.items()),
         *((f"bits per byte of {name}, for comparison", f"{bits:.4f}")
           for name, bits in result.compressors.items()),
     ]  # fmt: skip
@@ -382,9 +411,14 @@ def _data(facts: ModelFacts) -> str:
 
 def _limits(facts: ModelFacts) -> str:
     corpus, shape, training = facts.corpus, facts.architecture, facts.training
+    seen = (
+        f"It knows what {_code(facts.base)} knew, and has the limits and the license of that. "
+        if facts.base
+        else f"It has seen {format_bytes(corpus.train_bytes)} of text and nothing else: it knows "
+        "the words, manner and topics of that text. "
+    )
     points = [
-        f"It has seen {format_bytes(corpus.train_bytes)} of text and nothing else: it knows the "
-        "words, manner and topics of that text. What it states as fact is not to be relied on.",
+        f"{seen}What it states as fact is not to be relied on.",
         f"It looks back at most {shape.context_length:,} tokens (about "
         f"{format_bytes(shape.context_length * facts.tokenizer.bytes_per_token)} of text) and "
         "forgets what came before.",
@@ -396,7 +430,7 @@ def _limits(facts: ModelFacts) -> str:
     ]
     per_parameter = training.tokens / max(shape.parameters, 1)
     repeated = _passes(facts) > _REPEATS_WITHOUT_LOSS
-    if per_parameter < _COMPUTE_OPTIMAL_TOKENS / 2 and not repeated:
+    if per_parameter < _COMPUTE_OPTIMAL_TOKENS / 2 and not repeated and not facts.base:
         points.append(
             f"It saw {per_parameter:.1f} tokens per parameter, where about "
             f"{_COMPUTE_OPTIMAL_TOKENS} make the best of a given amount of computing (Hoffmann et "

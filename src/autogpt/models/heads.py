@@ -395,9 +395,7 @@ def load_headed(
     return _filled(config, head, weights), _read_settings(folder)
 
 
-def _read_score(
-    stored: StoredWeights, name: str, head: HeadConfig, config: GPTConfig
-) -> Tensor:
+def _read_score(stored: StoredWeights, name: str, head: HeadConfig, config: GPTConfig) -> Tensor:
     if name not in stored.places:
         raise CheckpointError(
             f"{str(stored.path)!r} lacks {name!r}: the head of this model is not trained.",

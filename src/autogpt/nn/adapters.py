@@ -135,7 +135,7 @@ def project_adapted(
 ) -> tuple[Float[Tensor, "*B _"], ...]:
     """Apply several layers with adapters to the same input: one product for W, and one for A."""
     first, sizes = layers[0], [layer.out_features for layer in layers]
-    biases = [layer.bias for layer in layers if layer.bias is not None]
+    biases = tuple(layer.bias for layer in layers if layer.bias is not None)
     base = F.linear(hidden, _joined(layers), torch.cat(biases) if biases else None)
     dropped = first._dropped(hidden)
     if all(layer.lora_a is first.lora_a for layer in layers):

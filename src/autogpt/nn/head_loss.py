@@ -41,7 +41,7 @@ def token_logprobs(
 
     On the way back logits are computed once more, instead of being kept.
     """
-    parts = zip(hidden.split(_TOKENS), targets.split(_TOKENS), strict=True)
+    parts = zip(torch.split(hidden, _TOKENS), torch.split(targets, _TOKENS), strict=True)
     return torch.cat(
         [checkpoint(_logprobs, some, weight, wanted, use_reentrant=False) for some, wanted in parts]
     )

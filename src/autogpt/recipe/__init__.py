@@ -1,15 +1,20 @@
 """The pipeline, end to end: prepare > train > evaluate > save > report."""
 
+from autogpt.recipe.finetune import finetune
+from autogpt.recipe.finetune_report import FinetuneResult
 from autogpt.recipe.pipeline import QUICKSTART_SETTINGS, quickstart, train
 from autogpt.recipe.planning import RunPlan, plan
 from autogpt.recipe.result import TrainResult
-from autogpt.recipe.settings import Recipe, read_recipe
+from autogpt.recipe.settings import FinetuneRecipe, Recipe, read_recipe
 
 __all__ = [
     "QUICKSTART_SETTINGS",
+    "FinetuneRecipe",
+    "FinetuneResult",
     "Recipe",
     "RunPlan",
     "TrainResult",
+    "finetune",
     "plan",
     "quickstart",
     "read_recipe",

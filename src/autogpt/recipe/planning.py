@@ -49,7 +49,8 @@ __all__ = [
 
 _AFTER_S = 5.0  # saving, samples and report, where none was timed yet (docs/log.md)
 _AFTER_WEIGHT_S = 5e-8  # more for each weight: written, read again and run for the samples
-_COMPILER_BYTES = 120 << 20  # what torch.compile leaves in the process (docs/log.md)
+_LATER_BYTES = 95 << 20  # what is imported on the way: plots, samples, the report (docs/log.md)
+_COMPILER_BYTES = 100 << 20  # what torch.compile leaves beside it
 _GPU_TOKENS = 12 * 1024  # of a micro-batch: nanoGPT's on an A100 of 40 GB (2022); not measured
 _SIZES = (  # of the model, written to the recipe: a preset may change with the version
     "hidden_size",
@@ -336,4 +337,4 @@ def _with_sizes(recipe: Recipe, config: GPTConfig) -> ModelConfig:
 
 def _base_memory_bytes(*, compiled: bool) -> int:
     resident: int = psutil.Process().memory_info().rss
-    return resident + (_COMPILER_BYTES if compiled else 0)
+    return resident + _LATER_BYTES + (_COMPILER_BYTES if compiled else 0)

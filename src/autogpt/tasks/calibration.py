@@ -23,7 +23,9 @@ _WIDEST = 3.0  # of the logarithm of the temperature: from 1/20 to 20
 _STEPS = 60  # of golden section: beyond what a float tells
 
 
-def to_probabilities(scores: Array, *, temperature: float = 1.0, multi_label: bool = False) -> Array:
+def to_probabilities(
+    scores: Array, *, temperature: float = 1.0, multi_label: bool = False
+) -> Array:
     """Return the probabilities of labels.
 
     Args:

@@ -43,7 +43,9 @@ class Lattice:
         begun = {tag.type for tag in tags if tag.prefix in ("B", "S")}
         loose = any(tag.prefix == "I" and tag.type not in begun for tag in tags)
         exact = scheme in ("BIOES", "BMES")
-        starts = [tag.prefix in (OUTSIDE, "B", "S") or (loose and tag.prefix == "I") for tag in tags]
+        starts = [
+            tag.prefix in (OUTSIDE, "B", "S") or (loose and tag.prefix == "I") for tag in tags
+        ]
         closes = [tag.prefix in (OUTSIDE, "E", "S") or not exact for tag in tags]
         goes_on = np.array(
             [

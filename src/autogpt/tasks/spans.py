@@ -153,9 +153,7 @@ def read_spans(labels: Sequence[str]) -> list[Span]:
     return spans
 
 
-def units_of_entities(
-    entities: Iterable[Entity], units: Sequence[tuple[int, int]]
-) -> list[Span]:
+def units_of_entities(entities: Iterable[Entity], units: Sequence[tuple[int, int]]) -> list[Span]:
     """Return entities in units: those that they touch; of entities that overlap, the first."""
     starts = np.array([start for start, _ in units], dtype=np.int64)
     ends = np.array([end for _, end in units], dtype=np.int64)

@@ -1,14 +1,16 @@
 """What a model will reach: a scaling law over weights, tokens and corpus, fitted to our own runs.
 
-The loss is predicted relative to what counting alone gives (``data.ngrams``), which takes most of
-the difference between corpora away::
+The loss is predicted relative to what counting as many tokens gives (``data.ngrams``, trigrams),
+which takes most of the difference between corpora away::
 
-    loss / H  =  (E  +  A n^-a  +  B (1 + c g) d^-b) exp(o (n / u)^0.5 max(0, D / U - 2))
-    H  the best n-gram loss;  g = ln(bigram loss / H): what longer histories are worth
-    n  weights without embeddings, d effective and u different training tokens, in millions
+    loss / H(min(D, U))  =  (E  +  A n^-a  +  B (1 + c z) d^-b)  p^-(q + r z)  exp(o h)
+    H(t)  the loss of a trigram model counted on t tokens of the text
+    z     how fast H falls with the text: ln(H(U / 2) / H(U)) / 0.05 - 1
+    n     weights without embeddings, d effective and u different training tokens, in millions
+    p     passes over the text, at least 1;  h = (n / u)^0.5 max(0, p - 2)
 
-The last factor is what learning by heart costs: a model of many weights that sees little text often
-gets worse again (2M weights, 0.36M tokens: worse after 8 passes than after 3; docs/log.md).
+A text that counting learns fast (steep H) gives a Transformer more to learn on later passes; many
+weights on little text learn by heart in the end, which is the last factor.
 Repeated tokens count less: with U tokens seen D times in all, d = U + 15.4 U (1 - e^-(D/U-1)/15.4)
 (Muennighoff et al. 2023, "Scaling Data-Constrained Language Models", equation 5 and its R*). The
 form in n and d is that of Hoffmann et al. 2022, "Training Compute-Optimal Large Language Models".
@@ -39,15 +41,17 @@ __all__ = ["Corpus", "Law", "effective_tokens", "fit", "law", "look_at"]
 _REPEATS = 15.4  # R*_D of Muennighoff et al. 2023
 _FRESH_PASSES = 2  # over a text, before learning by heart begins to cost
 _COUNTED = 1 << 21  # training tokens that are counted, at most
+_ORDERS = 3  # of n-grams; longer ones copy boilerplate, which a Transformer learns late
 _SHARES = (32, 16, 8, 4, 2, 1)  # parts of the text that are counted
 _WINDOW = 256  # tokens of it that stay together
 _PREDICTED = 1 << 17  # held-out tokens that are predicted, at most
 _FEWEST_RUNS = 8
 
-# E, A, a, B, b, c, o: where the fit begins and how far it may go. a and b are those of Hoffmann et
-# al. 2022; the others are what our first runs suggested.
-_START = (0.45, 0.10, 0.34, 0.40, 0.28, 1.0, 0.01)
-_SPREAD = (0.15, 0.05, 0.10, 0.15, 0.10, 1.0, 0.01)
+# E, A, a, B, b, c, o, q, r: where the fit begins and how far it may go. a and b are those of
+# Hoffmann et al. 2022; the others are what our first runs suggested.
+_START = (0.45, 0.10, 0.34, 0.40, 0.28, 0.3, 0.01, 0.0, 0.0)
+_SPREAD = (0.15, 0.05, 0.10, 0.15, 0.10, 0.3, 0.01, 0.1, 0.1)
+_USUAL_SLOPE = 0.05
 _NOISE = 0.02  # of the logarithm of a loss, from run to run and corpus to corpus
 _WITHIN = 1.645  # standard deviations on either side that hold 90% of a normal distribution
 
@@ -96,7 +100,7 @@ class Law:
     """A fitted law.
 
     Attributes:
-        values: E, A, a, B, b, c, o.
+        values: E, A, a, B, b, c, o, q, r.
         noise: Standard deviation of the logarithm of a loss on a corpus it was not fitted to.
     """
 
@@ -115,9 +119,9 @@ class Law:
             weights=weights / 1e6,
             tokens=tokens / 1e6,
             unique=corpus.train_tokens / 1e6,
-            gain=corpus.gain,
+            slope=corpus.slope,
         )
-        return corpus.ngram_loss * _relative(self.values, row)
+        return corpus.counting(tokens) * _relative(self.values, row)
 
     def interval(self, loss: float) -> tuple[float, float]:
         """Return the range that holds the loss nine times in ten."""
@@ -143,14 +147,15 @@ def look_at(
     seen, unseen = np.asarray(train), np.asarray(held_out)
     starts = np.arange(0, max(1, len(seen) - _WINDOW), _WINDOW)
     np.random.default_rng(0).shuffle(starts)
-    counted = []
+    counted: list[tuple[int, float]] = []
     for share in _SHARES:
         windows = min(len(starts) // share, _COUNTED // _WINDOW)
         part = seen
         if windows < len(starts):
-            part = np.concatenate([seen[at : at + _WINDOW] for at in np.sort(starts[:windows])])
-        if len(part) and (not counted or len(part) > counted[-1][0]):
-            losses = ngram_losses(part, unseen[:_PREDICTED], vocab_size=vocab_size)
+            chosen = [seen[at : at + _WINDOW] for at in np.sort(starts[:windows])]
+            part = np.concatenate([seen[:0], *chosen])
+        if len(part) > (counted[-1][0] if counted else 0):
+            losses = ngram_losses(part, unseen[:_PREDICTED], vocab_size=vocab_size, orders=_ORDERS)
             counted.append((len(part), min(losses)))
     return Corpus(
         vocab_size=vocab_size,
@@ -207,12 +212,12 @@ def fit(runs: Sequence[Mapping[str, object]]) -> Law:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Row:
-    """A run: weights and tokens in millions, gain, and loss / H."""
+    """A run: weights and tokens in millions, slope, and loss / H."""
 
     weights: float
     tokens: float
     unique: float
-    gain: float
+    slope: float
     relative: float = 1.0
 
 
@@ -223,23 +228,35 @@ def _row(run: Mapping[str, object]) -> _Row:
             raise ConfigError(f"A run has {name} = {value!r}, expected a number.")
         return float(value)
 
+    counted = run["counted"]
+    if not isinstance(counted, list):
+        raise ConfigError(f"A run has counted = {counted!r}, expected pairs of numbers.")
+    corpus = Corpus(
+        vocab_size=int(number("vocab")),
+        train_tokens=int(number("unique_tokens")),
+        validation_tokens=0,
+        bytes_per_token=1.0,
+        counted=tuple((int(tokens), float(loss)) for tokens, loss in counted),
+    )
     return _Row(
         weights=number("block_weights") / 1e6,
         tokens=number("tokens") / 1e6,
-        unique=number("unique_tokens") / 1e6,
-        gain=math.log(number("bigram_loss") / number("ngram_loss")),
-        relative=number("loss") / number("ngram_loss"),
+        unique=corpus.train_tokens / 1e6,
+        slope=corpus.slope,
+        relative=number("loss") / corpus.counting(number("tokens")),
     )
 
 
 def _relative(values: Sequence[float], row: _Row) -> float:
-    floor, a_size, a_power, b_size, b_power, c_gain, by_heart = values
-    seen = effective_tokens(row.tokens, row.unique)
+    floor, a_size, a_power, b_size, b_power, c_slope, by_heart, q_passes, r_slope = values
+    steep = row.slope / _USUAL_SLOPE - 1
+    passes = row.tokens / row.unique
     size = a_size * row.weights ** -max(a_power, 0.01)
-    text = b_size * (1 + c_gain * row.gain) * seen ** -max(b_power, 0.01)
-    passes = max(0.0, row.tokens / row.unique - _FRESH_PASSES)
-    crammed = max(by_heart, 0.0) * math.sqrt(row.weights / row.unique) * passes
-    return float((floor + size + text) * math.exp(min(crammed, 5.0)))
+    seen = effective_tokens(row.tokens, row.unique)
+    text = b_size * (1 + c_slope * steep) * seen ** -max(b_power, 0.01)
+    again = max(1.0, passes) ** -(q_passes + r_slope * steep)
+    crammed = math.sqrt(row.weights / row.unique) * max(0.0, passes - _FRESH_PASSES)
+    return float((floor + size + text) * again * math.exp(min(max(by_heart, 0.0) * crammed, 5.0)))
 
 
 def _errors(values: Sequence[float], rows: Sequence[_Row]) -> list[float]:

@@ -166,7 +166,18 @@ class Trainer:
         self.layout.share(self._parts)  # or tell that they cannot be dealt out
         self.layout.place(model.train(), kernels.torch_dtype)
         self.optimizer = Optimizer(model, config, self.layout)
+        self._objective = objective
         self.loss = loss_of(model, kernels, objective)
+
+    def compute_with(self, kernels: Kernels) -> None:
+        """Compute in another way from now on, in the same dtype."""
+        self.kernels = kernels
+        self.loss = loss_of(self.model, kernels, self._objective)
+
+    @property
+    def learning(self) -> int:
+        """How many weights learn."""
+        return sum(w.numel() for w in self.model.parameters() if w.requires_grad)
 
     @property
     def tokens_per_step(self) -> int:

@@ -15,7 +15,7 @@ from autogpt.training.kernels import eager
 from autogpt.training.layout import Layout
 from autogpt.training.objective import Objective, next_token
 
-__all__ = ["Measured", "evaluate", "mean_loss"]
+__all__ = ["Measured", "evaluate", "mean_loss", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,40 @@ class Measured:
     bits_per_byte: float | None
 
 
+def measure(
+    model: Trainable,
+    batches: Iterator[Learnable],
+    *,
+    objective: Objective,
+    learned_bytes: int | None,
+    layout: Layout | None = None,
+) -> Measured:
+    """Measure an objective's loss over all batches.
+
+    Args:
+        model: As it is.
+        batches: Of held-out examples.
+        objective: What is learned.
+        learned_bytes: Bytes of the text that is learned; None if it is none.
+        layout: How the model lies in the processes.
+    """
+    loss, count = mean_loss(model, batches, objective=objective, layout=layout)
+    bits = None if learned_bytes is None else loss * count / math.log(2) / learned_bytes
+    return Measured(loss, bits)
+
+
 def evaluate(
     model: Trainable, shard: TokenShard, *, context_length: int, layout: Layout | None = None
 ) -> Measured:
     """Measure the loss over the whole shard, every token after the first scored once."""
     batches = windows(shard, batch_size=_rows(context_length), context_length=context_length)
-    loss, count = mean_loss(model, batches, layout=layout)
-    return Measured(loss, loss * count / math.log(2) / shard.total_bytes)
+    return measure(
+        model,
+        batches,
+        objective=next_token,
+        learned_bytes=shard.total_bytes,
+        layout=layout,
+    )
 
 
 @torch.inference_mode()

@@ -1,0 +1,394 @@
+"""From a model and examples to an evaluation: read, predict, judge, keep.
+
+What a task needs of a model is a method of the loaded object, named here as protocols: whatever has
+it can be evaluated, be it a trained head, a language model, or a stand-in in a test. What the
+figures are and how they are judged is in ``evaluation``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, cast
+
+from autogpt.core.errors import DataError, UsageError
+from autogpt.core.examples import Entity, Labeled, Pair, Tagged
+from autogpt.core.progress import Progress
+from autogpt.data.examples import ExamplesConfig, ExamplesReport, read_examples
+from autogpt.data.readers import read as read_documents
+from autogpt.evaluation import results
+from autogpt.evaluation.compressors import compressed_bits_per_byte
+from autogpt.evaluation.judging import (
+    Judged,
+    judge_entities,
+    judge_labels,
+    judge_summaries,
+    judge_translations,
+)
+from autogpt.evaluation.metrics.texts import is_chinese
+from autogpt.evaluation.perplexity import WINDOW, judge_language, stretches_of
+from autogpt.evaluation.results import Evaluation, conclude
+from autogpt.evaluation.suites import find_suite, read_items
+from autogpt.llm import LLM, load
+from autogpt.tasks.base import Likelihood, Scorer
+
+__all__ = ["TASKS", "Settings", "evaluate", "evaluate_model"]
+
+TASKS = ("text", "classify", "tag", "summarize", "translate")
+_OF_KIND = {"passage": "text", "labeled": "classify", "tagged": "tag"}
+_BATCH = 256  # examples between two looks at the clock
+
+Dtype = Literal["auto", "float32", "bfloat16"]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Writes(Protocol):
+    """An answer that is a text."""
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What is measured, and how.
+
+    Attributes:
+        task: One of ``TASKS``; None to see from the model and the data.
+        suite: The name or the file of a public suite, in place of data.
+        suite_data: The folder of the suite's file.
+        train: Sources of examples for the baselines to learn from.
+        examples: How examples are read; its task is set here.
+        labels: For a model without a head: the labels to choose among; default those in the data.
+        to: For translate: the language to translate to; default that of the examples.
+        limit: Evaluate the first so many examples only.
+        window: For text: tokens that the model sees at once, within its context; default 1,024.
+        seed: Of intervals, folds and solvers.
+    """
+
+    task: str | None = None
+    suite: str | None = None
+    suite_data: Path | None = None
+    train: Sequence[str] | None = None
+    examples: ExamplesConfig | None = None
+    labels: Sequence[str] | None = None
+    to: str | None = None
+    limit: int | None = None
+    window: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.task is not None and self.task not in TASKS:
+            raise UsageError(
+                f"{self.task!r} cannot be evaluated.", hint=f"Tasks: {', '.join(TASKS)}."
+            )
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"The limit is {self.limit}; 1 or more was expected.")
+        if self.window is not None and self.window < 2:
+            raise UsageError(f"The window is {self.window} tokens; 2 or more was expected.")
+        if self.suite is not None and (self.task or self.train):
+            raise UsageError(
+                "A suite brings its own task and baselines.", hint="Leave out --task and --train."
+            )
+
+
+def evaluate(
+    model: str | Path,
+    data: str | Sequence[str] | None = None,
+    *,
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    dtype: Dtype = "auto",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a model on examples, on a text, or on public suites.
+
+    Args:
+        model: A MODEL reference.
+        data: Sources of examples or text; None with a suite.
+        settings: What is measured, and how.
+        out: A folder for ``evaluation.html``, ``evaluation.json`` and the predictions.
+        dtype: To compute in, see ``llm.load``.
+        progress: Shows how far it is.
+
+    Raises:
+        UsageError: If the model cannot do the task, there are no data, or a setting is wrong.
+        DataError: If the data cannot be read as examples of the task.
+        MissingExtraError: If the metrics of the task need a package that is not installed.
+        CheckpointError: If the model is damaged.
+        ResourceError: If ``out`` cannot be written.
+    """
+    settings = settings or Settings()
+    _check(data, settings)
+    begin = time.perf_counter()
+    loaded = load(model, dtype=dtype)
+    if progress is not None:
+        progress.say(f"loaded {model} in {time.perf_counter() - begin:.1f}s")
+    found = evaluate_model(loaded, data, settings=settings, name=str(model), progress=progress)
+    if out is not None:
+        results.write(Path(out), found)
+    return found
+
+
+def evaluate_model(
+    model: object,
+    data: str | Sequence[str] | None = None,
+    *,
+    settings: Settings | None = None,
+    name: str = "model",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a loaded model; the arguments and errors are those of :func:`evaluate`."""
+    settings = settings or Settings()
+    _check(data, settings)
+    progress = progress or Progress(quiet=True)
+    if settings.suite is not None:
+        return _suite(model, settings, name, progress)
+    sources = [data] if isinstance(data, str) else list(data or ())
+    task = settings.task or _task_of(model)
+    if task == "text":
+        return _text(model, sources, settings, name, progress)
+    report = ExamplesReport()
+    examples = read_examples(sources, _reading(settings, task), report=report)[: settings.limit]
+    task = task or _OF_KIND.get(report.kind or "", "")
+    if task == "text":
+        return _text(model, sources, settings, name, progress)
+    if task not in _JUDGES:
+        raise UsageError(
+            f"The examples are of the kind {report.kind!r}, which several tasks have.",
+            hint=f"Say which with --task: {', '.join(TASKS)}.",
+        )
+    train = None
+    if settings.train is not None:
+        train = read_examples(settings.train, _reading(settings, task))
+    judged, wall_s = _JUDGES[task](model, examples, train, settings, progress)
+    return conclude(
+        judged,
+        model=name,
+        data=", ".join(sources),
+        task=task,
+        wall_s=wall_s,
+        seed=settings.seed,
+        settings={"baselines learned from": ", ".join(settings.train)} if settings.train else {},
+    )
+
+
+def _check(data: str | Sequence[str] | None, settings: Settings) -> None:
+    if (data is None) == (settings.suite is None):
+        raise UsageError(
+            "There is nothing to evaluate on." if data is None else "DATA and a suite were given.",
+            hint="Give DATA (a file of labeled examples or of text), or --suite NAME.",
+        )
+    if settings.suite is not None:
+        find_suite(settings.suite, settings.suite_data)
+
+
+def _reading(settings: Settings, task: str | None) -> ExamplesConfig:
+    return replace(settings.examples or ExamplesConfig(), task=task or None)
+
+
+def _task_of(model: object) -> str | None:
+    """Return the only task of a model with a head."""
+    if isinstance(model, LLM):
+        return None
+    if hasattr(model, "tag"):
+        return "tag"
+    return "classify" if hasattr(model, "predict") else None
+
+
+def _each(
+    items: Sequence[Item],
+    run: Callable[[Sequence[Item]], Sequence[Result]],
+    progress: Progress,
+    *,
+    batch: int = _BATCH,
+) -> tuple[list[Result], float]:
+    """Return the results of all items, batch by batch, and the seconds it took."""
+    begin = time.perf_counter()
+    found: list[Result] = []
+    for start in range(0, len(items), batch):
+        found += run(items[start : start + batch])
+        passed, share = time.perf_counter() - begin, len(found) / len(items)
+        progress.update(
+            share, f"{len(found)} of {len(items)} examples", left_s=passed / share - passed
+        )
+    return found, time.perf_counter() - begin
+
+
+def _classify(
+    model: Any,  # noqa: ANN401 - whatever has the method
+    examples: Sequence[Labeled],
+    train: Sequence[Labeled] | None,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[Judged, float]:
+    """Ask a trained head; of a language model, the likelihood of each label."""
+    texts = [example.text for example in examples]
+    if hasattr(model, "predict"):
+        known = getattr(model, "labels", None)
+        strange = {label for example in examples for label in example.labels} - set(known or ())
+        if known and strange:
+            raise DataError(
+                f"The data have the label {min(strange)!r}, which the model does not know.",
+                hint=f"It knows: {', '.join(list(known)[:10])}.",
+            )
+        answers, wall_s = _each(texts, model.predict, progress)
+    elif hasattr(model, "classify"):
+        seen = {label for example in examples for label in example.labels}
+        labels = list(settings.labels or sorted(seen))
+
+        def zero_shot(some: Sequence[str]) -> list[Mapping[str, float]]:
+            return [_chances(model.classify(text, labels=labels)) for text in some]
+
+        answers, wall_s = _each(texts, zero_shot, progress, batch=16)
+    else:
+        raise _cannot(model, "classify")
+    return judge_labels(examples, answers, train=train, seed=settings.seed), wall_s
+
+
+def _chances(answer: Any) -> Mapping[str, float]:  # noqa: ANN401 - a mapping, or an answer with one
+    found = answer if isinstance(answer, Mapping) else answer.probabilities
+    return cast("Mapping[str, float]", found)
+
+
+def _tag(
+    model: Any,  # noqa: ANN401 - whatever has the method
+    examples: Sequence[Tagged],
+    train: Sequence[Tagged] | None,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[Judged, float]:
+    if not hasattr(model, "tag"):
+        raise _cannot(model, "tag")
+
+    def run(some: Sequence[Tagged]) -> list[tuple[Entity, ...]]:
+        return [tuple(answer.entities) for answer in model.tag([one.text for one in some])]
+
+    answers, wall_s = _each(examples, run, progress)
+    return judge_entities(examples, answers, train=train, seed=settings.seed), wall_s
+
+
+def _summarize(
+    model: Any,  # noqa: ANN401 - whatever has the method
+    examples: Sequence[Pair],
+    train: Sequence[Pair] | None,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[Judged, float]:
+    _ = settings
+    if not hasattr(model, "summarize"):
+        raise _cannot(model, "summarize")
+    judge_summaries(examples[:1], [examples[0].target])  # a package that lacks is told now
+
+    def run(some: Sequence[Pair]) -> list[str]:
+        return [cast("Writes", model.summarize(one.source)).text for one in some]
+
+    written, wall_s = _each(examples, run, progress, batch=8)
+    return judge_summaries(examples, written, train=train), wall_s
+
+
+def _translate(
+    model: Any,  # noqa: ANN401 - whatever has the method
+    examples: Sequence[Pair],
+    train: Sequence[Pair] | None,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[Judged, float]:
+    if not hasattr(model, "translate"):
+        raise _cannot(model, "translate")
+    judge_translations(examples[:1], [examples[0].target])  # a package that lacks is told now
+    to = settings.to or ("zh" if is_chinese(one.target for one in examples) else "en")
+
+    def run(some: Sequence[Pair]) -> list[str]:
+        return [cast("Writes", model.translate(one.source, to=to)).text for one in some]
+
+    written, wall_s = _each(examples, run, progress, batch=8)
+    return judge_translations(examples, written, train=train), wall_s
+
+
+_Judge = Callable[
+    [object, Sequence[Any], Sequence[Any] | None, Settings, Progress], tuple[Judged, float]
+]
+_JUDGES: dict[str, _Judge] = {
+    "classify": _classify, "tag": _tag, "summarize": _summarize, "translate": _translate,
+}  # fmt: skip
+
+
+def _text(
+    model: object, sources: Sequence[str], settings: Settings, name: str, progress: Progress
+) -> Evaluation:
+    """Measure how well a text is predicted."""
+    if not isinstance(model, LLM):
+        raise _cannot(model, "text")
+    texts = list(_whole_texts(sources))[: settings.limit]
+    if not texts:
+        raise DataError(f"There is no text in {' '.join(sources)}.")
+    context = model.model.config.max_position_embeddings
+    window = min(settings.window or WINDOW, context)
+    begin = time.perf_counter()
+    total, done, stretches = sum(len(t.encode("utf-8", "replace")) for _, t in texts), 0, []
+    for stretch in stretches_of(texts, model.tokenizer, model.score, window=window):
+        stretches.append(stretch)
+        done += stretch.size_bytes
+        passed, share = time.perf_counter() - begin, min(1.0, done / total)
+        progress.update(share, f"{len(stretches)} stretches", left_s=passed / share - passed)
+    return conclude(
+        judge_language(stretches, compressed_bits_per_byte(text for _, text in texts)),
+        model=name,
+        data=", ".join(sources),
+        task="text",
+        wall_s=time.perf_counter() - begin,
+        seed=settings.seed,
+        settings={"window": f"{window} tokens, of which a later stretch scores half"},
+    )
+
+
+def _whole_texts(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the documents of sources whole, though readers cut long ones."""
+    place, held = "", ""
+    for document in read_documents(sources):
+        if document.part == 0 and held:
+            yield place, held
+            held = ""
+        place, held = document.source, held + document.text
+    if held.strip():
+        yield place, held
+
+
+def _suite(model: object, settings: Settings, name: str, progress: Progress) -> Evaluation:
+    if not isinstance(model, LLM) and not hasattr(model, "likelihoods"):
+        raise _cannot(model, "suites")
+    scorer = cast("Scorer", model)
+    suite, path = find_suite(settings.suite or "", settings.suite_data)
+    items = read_items(suite, path, limit=settings.limit)
+
+    def run(places: Sequence[int]) -> list[list[Likelihood]]:
+        some = [items[place] for place in places]
+        return scorer.likelihoods(
+            [item.prompt for item in some], [item.continuations for item in some]
+        )
+
+    # Of like length together, so that little is computed for padding.
+    order = sorted(range(len(items)), key=lambda place: -len(items[place].prompt))
+    found, wall_s = _each(order, run, progress)
+    by_place = dict(zip(order, found, strict=True))
+    return conclude(
+        suite.judge(items, [by_place[place] for place in range(len(items))]),
+        model=name,
+        data=path.name,
+        task=suite.name,
+        wall_s=wall_s,
+        seed=settings.seed,
+    )
+
+
+def _cannot(model: object, task: str) -> UsageError:
+    return UsageError(
+        f"{model!r} cannot be evaluated on the task {task!r}.",
+        hint="Fine-tune a model for it (autogpt finetune), or name another with --task.",
+    )

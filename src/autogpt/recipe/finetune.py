@@ -1,0 +1,500 @@
+"""Fine-tuning, read top to bottom: examples > base > decide > train > keep the best > report.
+
+::
+
+    run/recipe.toml, metrics.jsonl, checkpoints/, report.html, curves.png    as of ``train``
+    run/examples.json    what was read, what may be wrong with it, its fingerprint
+    run/forecast.json    what was expected to be spent
+    run/model/           the weights with the lowest validation loss, in Hugging Face layout
+    run/adapter/         of LoRA: the adapter alone, in PEFT's layout
+    run/last/            the last weights, where those are not the best
+
+The loop is ``training.trainer``; how a task is taught is in ``teaching``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from autogpt.core.config import from_mapping, merge, to_mapping
+from autogpt.core.errors import RunError
+from autogpt.core.files import read_json, write_json
+from autogpt.core.progress import Progress
+from autogpt.core.units import format_count
+from autogpt.evaluation.energy import EnergyMeter
+from autogpt.models import adapter_files
+from autogpt.models.gpt import GPT
+from autogpt.models.trainable import Trainable
+from autogpt.nn import adapters
+from autogpt.recipe import folder, forecast, planning
+from autogpt.recipe.account import Account
+from autogpt.recipe.base_model import NEW, BaseModel, new_model, new_tokenizer, open_base
+from autogpt.recipe.best import Best, looks_since_best, masters
+from autogpt.recipe.finetune_report import FinetuneResult, Told, write_reports
+from autogpt.recipe.gathering import Gathered, gather
+from autogpt.recipe.rescue import RunRescue
+from autogpt.recipe.result import peak_rss_bytes
+from autogpt.recipe.settings import FinetuneRecipe
+from autogpt.recipe.teaching import Classroom, Taught, Teacher, find_teacher
+from autogpt.training import checkpoints, kernels, memory, record, tracking
+from autogpt.training.checkpoints import RunState
+from autogpt.training.layout import Layout
+from autogpt.training.record import Record
+from autogpt.training.saving import Saver, SharedSaver
+from autogpt.training.trainer import Hooks, Trainer
+from autogpt.training.validation import Measured, measure
+
+__all__ = ["finetune"]
+
+EXAMPLES, FORECAST, LAST = "examples.json", "forecast.json", "last"
+
+
+def finetune(  # noqa: PLR0913 - each is spelled out for the user
+    model: str,
+    sources: str | Sequence[str],
+    *,
+    task: str,
+    out: Path | str,
+    method: str = "full",
+    validation: str | None = None,
+    budget: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    resume: bool = False,
+    track: Sequence[str] = (),
+    begun: float | None = None,
+    progress: Progress | None = None,
+) -> FinetuneResult:
+    """Teach a model a task from examples, within a budget, into the run folder ``out``.
+
+    Ctrl-C stops after the current step and writes a checkpoint; a second one stops at once.
+
+    Args:
+        model: Any reference to a model, see ``core.refs``; or ``new``, which is sized for the data.
+        sources: Files, folders, globs, ``-``, ``hf:NAME[:split]`` with examples.
+        task: As in ``recipe.teaching.TEACHERS``.
+        out: A folder that does not hold a run yet, or one to resume.
+        method: ``full`` or ``lora``.
+        validation: Examples to measure with; by default some are held out.
+        budget: Short for the setting ``training.budget``; 20 minutes by default.
+        settings: Nested settings of :class:`FinetuneRecipe`.
+        resume: Go on where a stopped run left off, bit for bit as if it had not been stopped.
+        track: Experiment trackers to follow the run with, see ``training.tracking``.
+        begun: When the budget began to run, by ``time.perf_counter``; by default now.
+        progress: Shows what happens; by default on standard error.
+
+    Raises:
+        AutoGPTError: In one sentence, whatever the user can mend.
+        KeyboardInterrupt: When the user stopped the run.
+    """
+    find_teacher(task)
+    tracking.check(track)
+    names = [sources] if isinstance(sources, str) else list(sources)
+    given = merge(
+        settings or {},
+        {"finetune": {"task": task, "base": model, "method": method}, "examples": {"task": task}},
+        {"training": {"budget": budget}} if budget else {},
+    )
+    usual = forecast.usual_training(from_mapping(FinetuneRecipe, given))
+    recipe = from_mapping(FinetuneRecipe, merge(usual, given))
+    with folder.claimed(Path(out)), progress or Progress() as shown, memory.explained():
+        kept = folder.go_on(Path(out), given, kind=FinetuneRecipe) if resume else None
+        if kept is None and resume:
+            shown.say(f"nothing to resume in {str(out)!r}: beginning")
+        elif kept is None:
+            folder.begin(Path(out))
+        recipe = kept or recipe
+        run = _Run(Path(out), shown, patience=recipe.finetune.patience, begun=begun)
+        gathered = gather(names, validation, recipe)
+        return run.run(recipe, gathered, track, resume=kept is not None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Lesson:
+    """Who is taught what by whom."""
+
+    base: BaseModel
+    teacher: Teacher
+    taught: Taught
+    model: Trainable
+
+
+class _Run:
+    """One run on its way.
+
+    Args:
+        out: The run folder, claimed.
+        shown: Shows what happens.
+        patience: Looks without a lower loss, after which it is enough.
+        begun: When the budget began to run; None: now.
+    """
+
+    def __init__(self, out: Path, shown: Progress, *, patience: int, begun: float | None) -> None:
+        self.out, self._shown, self._patience = out, shown, patience
+        self._begin = self._mark = time.perf_counter() if begun is None else begun
+        self._phases: dict[str, float] = {}
+        self._best = Best(out)
+        self._meter = EnergyMeter()
+        self._meter.start()
+
+    def run(
+        self, recipe: FinetuneRecipe, gathered: Gathered, track: Sequence[str], *, resume: bool
+    ) -> FinetuneResult:
+        """Go through it."""
+        recipe, lesson = self._prepare(recipe, gathered, resume=resume)
+        latest = checkpoints.latest(self.out, say=self._shown.say) if resume else None
+        at = checkpoints.state_of(latest) if latest is not None else RunState(record_bytes=0)
+        step = at.steps if resume else None
+        settings = to_mapping(recipe)
+        with (
+            Record.open(self.out, resume_step=step, resume_bytes=at.record_bytes) as log,
+            tracking.Trackers(track, run=self.out, settings=settings, say=self._shown.say) as tools,
+            SharedSaver(Saver(self.out, before=log.sync), Layout(), self.out) as saver,
+        ):
+            account = Account(log, tools, self._meter, self._shown)
+            trainer = self._trainer(recipe, lesson, saver)
+            recipe = self._decided(recipe, lesson, trainer, resume=resume)
+            self._begin_or_go_on(trainer, saver, latest)
+            measured = self._loop(trainer, lesson, account, saver)
+        return self._finish(trainer, recipe, lesson, gathered, measured)
+
+    # -- before the loop ---------------------------------------------------------------------------
+
+    def _prepare(
+        self, recipe: FinetuneRecipe, gathered: Gathered, *, resume: bool
+    ) -> tuple[FinetuneRecipe, _Lesson]:
+        """Read the base, turn examples into lessons, and put adapters or a head where they go."""
+        is_new = recipe.finetune.base == NEW
+        opened = None if is_new else open_base(recipe.finetune.base)
+        texts = gathered.texts if is_new else []
+        tokenizer = opened.tokenizer if opened else new_tokenizer(texts, recipe, self.out)
+        room = self.out / folder.DATA
+        room.mkdir(parents=True, exist_ok=True)
+        teacher = find_teacher(recipe.finetune.task)(
+            Classroom(
+                recipe=recipe,
+                tokenizer=tokenizer,
+                train=gathered.train,
+                validation=gathered.validation,
+                room=room,
+            )
+        )
+        if not resume:
+            gathered.tell(teacher, tokenizer, self._shown)
+        limit = opened.config.max_position_embeddings if opened else None
+        recipe = forecast.with_context(recipe, longest=teacher.longest, limit=limit)
+        self._phase("read examples")
+        base = opened
+        if base is None:
+            base, recipe = new_model(texts, tokenizer, recipe, before_s=self._elapsed())
+        if not resume:
+            recipe = forecast.with_kernels(recipe, base.config)
+        self._phase("plan")
+        torch.manual_seed(recipe.seed)
+        model = _model(recipe, base, teacher)
+        self._phase("load")
+        length = recipe.finetune.context_length
+        assert length is not None  # decided above
+        taught = teacher.teach(model, context_length=length)
+        self._check_examples(taught, gathered, resume=resume)
+        self._phase("prepare lessons")
+        return recipe, _Lesson(base=base, teacher=teacher, taught=taught, model=model)
+
+    def _check_examples(self, taught: Taught, gathered: Gathered, *, resume: bool) -> None:
+        """Keep what the examples are, or compare it.
+
+        Raises:
+            RunError: If a run is resumed on others.
+        """
+        path = self.out / EXAMPLES
+        if not resume or not path.is_file():
+            write_json(path, {**gathered.to_dict(), "fingerprint": taught.fingerprint})
+        elif read_json(path).get("fingerprint") != taught.fingerprint:
+            raise RunError(
+                f"The run in {str(self.out)!r} was begun on other examples.",
+                hint="Give the same, unchanged data, or train into another folder.",
+            )
+
+    def _trainer(self, recipe: FinetuneRecipe, lesson: _Lesson, saver: SharedSaver) -> Trainer:
+        taught, model = lesson.taught, lesson.model
+        row_tokens = taught.batches.context_length
+        training = forecast.with_batches(
+            recipe.training, tokens=taught.tokens, row_tokens=row_tokens
+        )
+        batches = replace(taught.batches, batch_size=training.micro_batch_size)
+        use = kernels.obeyed(recipe.kernels)
+        rescue = RunRescue(self.out, recipe, saver, lesson.base.tokenizer, self._shown)
+        trainer = Trainer(model, batches, training, use, objective=taught.objective, rescue=rescue)
+        saver.tensors = trainer.optimizer.state()
+        return trainer
+
+    def _decided(
+        self, recipe: FinetuneRecipe, lesson: _Lesson, trainer: Trainer, *, resume: bool
+    ) -> FinetuneRecipe:
+        """Measure a step, decide the rest, say and keep what is expected."""
+        warmth = trainer.warm_up()
+        if resume:
+            self._phases["compile"] = warmth.compile_s
+            return replace(recipe, training=trainer.config)
+        expected = self._forecast(recipe, lesson, trainer)
+        left_s = expected.steps * expected.step_s
+        if lesson.taught.same_shapes:
+            faster = forecast.with_kernels(recipe, lesson.base.config, budget_s=left_s)
+            if faster.kernels.compile == "on" and not trainer.kernels.compiled:
+                trainer.compute_with(kernels.obeyed(faster.kernels))
+                recipe = faster
+                warmth = trainer.warm_up()
+                expected = self._forecast(recipe, lesson, trainer)
+        self._phases["compile"] = warmth.compile_s
+        if not expected.by_clock:
+            trainer.config = replace(trainer.config, max_steps=expected.steps)
+        recipe = replace(recipe, training=trainer.config)
+        folder.save_recipe(self.out, recipe)
+        write_json(self.out / FORECAST, expected.to_dict())
+        learning = trainer.learning
+        self._shown.say(
+            f"{recipe.finetune.method}: {format_count(learning)} of "
+            f"{format_count(_count(lesson.model))} weights learn in {trainer.kernels.dtype}"
+            f"{', compiled' if trainer.kernels.compiled else ''}"
+        )
+        self._shown.say(str(expected))
+        return recipe
+
+    def _forecast(
+        self, recipe: FinetuneRecipe, lesson: _Lesson, trainer: Trainer
+    ) -> forecast.Forecast:
+        assert trainer.warmth is not None  # measured before
+        return forecast.forecast(
+            trainer.config,
+            rows=lesson.taught.rows_in(1),
+            epochs=forecast.epochs_of(recipe),
+            part_s=trainer.warmth.part_s,
+            before_s=self._elapsed(),
+            after_s=planning.finishing_s(_count(lesson.model)),
+            look_s=_seconds_of_a_look(trainer, lesson.taught),
+            learning=trainer.learning,
+            peak_bytes=peak_rss_bytes(),
+        )
+
+    def _begin_or_go_on(self, trainer: Trainer, saver: SharedSaver, latest: Path | None) -> None:
+        """Take over a checkpoint, after the warm-up: that draws random numbers too."""
+        if latest is not None:
+            trainer.restore(*trainer.layout.load(latest, saver.tensors))
+            self._shown.say(f"going on after step {trainer.at.steps}")
+        state = trainer.at
+        if latest is None:  # so that there is always something to go back to
+            begun = replace(state, other_s=self._elapsed(), record_bytes=0)
+            saver.save(begun, trainer.optimizer.state())
+        trainer.at = replace(state, other_s=state.other_s + self._elapsed())
+        self._phase("plan")
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    def _loop(
+        self, trainer: Trainer, lesson: _Lesson, account: Account, saver: SharedSaver
+    ) -> Measured:
+        """Train, keeping the best weights, and measure the last ones.
+
+        Raises:
+            KeyboardInterrupt: When the user stopped the run.
+        """
+        taught, config = lesson.taught, trainer.config
+        looks = [entry for entry in record.read(self.out) if entry.kind == "validation"]
+
+        def show(entry: record.Entry, share: float) -> None:
+            account.entry(entry, share, train_s=trainer.at.train_s)
+            if entry.kind == "validation":
+                looks.append(entry)
+
+        def validate(model: Trainable) -> Measured:
+            found = measure(
+                model,
+                taught.validation(),
+                objective=taught.objective,
+                learned_bytes=taught.learned_bytes,
+            )
+            if trainer.at.steps:
+                self._best.offer(trainer.at.steps, found.loss, trainer.optimizer.state())
+            return found
+
+        patience = self._patience
+        hooks = Hooks(
+            entry=show,
+            validate=validate,
+            checkpoint=lambda state, tensors: saver.save(account.state(state), tensors),
+            checkpoint_due=saver.due,
+            stepped=account.stepped,
+            enough=lambda: bool(patience) and looks_since_best(looks) >= patience,
+        )
+        if not looks:  # what the base can do
+            show(trainer.validated(validate(trainer.model)), 0.0)
+        budget_s = None if config.max_steps else forecast.seconds_to_spend(config)
+        look_s = _seconds_of_a_look(trainer, taught)
+        after_s = planning.finishing_s(_count(lesson.model))
+        left_s = None
+        if budget_s is not None:
+            left_s = max(1.0, budget_s - trainer.at.other_s - look_s - after_s)
+        self._mark = time.perf_counter()
+        if not trainer.run(hooks, budget_s=left_s, validations=config.validations):
+            saver.wait()
+            self._shown.say(
+                f"stopped after step {trainer.at.steps}; the same command with --resume goes on"
+            )
+            raise KeyboardInterrupt
+        self._phase("train")
+        if looks[-1].step != trainer.at.steps:
+            show(trainer.validated(validate(trainer.model)), 1.0)
+        elif patience and looks_since_best(looks) >= patience:
+            self._shown.say(f"the validation loss did not fall {patience} times: enough")
+        self._phase("evaluate")
+        last = looks[-1]
+        assert last.loss is not None  # it was finite, or the run had ended
+        return Measured(last.loss, last.bits_per_byte)
+
+    # -- after the loop ----------------------------------------------------------------------------
+
+    def _finish(
+        self,
+        trainer: Trainer,
+        recipe: FinetuneRecipe,
+        lesson: _Lesson,
+        gathered: Gathered,
+        measured: Measured,
+    ) -> FinetuneResult:
+        """Save the best weights as a model, and the last ones if those are others; report."""
+        mark, at = time.perf_counter(), trainer.at
+        kept = self._best.kept
+        assert kept is not None  # the last look was offered
+        last = masters(trainer.optimizer.state())
+        if kept.step != at.steps:
+            self._shown.say(f"the best weights are those after step {kept.step}")
+            self._save(recipe, lesson, last, self.out / LAST)
+        model = self._save(recipe, lesson, self._best.load(), self.out)
+        metrics = dict(lesson.teacher.metrics(model, lesson.taught))
+        look = next(
+            entry
+            for entry in reversed(record.read(self.out))
+            if entry.kind == "validation" and entry.step == kept.step
+        )
+        fill = lesson.taught.fill
+        result = FinetuneResult(
+            run=str(self.out),
+            model=str(self.out / folder.MODEL),
+            adapter=str(self.out / adapter_files.FOLDER) if _is_lora(recipe, model) else None,
+            parameters=_count(model),
+            learning=trainer.learning,
+            steps=at.steps,
+            best_step=kept.step,
+            tokens=round(at.tokens * fill),
+            epochs=at.steps * (trainer.config.batch_size or 1) / lesson.taught.rows_in(1),
+            wall_s=at.elapsed_s + time.perf_counter() - mark,
+            train_s=at.train_s,
+            compile_s=self._phases["compile"],
+            tokens_per_s=at.tokens * fill / max(at.train_s, 1e-9),
+            val_loss=kept.loss,
+            val_bits_per_byte=look.bits_per_byte,
+            last_val_loss=measured.loss,
+            peak_rss_bytes=peak_rss_bytes(),
+            metrics=metrics,
+        )
+        energy = self._meter.stop()
+        energy = replace(energy, kwh=energy.kwh + at.energy_kwh)
+        self._phases["save"] = time.perf_counter() - mark
+        write_reports(
+            Told(
+                out=self.out,
+                result=result,
+                recipe=recipe,
+                taught=lesson.taught,
+                gathered=gathered,
+                tokenizer=lesson.base.tokenizer,
+                config=lesson.base.config,
+                energy=energy,
+                phases=self._phases,
+                forecast=read_json(self.out / FORECAST),
+            )
+        )
+        checkpoints.remove_all(self.out)
+        self._best.remove()
+        planning.finishing_took(time.perf_counter() - mark, result.parameters)
+        return replace(result, wall_s=at.elapsed_s + time.perf_counter() - mark)
+
+    def _save(
+        self, recipe: FinetuneRecipe, lesson: _Lesson, tensors: Mapping[str, Tensor], out: Path
+    ) -> Trainable:
+        """Write weights as a model folder, and of LoRA as an adapter; return the whole model."""
+        model = lesson.model
+        if recipe.finetune.method == "lora":
+            model = _model(_in_fp32(recipe), lesson.base, lesson.teacher)
+        model.float()
+        with torch.no_grad():
+            weights = dict(model.named_parameters())
+            for name, tensor in tensors.items():
+                weights[name].copy_(tensor)
+        if _is_lora(recipe, model):
+            adapter_files.save(
+                out / adapter_files.FOLDER,
+                adapter_files.gather(model, {}),
+                lesson.base.config,
+                recipe.lora,
+                base=recipe.finetune.base,
+            )
+        adapters.merge(model)
+        lesson.teacher.save(model.eval(), out / folder.MODEL)
+        return model
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._begin
+
+    def _phase(self, name: str) -> None:
+        """Count the time since the last phase for this one."""
+        now = time.perf_counter()
+        self._phases[name] = self._phases.get(name, 0.0) + now - self._mark
+        self._mark = now
+
+
+def _model(recipe: FinetuneRecipe, base: BaseModel, teacher: Teacher) -> Trainable:
+    """Return what is trained, with the weights of the base, in the dtype to compute in."""
+    gpt = base.read(recipe.kernels.dtype)
+    own = {name for name, _ in gpt.named_parameters()}
+    model = teacher.model(gpt)
+    if recipe.finetune.method == "full":
+        for weight in model.parameters():
+            weight.requires_grad = True
+        return model
+    adapters.attach(model, recipe.lora, shared=adapter_files.shared(base.config))
+    for name, weight in model.named_parameters():
+        if name not in own and not name.endswith(("lora_a", "lora_b")):
+            weight.requires_grad = True  # a head is new, so it learns
+    return model.to(getattr(torch, recipe.kernels.dtype))
+
+
+def _in_fp32(recipe: FinetuneRecipe) -> FinetuneRecipe:
+    """Return a recipe whose base is read as precisely as it is stored."""
+    return replace(recipe, kernels=replace(recipe.kernels, dtype="float32"))
+
+
+def _is_lora(recipe: FinetuneRecipe, model: Trainable) -> bool:
+    """Whether there is an adapter that can be used without what is around the model."""
+    return recipe.finetune.method == "lora" and type(model) is GPT
+
+
+def _count(model: Trainable) -> int:
+    """Return the weights of a model, without adapters."""
+    return sum(
+        weight.numel()
+        for name, weight in model.named_parameters()
+        if not name.endswith(("lora_a", "lora_b"))
+    )
+
+
+def _seconds_of_a_look(trainer: Trainer, taught: Taught) -> float:
+    """Return about how long the validation examples take: a third of as many to learn from."""
+    assert trainer.warmth is not None  # measured before
+    places = taught.validation_tokens / max(taught.fill, 0.01)
+    return trainer.warmth.part_s / 3 * places / trainer.tokens_per_part

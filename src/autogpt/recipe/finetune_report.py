@@ -1,0 +1,206 @@
+"""What a fine-tuning run gave: the result for scripts, the model card and the report."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autogpt.core.config import to_mapping
+from autogpt.core.files import write_text
+from autogpt.core.units import format_bytes, format_duration
+from autogpt.data.checks import written
+from autogpt.evaluation.curves import write_curves
+from autogpt.evaluation.energy import EnergyEstimate
+from autogpt.evaluation.report import Command, Outcome, RunReport, write_report
+from autogpt.models.card import (
+    ArchitectureFacts,
+    CorpusFacts,
+    ModelFacts,
+    ResultFacts,
+    TokenizerFacts,
+    TrainingFacts,
+    model_card,
+)
+from autogpt.models.config import GPTConfig
+from autogpt.recipe import folder
+from autogpt.recipe.gathering import Gathered
+from autogpt.recipe.settings import FinetuneRecipe
+from autogpt.recipe.teaching import Taught
+from autogpt.tokenizer.bpe import Tokenizer
+from autogpt.training import record
+
+__all__ = ["FinetuneResult", "Told", "write_reports"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinetuneResult:
+    """What a run gave; the fields of ``finetune --json``.
+
+    ``adapter`` is the adapter's folder, of LoRA; ``learning`` counts the weights that learned,
+    ``parameters`` all of the model. ``val_loss`` and ``val_bits_per_byte`` are of the best weights,
+    after ``best_step``. ``tokens`` leave padding out.
+    """
+
+    run: str
+    model: str
+    adapter: str | None
+    parameters: int
+    learning: int
+    steps: int
+    best_step: int
+    tokens: int
+    epochs: float
+    wall_s: float
+    train_s: float
+    compile_s: float
+    tokens_per_s: float
+    val_loss: float
+    val_bits_per_byte: float | None
+    last_val_loss: float
+    peak_rss_bytes: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON fields that scripts rely on."""
+        values: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
+        metrics: dict[str, object] = {"loss": self.val_loss}
+        if self.val_bits_per_byte is not None:
+            metrics["bits_per_byte"] = self.val_bits_per_byte
+        return {**values, "metrics": {**metrics, **self.metrics}}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """All that card and report are made of."""
+
+    out: Path
+    result: FinetuneResult
+    recipe: FinetuneRecipe
+    taught: Taught
+    gathered: Gathered
+    tokenizer: Tokenizer
+    config: GPTConfig
+    energy: EnergyEstimate
+    phases: Mapping[str, float]
+    forecast: Mapping[str, Any]
+
+
+def write_reports(told: Told) -> None:
+    """Write the model card, ``curves.png`` and ``report.html``.
+
+    Raises:
+        ResourceError: If the disk is full.
+    """
+    facts, out = _facts(told), told.out
+    write_text(out / folder.MODEL / "README.md", model_card(facts))
+    entries = record.read(out)
+    write_curves(out / "curves.png", entries, title=facts.name)
+    report = RunReport(
+        facts=facts,
+        measurements=entries,
+        settings=to_mapping(told.recipe),
+        phases_s=told.phases,
+        outcomes=_outcomes(told),
+        next_commands=(
+            Command(command=f'autogpt generate {out} "..."', purpose="let it write"),
+            Command(command=f"autogpt models show {out}", purpose="see what it is"),
+        ),
+        provenance={
+            "autogpt": facts.autogpt_version,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    )
+    write_report(out / folder.REPORT, report)
+
+
+def _facts(told: Told) -> ModelFacts:
+    result, config, recipe = told.result, told.config, told.recipe
+    train_bytes, held_bytes = (
+        sum(len(written(e).encode("utf-8", "surrogatepass")) for e in examples)
+        for examples in (told.gathered.train, told.gathered.validation)
+    )
+    reading = told.gathered.report.reading
+    rank = f"LoRA of rank {recipe.lora.rank}, " if recipe.finetune.method == "lora" else ""
+    return ModelFacts(
+        name=told.out.resolve().name,
+        reference=str(told.out),
+        base="" if recipe.finetune.base == "new" else recipe.finetune.base,
+        task=recipe.finetune.task,
+        corpus=CorpusFacts(
+            sources=tuple(Path(name).name or name for name in told.gathered.sources),
+            documents=len(told.gathered.train) + len(told.gathered.validation),
+            size_bytes=train_bytes + held_bytes,
+            train_documents=len(told.gathered.train),
+            train_bytes=train_bytes,
+            train_tokens=told.taught.tokens,
+            validation_documents=len(told.gathered.validation),
+            validation_bytes=held_bytes,
+            validation_tokens=told.taught.validation_tokens,
+            files=reading.files,
+            encodings=dict(reading.encodings),
+            skipped=reading.skipped_count,
+            skipped_examples=tuple(reading.skipped),
+        ),
+        tokenizer=TokenizerFacts(
+            kind="byte-level BPE",
+            vocab_size=told.tokenizer.vocab_size,
+            bytes_per_token=train_bytes / max(1, told.taught.tokens),
+        ),
+        architecture=ArchitectureFacts(
+            family=config.model_type,
+            parameters=result.parameters,
+            layers=config.num_hidden_layers,
+            hidden_size=config.hidden_size,
+            heads=config.num_attention_heads,
+            key_value_heads=config.num_key_value_heads,
+            context_length=config.max_position_embeddings,
+            dtype=recipe.kernels.dtype,
+        ),
+        training=TrainingFacts(
+            steps=result.steps,
+            tokens=result.tokens,
+            train_s=result.train_s,
+            wall_s=result.wall_s,
+            tokens_per_s=result.tokens_per_s,
+            method=f"{rank}{recipe.training.matrices}, {recipe.kernels.dtype} with float32 masters",
+            machine=f"{platform.machine()}, {os.cpu_count()} cores",
+            peak_memory_bytes=result.peak_rss_bytes,
+            energy_kwh=told.energy.kwh,
+            energy_basis=told.energy.basis,
+        ),
+        result=ResultFacts(
+            loss=result.val_loss, bits_per_byte=result.val_bits_per_byte, metrics=result.metrics
+        ),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        autogpt_version=version("autogpt-transformer"),
+    )
+
+
+def _outcomes(told: Told) -> tuple[Outcome, ...]:
+    expected, result = told.forecast, told.result
+    wall, memory = float(expected["wall_s"]), int(expected["peak_memory_bytes"])
+    return (
+        Outcome(
+            name="Time in all",
+            planned=format_duration(wall),
+            expected="",
+            happened=format_duration(result.wall_s),
+            kept=result.wall_s <= 1.1 * wall,
+        ),
+        Outcome(
+            name="Peak memory",
+            planned=format_bytes(memory),
+            expected="",
+            happened=format_bytes(result.peak_rss_bytes),
+            kept=result.peak_rss_bytes <= 1.1 * memory,
+        ),
+    )
