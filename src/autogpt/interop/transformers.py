@@ -31,7 +31,14 @@ from autogpt.core.files import read_json
 from autogpt.interop.pooling import Steps, pool, read_object, read_steps
 from autogpt.models.weights import open_weights
 
-__all__ = ["Encoder", "NotADecoderError", "is_encoder", "load_encoder"]
+__all__ = [
+    "Encoder",
+    "NotADecoderError",
+    "explained",
+    "is_encoder",
+    "load_encoder",
+    "without_bars",
+]
 
 _logger = logging.getLogger(__name__)
 
@@ -87,7 +94,7 @@ def load_encoder(
             "transformers", extra="transformers", purpose=f"A {config['model_type']} encoder"
         ) from error
     kind = "auto" if dtype == "auto" else getattr(torch, dtype)
-    with _explained(folder), _without_bars(transformers):
+    with explained(folder), without_bars(transformers):
         model, found = transformers.AutoModel.from_pretrained(
             folder,
             dtype=kind,
@@ -104,7 +111,7 @@ def load_encoder(
 
 
 @contextlib.contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def explained(folder: Path) -> Iterator[None]:
     """Turn what the library says of a broken folder into one sentence."""
     try:
         yield
@@ -114,7 +121,7 @@ def _explained(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_bars(library: Any) -> Iterator[None]:  # noqa: ANN401 - a module that may be missing
+def without_bars(library: Any) -> Iterator[None]:  # noqa: ANN401 - a module that may be missing
     """Keep the library's progress bars off standard error, and leave its setting as it was."""
     settings = library.utils.logging
     shown = settings.is_progress_bar_enabled()

@@ -20,10 +20,19 @@ from autogpt.inference.packing import pack_model
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
 from autogpt.interop.transformers import is_encoder, load_encoder
+from autogpt.interop.heads import load_encoder_head
+from autogpt.llm.classifier import Classifier, OwnTextScorer
 from autogpt.llm.model import LLM
-from autogpt.models import adapter_files
-from autogpt.models.checkpoint import load_model, read_config, read_generation_config
+from autogpt.llm.tagger import EncoderTokenScorer, OwnTokenScorer, Tagger
+from autogpt.models import FAMILIES, adapter_files
+from autogpt.models.checkpoint import (
+    load_model,
+    read_config,
+    read_generation_config,
+    read_settings,
+)
 from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.models.heads import HeadKind, head_kind, load_headed
 from autogpt.models.quantized import (
     Quantization,
     QuantizedModel,
@@ -49,6 +58,8 @@ def load(
     adapters: Sequence[str | Path] = (),
 ) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
     """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
+
+    A model with a trained head gives a ``Classifier`` or a ``Tagger``.
 
     Args:
         reference: A model folder in Hugging Face layout, a run folder, a ``.gguf`` file, a short
@@ -77,6 +88,15 @@ def load(
     """
     begin = time.perf_counter()
     path = resolve(reference)
+    kind = head_kind(read_settings(path)) if (path / "config.json").is_file() else None
+    if kind is not None:
+        if quantize is not None or draft is not None or adapters:
+            raise UsageError(
+                f"{str(reference)!r} has a head: quantize, draft and adapters are for models that "
+                "write.",
+                hint='Load it without; dtype="bfloat16" is what makes it faster.',
+            )
+        return _read_headed(path, kind, dtype=dtype)
     if is_encoder(path):
         return load_encoder(path, dtype=dtype)
     backend = None
@@ -101,6 +121,20 @@ def load(
         speculator=None if draft is None else _read_draft(draft, tokenizer, dtype=dtype),
         load_s=time.perf_counter() - begin,
     )
+
+
+def _read_headed(
+    path: Path, kind: HeadKind, *, dtype: Literal["auto", "float32", "bfloat16"]
+) -> Classifier | Tagger:
+    """Return a model with a head: one of ours, or one that runs in transformers."""
+    if read_settings(path).get("model_type") not in FAMILIES:
+        encoder = load_encoder_head(path, dtype=dtype)
+        return Classifier(encoder) if kind == "sequence" else Tagger(EncoderTokenScorer(encoder))
+    model, settings = load_headed(path, dtype=dtype, deep=not holds(path))
+    tokenizer = Tokenizer.load(path)
+    if kind == "sequence":
+        return Classifier(OwnTextScorer(model, tokenizer), settings)
+    return Tagger(OwnTokenScorer(model, tokenizer), settings)
 
 
 def _read(

@@ -6,13 +6,14 @@ Not here: the decode loop (``inference.engine``), reading models (``llm.loading`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Unpack
+from typing import Unpack, overload
 
 from torch import Tensor
 
 from autogpt.core.errors import ConfigError, UsageError
+from autogpt.core.examples import Labeled
 from autogpt.core.messages import (
     Chunk,
     Completion,
@@ -39,6 +40,7 @@ from autogpt.inference.settings import (
 from autogpt.inference.speculative import Speculator
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.tasks.base import Likelihood
+from autogpt.tasks.classify import Classify
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import encode_chat
 
@@ -227,6 +229,62 @@ class LLM:
             return score(self.model, self._head, questions)
         context = self.model.config.max_position_embeddings
         return score_quantized(self._backend, questions, context=context)
+
+    @overload
+    def classify(
+        self,
+        texts: str,
+        labels: Sequence[str],
+        *,
+        descriptions: Mapping[str, str] | None = None,
+        subject: str | None = None,
+        examples: Sequence[Labeled] = (),
+        multi_label: bool = False,
+    ) -> dict[str, float]: ...
+    @overload
+    def classify(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        *,
+        descriptions: Mapping[str, str] | None = None,
+        subject: str | None = None,
+        examples: Sequence[Labeled] = (),
+        multi_label: bool = False,
+    ) -> list[dict[str, float]]: ...
+    def classify(
+        self,
+        texts: str | Sequence[str],
+        labels: Sequence[str],
+        *,
+        descriptions: Mapping[str, str] | None = None,
+        subject: str | None = None,
+        examples: Sequence[Labeled] = (),
+        multi_label: bool = False,
+    ) -> dict[str, float] | list[dict[str, float]]:
+        """Return the probability of each label, of a text or of each of several, without training.
+
+        Args:
+            texts: Any Unicode.
+            labels: Two or more.
+            descriptions: What labels are called in the prompt, where their names say little.
+            subject: What a label is of the text, as in "Topic".
+            examples: Texts with their labels, shown before each text.
+            multi_label: Whether several labels, or none, may hold.
+
+        Raises:
+            UsageError: If the labels are too few, or one is there twice.
+        """
+        task = Classify(
+            labels=tuple(labels),
+            descriptions=descriptions or {},
+            subject=subject,
+            examples=tuple(examples),
+            multi_label=multi_label,
+        )
+        answers = task.run(self, [texts] if isinstance(texts, str) else texts)
+        found = [answer.probabilities for answer in answers]
+        return found[0] if isinstance(texts, str) else found
 
     def _question(self, prompt: Prompt, continuations: Sequence[str]) -> Question:
         tokenizer = self.tokenizer

@@ -24,6 +24,7 @@ import torch
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Entity
 from autogpt.inference.packing import pack_layers
+from autogpt.interop.heads import EncoderHead
 from autogpt.llm.classifier import by_length, padded
 from autogpt.models.heads import HeadedGPT, HeadSettings
 from autogpt.tasks.lattice import Lattice
@@ -32,7 +33,7 @@ from autogpt.tasks.tag import Tagging
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.units import encode_units, unit_windows
 
-__all__ = ["OwnTokenScorer", "Tagger", "TokenScorer", "TokenScores"]
+__all__ = ["EncoderTokenScorer", "OwnTokenScorer", "Tagger", "TokenScorer", "TokenScores"]
 
 _TOKENS_AT_ONCE = 2048
 _TEXTS_AT_ONCE = 256
@@ -185,4 +186,27 @@ class OwnTokenScorer:
         return [
             TokenScores(own, tokens.unit_of_token, found)
             for own, tokens, found in zip(units, encoded, scores, strict=True)
+        ]
+
+
+class EncoderTokenScorer:
+    """An encoder with a head, which runs in ``transformers``.
+
+    Args:
+        encoder: Of tags.
+    """
+
+    def __init__(self, encoder: EncoderHead) -> None:
+        self._encoder = encoder
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the scores."""
+        return self._encoder.labels
+
+    def read(self, texts: Sequence[str]) -> list[TokenScores]:
+        """Return the scores of each word's first token."""
+        return [
+            TokenScores(units, np.arange(len(units)), scores)
+            for units, scores in self._encoder.token_scores(texts)
         ]

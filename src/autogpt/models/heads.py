@@ -34,7 +34,6 @@ from torch import Tensor, nn
 
 from autogpt.core.errors import CheckpointError, ConfigError
 from autogpt.core.files import read_json, write_json
-from autogpt.models import FAMILIES
 from autogpt.models.checkpoint import (
     SavableTokenizer,
     build_model,
@@ -425,8 +424,3 @@ def _read_settings(folder: Path) -> HeadSettings:
         )
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{str(path)!r} is damaged: {error}.") from error
-
-
-def is_ours(settings: Mapping[str, Any]) -> bool:
-    """Whether a ``config.json`` is of a family that runs here."""
-    return settings.get("model_type") in FAMILIES

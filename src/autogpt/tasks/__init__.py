@@ -7,5 +7,8 @@ from __future__ import annotations
 
 __all__ = ["TASKS"]
 
-TASKS: dict[str, str] = {}
+TASKS: dict[str, str] = {
+    "classify": "autogpt.tasks.classify.Classify",
+    "tag": "autogpt.tasks.tag.Tag",
+}
 """Name of a task -> dotted path of its class."""

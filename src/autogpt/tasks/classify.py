@@ -1,0 +1,279 @@
+"""Classification: which label a text has; with any model that writes, by the likelihood of labels.
+
+::
+
+    Text: The boiler works again!
+    Label: ____            log p(" good" | text) - log p(" good" | no text), likewise for "bad"
+
+A language model prefers some labels whatever the text, for their frequency and their length. Both
+are taken out by subtracting the log probability that a label has where the text says nothing: what
+is left is how much the text speaks for the label, however common or long it is.
+
+Source: Zhao et al. 2021, "Calibrate Before Use" (content-free inputs); Holtzman et al. 2021,
+"Surface Form Competition" (the same difference, as pointwise mutual information). Not here: trained
+heads (``llm.classifier``).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from autogpt.core.errors import UsageError
+from autogpt.core.examples import Example, Labeled
+from autogpt.core.messages import Message, Prompt, assistant, user
+from autogpt.tasks.base import Likelihood
+
+__all__ = ["Classification", "Classify", "decide"]
+
+_BATCH = 64  # texts that are scored together
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Classification:
+    """A text's labels.
+
+    Attributes:
+        text: The text.
+        label: The likeliest label; None where no label is likely enough.
+        labels: All that hold, the likeliest first: one or none, unless there may be several.
+        probabilities: Of the labels, the likeliest first.
+    """
+
+    text: str
+    label: str | None
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields of ``autogpt classify --json``."""
+        return {
+            "label": self.label,
+            "labels": list(self.labels),
+            "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
+        }
+
+
+def decide(
+    text: str,
+    probabilities: Mapping[str, float],
+    *,
+    threshold: float | None = None,
+    top_k: int | None = None,
+    multi_label: bool = False,
+) -> Classification:
+    """Return the answer that probabilities give.
+
+    Args:
+        text: The text.
+        probabilities: Of all labels.
+        threshold: Of one label a text: below it there is no answer; of several: from it on a label
+            counts. None: always the likeliest, or 0.5.
+        top_k: Keep so many of the likeliest labels.
+        multi_label: Whether several labels, or none, may hold.
+
+    Raises:
+        UsageError: If the threshold is no probability, or ``top_k`` is not positive.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"threshold = {threshold} must be from 0 to 1.")
+    if top_k is not None and top_k < 1:
+        raise UsageError(f"top_k = {top_k} must be at least 1.")
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    if multi_label:
+        limit = 0.5 if threshold is None else threshold
+        chosen = tuple(label for label, p in ranked if p >= limit)
+    else:
+        chosen = tuple(label for label, p in ranked[:1] if p >= (threshold or 0.0))
+    return Classification(
+        text=text,
+        label=chosen[0] if chosen else None,
+        labels=chosen,
+        probabilities=dict(ranked[:top_k]),
+    )
+
+
+class Judge(Protocol):
+    """A model that says how likely a text is, as ``tasks.base.Scorer``."""
+
+    def likelihoods(
+        self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]]
+    ) -> list[list[Likelihood]]:
+        """Return how likely each continuation of each prompt is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A prompt in one language."""
+
+    text: str
+    label: str
+    feeling: str
+    choose: str
+    between: str  # stands between the prompt and a label
+    separator: str
+    nothing: tuple[str, ...]  # texts that say nothing
+
+
+_ENGLISH = _Words(
+    "Text", "Category", "Sentiment", "Which label fits the text: {}?", " ", ", ",
+    ("N/A", "", "[MASK]"),
+)  # fmt: skip
+_CHINESE = _Words(
+    "文本", "类别", "情感", "下面的文本属于哪一类：{}？", "", "、", ("无", "", "……")
+)  # fmt: skip
+
+# Labels of feelings are asked for as such, and spelled out: 0.78 instead of 0.69 of sentences right
+# (docs/log.md).
+_FEELINGS = {
+    "pos": "positive",
+    "neg": "negative",
+    "neu": "neutral",
+    **{word: word for word in ("positive", "negative", "neutral", "mixed")},
+    **{word: word for word in ("正面", "负面", "中性", "积极", "消极", "好评", "差评", "中评")},
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Classify:
+    """The task, for a model that writes.
+
+    Attributes:
+        labels: The labels.
+        descriptions: What a label is called in the prompt, where its name says little, as in
+            ``{"pos": "positive"}``.
+        subject: What a label is of the text, as in "Topic" or "主题"; None: its sentiment where all
+            labels are of that, else its category.
+        examples: Texts with their labels, shown before each text.
+        multi_label: Whether several labels, or none, may hold. Each is then judged by itself: from
+            one half on, the text speaks for it.
+        threshold: As in :func:`decide`.
+        top_k: As in :func:`decide`.
+        text_chars: Of longer texts the end is left out; the model sees no more anyway.
+        name: As in ``TASKS``.
+    """
+
+    labels: tuple[str, ...]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    subject: str | None = None
+    examples: tuple[Labeled, ...] = ()
+    multi_label: bool = False
+    threshold: float | None = None
+    top_k: int | None = None
+    text_chars: int = 4000
+    name: str = "classify"
+
+    def __post_init__(self) -> None:
+        """Check the labels.
+
+        Raises:
+            UsageError: If there are too few, one is empty or there twice, or a description is of
+                none of them.
+        """
+        fewest = 1 if self.multi_label else 2
+        if len(self.labels) < fewest or not all(map(str.strip, self.labels)):
+            raise UsageError(
+                f"The labels are {list(self.labels)}, expected {fewest} or more, none empty.",
+                hint="Write them like --labels good,bad.",
+            )
+        if len(set(self.labels)) < len(self.labels):
+            raise UsageError("A label is given twice.")
+        known = {*self.labels}
+        strange = {*self.descriptions, *(label for e in self.examples for label in e.labels)}
+        if not strange <= known:
+            raise UsageError(f"{min(strange - known)!r} is not one of the labels.")
+
+    def run(self, model: Judge, texts: Sequence[str]) -> Iterator[Classification]:
+        """Yield the answer for each text, in order."""
+        priors: dict[bool, list[float]] = {}
+        for first in range(0, len(texts), _BATCH):
+            some = texts[first : first + _BATCH]
+            chinese = [_is_chinese(text) for text in some]
+            for is_chinese in set(chinese) - set(priors):
+                priors[is_chinese] = self._priors(model, chinese=is_chinese)
+            found = self._ask(model, some, chinese)
+            for text, logprobs, is_chinese in zip(some, found, chinese, strict=True):
+                gained = [
+                    own - usual for own, usual in zip(logprobs, priors[is_chinese], strict=True)
+                ]
+                yield decide(
+                    text,
+                    dict(zip(self.labels, self._probabilities(gained), strict=True)),
+                    threshold=self.threshold,
+                    top_k=self.top_k,
+                    multi_label=self.multi_label,
+                )
+
+    def lesson(self, example: Example) -> Sequence[Message]:
+        """Return the conversation that teaches an example.
+
+        Raises:
+            UsageError: If the example has no labels.
+        """
+        if not isinstance(example, Labeled):
+            raise UsageError(f"A labeled text was expected, not a {type(example).__name__}.")
+        words = _CHINESE if _is_chinese(example.text) else _ENGLISH
+        asked = words.choose.format(words.separator.join(map(self._called, self.labels)))
+        answer = words.separator.join(map(self._called, example.labels))
+        return (user(f"{asked}\n\n{example.text}"), assistant(answer))
+
+    def _priors(self, model: Judge, *, chinese: bool) -> list[float]:
+        """Return the log probability that each label has where the text says nothing."""
+        nothing = (_CHINESE if chinese else _ENGLISH).nothing
+        rows = self._ask(model, nothing, [chinese] * len(nothing))
+        return [
+            math.log(sum(math.exp(max(logprob, -700.0)) for logprob in column) / len(column))
+            for column in zip(*rows, strict=True)
+        ]
+
+    def _ask(
+        self, model: Judge, texts: Sequence[str], chinese: Sequence[bool]
+    ) -> list[list[float]]:
+        """Return the log probability of each label after each text."""
+        prompts = [self._prompt(text, chinese=own) for text, own in zip(texts, chinese, strict=True)]
+        options = [[self._continuation(label, chinese=own) for label in self.labels] for own in chinese]
+        found = model.likelihoods(prompts, options)
+        return [[one.logprob for one in row] for row in found]
+
+    def _prompt(self, text: str, *, chinese: bool) -> str:
+        words = _CHINESE if chinese else _ENGLISH
+        mark = "：" if chinese else ": "
+        subject = self.subject or (words.feeling if self._of_feelings else words.label)
+        shown = [
+            f"{words.text}{mark}{example.text}\n{subject}{mark.rstrip()}"
+            + words.between
+            + words.separator.join(map(self._called, example.labels))
+            for example in self.examples
+        ]
+        asked = f"{words.text}{mark}{text[: self.text_chars]}\n{subject}{mark.rstrip()}"
+        return "\n\n".join([*shown, asked])
+
+    def _continuation(self, label: str, *, chinese: bool) -> str:
+        return (_CHINESE if chinese else _ENGLISH).between + self._called(label)
+
+    @property
+    def _of_feelings(self) -> bool:
+        return all(label.strip().lower() in _FEELINGS for label in self.labels)
+
+    def _called(self, label: str) -> str:
+        usual = _FEELINGS[label.strip().lower()] if self._of_feelings else label
+        return self.descriptions.get(label, usual).strip()
+
+    def _probabilities(self, gained: Sequence[float]) -> list[float]:
+        """Return probabilities of what each label gained by the text, in nats."""
+        if self.multi_label:
+            return [1 / (1 + math.exp(-max(-700.0, own))) for own in gained]
+        highest = max(gained)
+        powers = [math.exp(own - highest) for own in gained]
+        return [power / sum(powers) for power in powers]
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether a third of the letters are Han: a Chinese text may quote names and codes."""
+    return 3 * len(_HAN.findall(text)) >= max(1, len(_LETTER.findall(text)))
