@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from autogpt.cli.classify import classify, tag
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
 from autogpt.cli.evaluate import evaluate
@@ -34,7 +35,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _verb in (quickstart, plan, train, finetune, evaluate, compare, generate, doctor):
+_VERBS = (
+    *(quickstart, plan, train, finetune, evaluate, compare),
+    *(generate, classify, tag, doctor),
+)
+for _verb in _VERBS:
     app.command()(_verb)
 app.add_typer(models)
 

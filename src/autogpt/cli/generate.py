@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from autogpt.llm import LLM
     from autogpt.models.quantized import Quantization
 
-__all__ = ["generate"]
+__all__ = ["generate", "read_prompts", "read_standard_input"]
 
 _BATCH_ROWS = 16  # written together; more gains little on a CPU, and lines would come late
 
@@ -203,9 +203,9 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     # What is wrong with settings or prompts is said before a large model is loaded.
     check_settings(settings)
     if input_ is not None:
-        prompts = list(_read_prompts(input_, text_field, on_error or "fail"))
+        prompts = list(read_prompts(input_, text_field, on_error or "fail"))
     else:
-        prompts = [("", _read_input() if prompt == "-" else prompt or "")]
+        prompts = [("", read_standard_input() if prompt == "-" else prompt or "")]
     from autogpt.llm import load
 
     require(model)
@@ -290,7 +290,7 @@ def _check_usage(
         )
 
 
-def _read_input() -> str:
+def read_standard_input() -> str:
     """Return standard input as text, without the line break that ``echo`` and editors add."""
     from autogpt.data.decoding import Decoded
 
@@ -298,7 +298,7 @@ def _read_input() -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _read_prompts(name: str, text_field: str | None, on_error: str) -> Iterator[_Prompt]:
+def read_prompts(name: str, text_field: str | None, on_error: str) -> Iterator[_Prompt]:
     """Yield the prompts of one file; say on standard error what was passed over."""
     from autogpt.data.readers import ReadConfig, ReadReport, read
     from autogpt.data.sources import find

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from autogpt.core.errors import DataError
 
-__all__ = ["TextBatch", "TextBatches", "TextRow", "texts_in_order"]
+__all__ = ["IGNORED", "TextBatch", "TextBatches", "TextRow", "texts_in_order"]
 
 IGNORED = -100  # what cross-entropy passes over
 _PART = 32  # rows of like length that stay neighbors
@@ -63,9 +63,7 @@ class TextBatch:
         """Return it on ``device``."""
         if device.type == "cpu":
             return self
-        return TextBatch(
-            self.inputs.to(device), self.lengths.to(device), self.targets.to(device)
-        )
+        return TextBatch(self.inputs.to(device), self.lengths.to(device), self.targets.to(device))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

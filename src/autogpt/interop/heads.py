@@ -7,7 +7,6 @@ would draw some at random), or are as they were drawn, with a bias of exactly ze
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -102,7 +101,11 @@ def _check_trained(model: Any, missing: Sequence[str], folder: Path) -> None:  #
         if not weight.isfinite().all():
             raise CheckpointError(f"{str(folder)!r} holds NaN or infinity in {name!r}.")
     last = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
-    if last.out_features == model.config.num_labels and last.bias is not None and not last.bias.any():
+    if (
+        last.out_features == model.config.num_labels
+        and last.bias is not None
+        and not last.bias.any()
+    ):
         raise CheckpointError(
             f"The head in {str(folder)!r} is as it was drawn at random (its bias is exactly zero): "
             "it is not trained, and what it said would be noise.",
@@ -184,7 +187,7 @@ class EncoderHead:
             borders = {start for start, _ in units_of(text)}
             begin, taken = 0, 0
             for start, end in offsets:
-                if taken >= most * 3 // 4 and start in borders or taken >= most - 1:
+                if (taken >= most * 3 // 4 and start in borders) or taken >= most - 1:
                     parts.append((number, begin, text[begin:start]))
                     begin, taken = start, 0
                 taken += end > start
@@ -237,7 +240,11 @@ def _first_tokens(
             continue
         own = int(np.searchsorted(starts, start, side="right")) - 1
         # Some tokenizers count the space before a word in.
-        own = own + 1 if own + 1 < len(units) and units[own + 1][0] < stop and start >= units[own][1] else own
+        own = (
+            own + 1
+            if own + 1 < len(units) and units[own + 1][0] < stop and start >= units[own][1]
+            else own
+        )
         if own != unit:
             if first >= 0:
                 yield first, begin, end

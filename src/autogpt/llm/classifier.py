@@ -22,7 +22,6 @@ import numpy.typing as npt
 import torch
 
 from autogpt.core.errors import UsageError
-from autogpt.inference.packing import pack_layers
 from autogpt.models.heads import HeadConfig, HeadedGPT, HeadSettings
 from autogpt.tasks.calibration import to_probabilities
 from autogpt.tasks.classify import Classification, decide
@@ -138,7 +137,7 @@ class OwnTextScorer:
     """A model of ours with a head.
 
     Args:
-        model: The model; packed for running.
+        model: The model, packed or not.
         tokenizer: Its tokenizer.
 
     Attributes:
@@ -146,7 +145,6 @@ class OwnTextScorer:
     """
 
     def __init__(self, model: HeadedGPT, tokenizer: Tokenizer) -> None:
-        pack_layers(model)
         self._model, self._tokenizer = model.eval(), tokenizer
         self.head = model.labels
 

@@ -16,11 +16,11 @@ from autogpt.core.store import holds
 from autogpt.inference.backends import Backend, TorchBackend
 from autogpt.inference.engine import end_ids
 from autogpt.inference.native import CacheKind, load_backend, prepare
-from autogpt.inference.packing import pack_model
+from autogpt.inference.packing import pack_layers, pack_model
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
-from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.interop.heads import load_encoder_head
+from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.llm.classifier import Classifier, OwnTextScorer
 from autogpt.llm.model import LLM
 from autogpt.llm.tagger import EncoderTokenScorer, OwnTokenScorer, Tagger
@@ -131,6 +131,7 @@ def _read_headed(
         encoder = load_encoder_head(path, dtype=dtype)
         return Classifier(encoder) if kind == "sequence" else Tagger(EncoderTokenScorer(encoder))
     model, settings = load_headed(path, dtype=dtype, deep=not holds(path))
+    pack_layers(model)
     tokenizer = Tokenizer.load(path)
     if kind == "sequence":
         return Classifier(OwnTextScorer(model, tokenizer), settings)

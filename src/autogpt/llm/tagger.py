@@ -23,7 +23,6 @@ import torch
 
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Entity
-from autogpt.inference.packing import pack_layers
 from autogpt.interop.heads import EncoderHead
 from autogpt.llm.classifier import by_length, padded
 from autogpt.models.heads import HeadedGPT, HeadSettings
@@ -143,7 +142,7 @@ class OwnTokenScorer:
     """A model of ours with a head.
 
     Args:
-        model: The model; packed for running.
+        model: The model, packed or not.
         tokenizer: Its tokenizer.
 
     Attributes:
@@ -151,7 +150,6 @@ class OwnTokenScorer:
     """
 
     def __init__(self, model: HeadedGPT, tokenizer: Tokenizer) -> None:
-        pack_layers(model)
         self._model, self._tokenizer = model.eval(), tokenizer
         self.labels = model.labels.labels
 

@@ -42,6 +42,7 @@ _SHORTEST, _LONGEST, _MULTIPLE = 128, 1024, 64  # tokens of a row
 _STEP_TOKENS = 4096
 _STEPS_PER_EPOCH = 40  # at least, or so few examples would hardly move the weights
 _PART_TOKENS = 2048  # of a micro-batch
+_HEAD_ROWS = 32  # of a step of a head: a text says one thing, however long it is
 _FITS = 0.85  # of the budget: a run that is expected to need less follows its steps
 _OVER_STEP = 1.05  # of a step over its micro-batches: the optimizer
 _SAVED_BYTES = 16  # of a weight that learns: the copy for checkpoints, and that of the best
@@ -49,8 +50,10 @@ _SAVED_BYTES = 16  # of a weight that learns: the copy for checkpoints, and that
 
 def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
     """Return the settings of training that suit a task and a method, before the user's own."""
+    is_head = asked.finetune.task in ("classify", "tag")
+    rows = {"batch_size": _HEAD_ROWS} if is_head else {}
     if asked.finetune.base == NEW:
-        return {"training": {"budget": "20m", "validations": 10}}
+        return {"training": {"budget": "20m", "validations": 10, **rows}}
     rate = 1e-4 if asked.finetune.method == "full" else 5e-4
     if asked.finetune.task == "preference":
         rate /= 10
@@ -63,6 +66,7 @@ def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
             "warmup": 0.05,
             "decay": 0.95,
             "validations": 10,
+            **rows,
         }
     }
 

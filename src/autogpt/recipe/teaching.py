@@ -44,6 +44,8 @@ TEACHERS: dict[str, str] = {
     "chat": "autogpt.recipe.teaching:LessonTeacher",
     "summarize": "autogpt.recipe.teaching:LessonTeacher",
     "translate": "autogpt.recipe.teaching:LessonTeacher",
+    "classify": "autogpt.recipe.head_teaching:ClassTeacher",
+    "tag": "autogpt.recipe.head_teaching:TagTeacher",
     "preference": "autogpt.recipe.teaching:PreferenceTeacher",
 }
 """Name of a task -> dotted path of its :class:`Teacher`."""

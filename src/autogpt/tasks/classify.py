@@ -236,8 +236,12 @@ class Classify:
         self, model: Judge, texts: Sequence[str], chinese: Sequence[bool]
     ) -> list[list[float]]:
         """Return the log probability of each label after each text."""
-        prompts = [self._prompt(text, chinese=own) for text, own in zip(texts, chinese, strict=True)]
-        options = [[self._continuation(label, chinese=own) for label in self.labels] for own in chinese]
+        prompts = [
+            self._prompt(text, chinese=own) for text, own in zip(texts, chinese, strict=True)
+        ]
+        options = [
+            [self._continuation(label, chinese=own) for label in self.labels] for own in chinese
+        ]
         found = model.likelihoods(prompts, options)
         return [[one.logprob for one in row] for row in found]
 

@@ -1,0 +1,346 @@
+"""How heads are taught: the label of a text, and the entities in it.
+
+Both put a head on the model, learn it together with the model's weights (or adapters), and end by
+choosing a temperature on the validation examples, which goes into ``head.json``. The error that is
+reported with it is honest: each half of the examples is judged with the temperature of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from autogpt.core.errors import DataError, UsageError
+from autogpt.core.examples import Entity, Example, Labeled, Tagged
+from autogpt.data.batches import Learnable
+from autogpt.data.text_batches import IGNORED, TextBatch, TextBatches, TextRow, texts_in_order
+from autogpt.llm.tagger import OwnTokenScorer, Tagger
+from autogpt.models.gpt import GPT
+from autogpt.models.heads import (
+    Calibration,
+    HeadConfig,
+    HeadedGPT,
+    HeadSettings,
+    put_head,
+    save_headed,
+)
+from autogpt.models.trainable import Trainable
+from autogpt.recipe.teaching import Classroom, Taught
+from autogpt.tasks.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    to_probabilities,
+)
+from autogpt.tasks.spans import labels_of, token_labels, units_of, units_of_entities, write_labels
+from autogpt.tokenizer.lessons import Lesson
+from autogpt.tokenizer.units import UnitTokens, encode_units, unit_windows
+from autogpt.training.kernels import eager
+from autogpt.training.objective import head_loss
+
+__all__ = ["ClassTeacher", "TagTeacher"]
+
+_LOOK_TOKENS = 4096  # of a batch of validation: enough to fill the cores
+
+Scores = npt.NDArray[np.float64]
+Targets = npt.NDArray[np.int64]
+
+
+class _HeadTeacher:
+    """What both have in common.
+
+    Args:
+        room: What it is given.
+        head: The labels.
+    """
+
+    def __init__(self, room: Classroom, head: HeadConfig) -> None:
+        self._tokenizer, self._seed = room.tokenizer, room.recipe.seed
+        self._head = head
+        self._examples, self._held_out = room.train, room.validation
+        self._validation: TextBatches | None = None
+        self._figures: dict[str, float] = {}
+
+    def shown(self, count: int) -> Sequence[Lesson | Example]:
+        """Return the first examples."""
+        return self._examples[:count]
+
+    def model(self, gpt: GPT) -> Trainable:
+        """Return the model with a head on it."""
+        return put_head(gpt, self._head)
+
+    def _taught(self, train: Sequence[TextRow], validation: Sequence[TextRow]) -> Taught:
+        several = self._head.multi_label
+        batches, looks = (
+            TextBatches.of(rows, seed=self._seed, pad_id=self._tokenizer.pad_id, several=several)
+            for rows in (train, validation)
+        )
+        self._validation = looks
+        return Taught(
+            batches=batches,
+            rows_in=lambda epochs: epochs * len(train),
+            validation=self._looks,
+            objective=head_loss,
+            fill=1.0,
+            tokens=sum(batches.lengths),
+            validation_tokens=sum(looks.lengths),
+            learned_bytes=None,
+            fingerprint=batches.fingerprint() + looks.fingerprint(),
+            same_shapes=False,
+        )
+
+    def _looks(self) -> Iterator[Learnable]:
+        assert self._validation is not None  # teach was called
+        return texts_in_order(self._validation, tokens_at_once=_LOOK_TOKENS)
+
+    def metrics(self, model: Trainable, taught: Taught) -> Mapping[str, float]:
+        """Return what was found when the model was saved, which came before."""
+        del model, taught
+        return self._figures
+
+    def _save(self, model: Trainable, folder: Path, *, scheme: str | None = None) -> None:
+        """Write a model folder with the temperature that suits the validation examples."""
+        assert isinstance(model, HeadedGPT)  # as this teacher made it
+        scores, targets = self._scored(model)
+        settings = replace(self._calibrated(scores, targets), scheme=scheme)
+        save_headed(
+            model,
+            folder,
+            tokenizer=self._tokenizer,
+            settings=settings,
+            pad_token_id=self._tokenizer.pad_id,
+            dtype="float32",
+        )
+
+    @torch.inference_mode()
+    def _scored(self, model: HeadedGPT) -> tuple[Scores, Targets]:
+        """Return the logits of all validation examples, or their tokens, and what is right."""
+        scores, targets = [], []
+        with eager():
+            for batch in self._looks():
+                assert isinstance(batch, TextBatch)  # as made above
+                found = model.read_rows(batch.inputs, batch.lengths)
+                wanted = batch.targets
+                if wanted.ndim == 2 and not wanted.is_floating_point():
+                    found, wanted = found[wanted != IGNORED], wanted[wanted != IGNORED]
+                scores.append(found.double().numpy())
+                targets.append(wanted.long().numpy())
+        return np.concatenate(scores), np.concatenate(targets)
+
+    def _calibrated(self, scores: Scores, targets: Targets) -> HeadSettings:
+        several = self._head.multi_label
+        temperature = fit_temperature(scores, targets, multi_label=several)
+        order = np.random.default_rng(self._seed).permutation(len(scores))
+        halves = order[::2], order[1::2]
+        before = _error(to_probabilities(scores, multi_label=several), targets)
+        honest = np.empty_like(scores)
+        for own, other in (halves, halves[::-1]):
+            usual = fit_temperature(scores[other], targets[other], multi_label=several)
+            honest[own] = to_probabilities(scores[own], temperature=usual, multi_label=several)
+        after = _error(honest, targets)
+        self._figures |= {
+            "temperature": temperature,
+            "calibration_error_before": before,
+            "calibration_error": after,
+        }
+        return HeadSettings(
+            temperature=temperature,
+            calibration=Calibration(examples=len(scores), error_before=before, error=after),
+        )
+
+
+def _error(probabilities: Scores, targets: Targets) -> float:
+    """Return the expected calibration error: of the likeliest label, or of each of several."""
+    if targets.ndim == 2:
+        return expected_calibration_error(probabilities.ravel(), targets.ravel().astype(bool))
+    return expected_calibration_error(
+        probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+    )
+
+
+class ClassTeacher(_HeadTeacher):
+    """Teaches which label a text has, or which of several.
+
+    Args:
+        room: What it is given.
+
+    Raises:
+        DataError: If there is only one label, or validation has one that training does not.
+        UsageError: If an example has no labels.
+    """
+
+    def __init__(self, room: Classroom) -> None:
+        train = [_labeled(example) for example in room.train]
+        held_out = [_labeled(example) for example in room.validation]
+        several = any(len(example.labels) != 1 for example in (*train, *held_out))
+        labels = sorted({label for example in train for label in example.labels})
+        if len(labels) < 2:
+            raise DataError(
+                f"The training examples have the labels {labels}, at least two were expected.",
+                hint="Name the field of labels with --label-field.",
+            )
+        for example in held_out:
+            for label in example.labels:
+                if label not in labels:
+                    raise DataError(
+                        f"The label {label!r} ({example.place}) is in the validation examples only."
+                    )
+        super().__init__(
+            room, HeadConfig(kind="sequence", labels=tuple(labels), multi_label=several)
+        )
+        self._train, self._valid = self._rows(train), self._rows(held_out)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest example."""
+        return max(len(row.token_ids) for row in (*self._train, *self._valid))
+
+    def teach(self, model: Trainable, *, context_length: int) -> Taught:
+        """Return what the loop needs; of longer texts the beginning is learned."""
+        del model
+        train, validation = (
+            [TextRow(row.token_ids[:context_length], row.target) for row in rows]
+            for rows in (self._train, self._valid)
+        )
+        return self._taught(train, validation)
+
+    def save(self, model: Trainable, folder: Path) -> None:
+        """Write a model folder, calibrated on the validation examples."""
+        assert isinstance(model, HeadedGPT)  # as this teacher made it
+        scores, targets = self._scored(model)
+        if self._head.multi_label:
+            right = ((scores > 0) == targets.astype(bool)).all(axis=1)
+        else:
+            right = scores.argmax(axis=1) == targets
+        self._figures = {"accuracy": float(right.mean())}
+        self._save(model, folder)
+
+    def _rows(self, examples: Sequence[Labeled]) -> list[TextRow]:
+        number = {label: index for index, label in enumerate(self._head.labels)}
+        before = list(self._tokenizer.bos_ids)
+        encoded = self._tokenizer.encode_batch([example.text for example in examples])
+        rows = []
+        for example, ids in zip(examples, encoded, strict=True):
+            token_ids = np.array(before + ids.tolist() or [self._tokenizer.pad_id], dtype=np.int64)
+            if self._head.multi_label:
+                target = np.zeros(len(number), dtype=np.int64)
+                target[[number[label] for label in example.labels]] = 1
+            else:
+                target = np.array(number[example.labels[0]], dtype=np.int64)
+            rows.append(TextRow(token_ids, target))
+        return rows
+
+
+class TagTeacher(_HeadTeacher):
+    """Teaches where entities are, and of which type.
+
+    Args:
+        room: What it is given.
+
+    Raises:
+        DataError: If there is no entity in the training examples.
+        UsageError: If an example is not tagged.
+    """
+
+    def __init__(self, room: Classroom) -> None:
+        self._train = [_tagged(example) for example in room.train]
+        self._valid = [_tagged(example) for example in room.validation]
+        types = {entity.type for example in self._train for entity in example.entities}
+        if not types:
+            raise DataError("There is no entity in the training examples.")
+        super().__init__(room, HeadConfig(kind="token", labels=labels_of(types, "BIO")))
+        self._tokens = [self._units(examples) for examples in (self._train, self._valid)]
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest example."""
+        before = len(self._tokenizer.bos_ids)
+        sizes = (len(tokens.token_ids) for part in self._tokens for tokens, _ in part)
+        return before + max(sizes, default=1)
+
+    def teach(self, model: Trainable, *, context_length: int) -> Taught:
+        """Return what the loop needs; longer texts are learned in parts."""
+        del model
+        train, validation = (
+            [row for tokens, targets in part for row in self._rows(tokens, targets, context_length)]
+            for part in self._tokens
+        )
+        return self._taught(train, validation)
+
+    def save(self, model: Trainable, folder: Path) -> None:
+        """Write a model folder, calibrated on the validation examples."""
+        assert isinstance(model, HeadedGPT)  # as this teacher made it
+        self._figures = {}
+        self._save(model, folder, scheme="BIO")
+
+    def metrics(self, model: Trainable, taught: Taught) -> Mapping[str, float]:
+        """Return also how many entities were found, of those there are: strict F1."""
+        assert isinstance(model, HeadedGPT)  # as this teacher made it
+        tagger = Tagger(OwnTokenScorer(model, self._tokenizer))
+        found = tagger.tag([example.text for example in self._valid])
+        pairs = [
+            (set(map(_key, example.entities)), set(map(_key, answer.entities)))
+            for example, answer in zip(self._valid, found, strict=True)
+        ]
+        right = sum(len(wanted & got) for wanted, got in pairs)
+        wanted_count = sum(len(wanted) for wanted, _ in pairs)
+        got_count = sum(len(got) for _, got in pairs)
+        f1 = 2 * right / max(1, wanted_count + got_count)
+        return {"f1": f1, **super().metrics(model, taught)}
+
+    def _units(self, examples: Sequence[Tagged]) -> list[tuple[UnitTokens, Targets]]:
+        """Return the tokens of each text and the label of each."""
+        labels = self._head.labels
+        number = {label: index for index, label in enumerate(labels)}
+        spelled = token_labels(labels)  # [4, C]
+        units = [units_of(example.text) for example in examples]
+        encoded = encode_units(self._tokenizer, [example.text for example in examples], units)
+        found = []
+        for example, own, tokens in zip(examples, units, encoded, strict=True):
+            spans = units_of_entities(example.entities, own)
+            names = [span for span in spans if f"B-{span.type}" in number]
+            of_unit = np.array(
+                [number[label] for label in write_labels(names, len(own))], dtype=int
+            )
+            of = tokens.unit_of_token
+            first, last = np.diff(of, prepend=-1) > 0, np.diff(of, append=len(own)) > 0
+            place = np.where(first, np.where(last, 0, 1), np.where(last, 3, 2))
+            found.append((tokens, spelled[place, of_unit[of]].astype(np.int64)))
+        return found
+
+    def _rows(self, tokens: UnitTokens, targets: Targets, context_length: int) -> Iterator[TextRow]:
+        before = np.array(self._tokenizer.bos_ids, dtype=np.int64)
+        silent = np.full(len(before), IGNORED, dtype=np.int64)
+        most = max(1, context_length - len(before))
+        for window in unit_windows(tokens, most=most, overlap=0):
+            if window.stop > window.start:
+                yield TextRow(
+                    np.concatenate([before, tokens.token_ids[window]]),
+                    np.concatenate([silent, targets[window]]),
+                )
+
+
+def _key(entity: Entity) -> tuple[str, int, int]:
+    return entity.type, entity.start, entity.end
+
+
+def _labeled(example: Example) -> Labeled:
+    if not isinstance(example, Labeled):
+        raise _of_another_kind(example, "classify")
+    return example
+
+
+def _tagged(example: Example) -> Tagged:
+    if not isinstance(example, Tagged):
+        raise _of_another_kind(example, "tag")
+    return example
+
+
+def _of_another_kind(example: Example, task: str) -> UsageError:
+    return UsageError(
+        f"The task {task!r} cannot learn from a {type(example).__name__.lower()} ({example.place})."
+    )
