@@ -75,7 +75,7 @@ class Classifier:
         return self.head.labels
 
     @overload
-    def predict(self, texts: str) -> dict[str, float]: ...
+    def predict(self, texts: str) -> dict[str, float]: ...  # type: ignore[overload-overlap]  # a text is a sequence of texts too
     @overload
     def predict(self, texts: Sequence[str]) -> list[dict[str, float]]: ...
     def predict(self, texts: str | Sequence[str]) -> dict[str, float] | list[dict[str, float]]:

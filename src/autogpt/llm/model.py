@@ -231,7 +231,7 @@ class LLM:
         return score_quantized(self._backend, questions, context=context)
 
     @overload
-    def classify(
+    def classify(  # type: ignore[overload-overlap]  # a text is a sequence of texts too
         self,
         texts: str,
         labels: Sequence[str],

@@ -93,7 +93,9 @@ class Tagger:
         return self._lattice.labels
 
     @overload
-    def tag(self, texts: str, *, threshold: float | None = None) -> Tagging: ...
+    def tag(  # type: ignore[overload-overlap]  # a text is a sequence of texts too
+        self, texts: str, *, threshold: float | None = None
+    ) -> Tagging: ...
     @overload
     def tag(self, texts: Sequence[str], *, threshold: float | None = None) -> list[Tagging]: ...
     def tag(

@@ -1,0 +1,209 @@
+"""``finetune --task classify|tag`` end to end, and the verbs that use what it makes."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import pytest
+import transformers
+
+import autogpt
+from autogpt.cli.app import main
+from autogpt.core.errors import DataError
+from autogpt.core.progress import Progress
+from autogpt.models.heads import load_headed
+from autogpt.recipe import FinetuneResult, finetune
+
+WORDS = ["red", "blue", "one", "two", "cat", "天", "地"]
+NAMES = ["Ada", "Bea", "李明", "王芳"]
+PLACES = ["Paris", "北京"]
+
+
+def settings(steps: int, **training: object) -> dict[str, object]:
+    return {
+        "model": {"preset": "tiny", "hidden_size": 32, "num_hidden_layers": 2, "head_dim": 16},
+        "tokenizer": {"kind": "byte"},
+        "kernels": {"dtype": "float32", "attention": "sdpa", "compile": "off", "threads": 1},
+        "training": {"max_steps": steps, "batch_size": 16, "validations": 2, **training},
+    }
+
+
+def tuned(
+    model: str, data: Path, out: Path, task: str, steps: int, method: str = "full"
+) -> FinetuneResult:
+    return finetune(
+        model,
+        str(data),
+        task=task,
+        out=out,
+        method=method,
+        settings=settings(steps),
+        progress=Progress(quiet=True),
+    )
+
+
+def labeled(path: Path, *, several: bool = False) -> Path:
+    chance = random.Random(0)
+    rows = []
+    for _ in range(160):
+        words = [chance.choice(WORDS) for _ in range(4)]
+        words[chance.randrange(4)] = chance.choice(["good", "bad"])
+        label = "好" if "good" in words else "bad"
+        also = ["cat"] if "cat" in words else []
+        rows.append({"text": " ".join(words), "label": [label, *also] if several else label})
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return path
+
+
+def tagged(path: Path) -> Path:
+    chance = random.Random(0)
+    sentences = []
+    for _ in range(160):
+        name, place = chance.choice(NAMES), chance.choice(PLACES)
+        tokens = [(chance.choice(WORDS), "O"), *spelled(name, "PER"), ("in", "O")]
+        tokens += [*spelled(place, "LOC"), (chance.choice(WORDS), "O")]
+        sentences.append("\n".join(f"{token}\t{tag}" for token, tag in tokens))
+    path.write_text("\n\n".join(sentences) + "\n")
+    return path
+
+
+def spelled(name: str, kind: str) -> list[tuple[str, str]]:
+    if name.isascii():
+        return [(name, f"B-{kind}")]
+    return [(name[0], f"B-{kind}"), *((letter, f"I-{kind}") for letter in name[1:])]
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("heads")
+
+
+@pytest.fixture(scope="module")
+def classified(room: Path) -> FinetuneResult:
+    data = labeled(room / "labels.jsonl")
+    return tuned("new", data, room / "classified", "classify", 60)
+
+
+@pytest.fixture(scope="module")
+def named(room: Path) -> FinetuneResult:
+    return tuned("new", tagged(room / "names.conll"), room / "named", "tag", 60)
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    before, sys.argv = sys.argv, ["autogpt", *arguments]
+    try:
+        code = main()
+    finally:
+        sys.argv = before
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_label_is_learned_from_nothing(classified: FinetuneResult, room: Path) -> None:
+    assert classified.metrics["accuracy"] > 0.9
+    assert {"temperature", "calibration_error", "calibration_error_before"} <= {*classified.metrics}
+    model = autogpt.load(room / "classified")
+    assert model.labels == ("bad", "好")
+    assert model.predict("red good 天 two")["好"] > 0.8
+    assert model.predict(["bad one 地 two"])[0]["bad"] > 0.8
+    assert model.settings.temperature == pytest.approx(classified.metrics["temperature"])
+    assert model.settings.calibration.examples > 8
+    assert 0.1 < model.settings.temperature < 2  # few examples, all right: still not certain
+    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(classified.model)
+    assert theirs.config.label2id == {"bad": 0, "好": 1}
+
+
+def test_entities_are_learned_from_nothing(named: FinetuneResult, room: Path) -> None:
+    assert named.metrics["f1"] > 0.8
+    tagger = autogpt.load(room / "named")
+    text = "red 李明 in Paris 天"
+    answer = tagger.tag(text)
+    found = {(entity.type, entity.text) for entity in answer.entities}
+    assert found == {("PER", "李明"), ("LOC", "Paris")}
+    assert load_headed(Path(named.model))[1].scheme == "BIO"
+
+
+def test_adapters_learn_a_head_too(room: Path, classified: FinetuneResult) -> None:
+    del classified  # its data are there
+    base = finetune(
+        "new",
+        str(labeled(room / "text.jsonl")),
+        task="text",
+        out=room / "base",
+        settings=settings(4),
+        progress=Progress(quiet=True),
+    )
+    result = tuned(base.model, room / "labels.jsonl", room / "lora", "classify", 30, "lora")
+    assert result.learning < result.parameters
+    model = autogpt.load(room / "lora")
+    assert set(model.predict("red good")) == {"bad", "好"}
+
+
+def test_several_labels_are_learned(room: Path) -> None:
+    data = labeled(room / "several.jsonl", several=True)
+    result = tuned("new", data, room / "several", "classify", 40)
+    model = autogpt.load(room / "several")
+    assert model.head.multi_label
+    assert model.labels == ("bad", "cat", "好")
+    assert set(model.predict("cat good")) == {"bad", "cat", "好"}
+    assert 0 <= result.metrics["calibration_error"] <= 1
+
+
+def test_what_cannot_be_learned_is_told(room: Path) -> None:
+    data = room / "one.jsonl"
+    rows = [{"text": f"word {number}", "label": "only"} for number in range(20)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match="at least two"):
+        tuned("new", data, room / "one", "classify", 2)
+
+
+def test_the_verb_classify(
+    room: Path, classified: FinetuneResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del classified
+    run = str(room / "classified")
+    code, out, _ = said(capsys, "classify", "--model", run, "red good", "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["label"] == "好"
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    rows = room / "rows.jsonl"
+    rows.write_text('{"text": "a bad one"}\n{"text": "good 天"}\n', encoding="utf-8")
+    code, out, _ = said(capsys, "classify", "--model", run, "--input", str(rows), "--top-k", "1")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["label"] for line in lines] == ["bad", "好"]
+    assert all(len(line["probabilities"]) == 1 for line in lines)
+    code, out, _ = said(capsys, "classify", "--model", run, "good")
+    assert out.startswith("* ")
+    for wrong, message in (
+        (["--model", run, "--labels", "a,b", "x"], "labels of its own"),
+        (["--model", run], "There is no text"),
+        (["x"], "no labels"),
+        (["--labels", "a,a", "x"], "twice"),
+        (["--model", run, "x", "--threshold", "2"], "from 0 to 1"),
+        (["--model", str(room / "named"), "x"], "no trained classification head"),
+    ):
+        code, _, err = said(capsys, "classify", *wrong)
+        assert code == 2, wrong
+        assert message in err
+        assert "Traceback" not in err
+
+
+def test_the_verb_tag(
+    room: Path, named: FinetuneResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del named
+    run = str(room / "named")
+    code, out, _ = said(capsys, "tag", "--model", run, "blue Ada in 北京 two", "--json")
+    assert code == 0
+    entities = json.loads(out)["entities"]
+    assert [entity["text"] for entity in entities] == ["Ada", "北京"]
+    assert set(entities[0]) == {"type", "start", "end", "text", "score"}
+    code, out, _ = said(capsys, "tag", "--model", run, "blue Ada in 北京 two")
+    assert out.splitlines()[0].startswith("PER\tAda\t5-8\t")
+    code, _, err = said(capsys, "tag", "--model", str(room / "classified"), "x")
+    assert code == 2
+    assert "would be noise" in err
