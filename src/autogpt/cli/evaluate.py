@@ -40,7 +40,7 @@ def evaluate(  # noqa: PLR0913 - each flag is spelled out for the user
     task: Annotated[
         str | None,
         typer.Option(
-            metavar="text|classify|tag|summarize|translate",
+            metavar="text|classify|tag",
             help="Default: what the model and the data are for.",
         ),
     ] = None,

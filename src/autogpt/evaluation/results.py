@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
@@ -234,7 +235,7 @@ def read(path: Path) -> Stored:
         metrics = tuple(_stored_metrics(fields, arrays))
     except FileNotFoundError as error:
         raise CheckpointError(f"{str(folder / STATISTICS)!r} is missing.") from error
-    except Exception as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{str(folder)!r} is damaged: {error}.") from error
     return Stored(path=folder, fields=fields, metrics=metrics)
 

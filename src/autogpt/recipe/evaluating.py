@@ -8,7 +8,7 @@ figures are and how they are judged is in ``evaluation``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
@@ -242,18 +242,14 @@ def _classify(
         seen = {label for example in examples for label in example.labels}
         labels = list(settings.labels or sorted(seen))
 
-        def zero_shot(some: Sequence[str]) -> list[Mapping[str, float]]:
-            return [_chances(model.classify(text, labels=labels)) for text in some]
+        def zero_shot(some: Sequence[str]) -> list[dict[str, float]]:
+            found: list[dict[str, float]] = model.classify(some, labels=labels)
+            return found
 
-        answers, wall_s = _each(texts, zero_shot, progress, batch=16)
+        answers, wall_s = _each(texts, zero_shot, progress)
     else:
         raise _cannot(model, "classify")
     return judge_labels(examples, answers, train=train, seed=settings.seed), wall_s
-
-
-def _chances(answer: Any) -> Mapping[str, float]:  # noqa: ANN401 - a mapping, or an answer with one
-    found = answer if isinstance(answer, Mapping) else answer.probabilities
-    return cast("Mapping[str, float]", found)
 
 
 def _tag(
@@ -280,16 +276,8 @@ def _summarize(
     settings: Settings,
     progress: Progress,
 ) -> tuple[Judged, float]:
-    _ = settings
-    if not hasattr(model, "summarize"):
-        raise _cannot(model, "summarize")
-    judge_summaries(examples[:1], [examples[0].target])  # a package that lacks is told now
-
-    def run(some: Sequence[Pair]) -> list[str]:
-        return [cast("Writes", model.summarize(one.source)).text for one in some]
-
-    written, wall_s = _each(examples, run, progress, batch=8)
-    return judge_summaries(examples, written, train=train), wall_s
+    del settings  # nothing of them matters here
+    return _write(model, "summarize", examples, train, judge_summaries, progress)
 
 
 def _translate(
@@ -299,16 +287,30 @@ def _translate(
     settings: Settings,
     progress: Progress,
 ) -> tuple[Judged, float]:
-    if not hasattr(model, "translate"):
-        raise _cannot(model, "translate")
-    judge_translations(examples[:1], [examples[0].target])  # a package that lacks is told now
     to = settings.to or ("zh" if is_chinese(one.target for one in examples) else "en")
+    return _write(model, "translate", examples, train, judge_translations, progress, to=to)
+
+
+def _write(
+    model: Any,  # noqa: ANN401 - whatever has the method
+    task: str,
+    examples: Sequence[Pair],
+    train: Sequence[Pair] | None,
+    judge: Callable[..., Judged],
+    progress: Progress,
+    **options: str,
+) -> tuple[Judged, float]:
+    """Let a model write a text for each example, and judge the texts."""
+    ask = getattr(model, task, None)
+    if ask is None:
+        raise _cannot(model, task)
+    judge(examples[:1], [examples[0].target])  # so that a missing package is told before the work
 
     def run(some: Sequence[Pair]) -> list[str]:
-        return [cast("Writes", model.translate(one.source, to=to)).text for one in some]
+        return [cast("Writes", ask(one.source, **options)).text for one in some]
 
     written, wall_s = _each(examples, run, progress, batch=8)
-    return judge_translations(examples, written, train=train), wall_s
+    return judge(examples, written, train=train), wall_s
 
 
 _Judge = Callable[
@@ -390,5 +392,5 @@ def _suite(model: object, settings: Settings, name: str, progress: Progress) -> 
 def _cannot(model: object, task: str) -> UsageError:
     return UsageError(
         f"{model!r} cannot be evaluated on the task {task!r}.",
-        hint="Fine-tune a model for it (autogpt finetune), or name another with --task.",
+        hint="Name another model, or another task with --task.",
     )

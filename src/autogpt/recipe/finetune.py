@@ -160,7 +160,7 @@ class _Run:
             trainer = self._trainer(recipe, lesson, saver)
             recipe = self._decided(recipe, lesson, trainer, resume=resume)
             self._begin_or_go_on(trainer, saver, latest)
-            measured = self._loop(trainer, lesson, account, saver)
+            measured = self._loop(trainer, lesson, account, saver, recipe.finetune.task)
         return self._finish(trainer, recipe, lesson, gathered, measured)
 
     # -- before the loop ---------------------------------------------------------------------------
@@ -275,7 +275,7 @@ class _Run:
             epochs=forecast.epochs_of(recipe),
             part_s=trainer.warmth.part_s,
             before_s=self._elapsed(),
-            after_s=planning.finishing_s(_count(lesson.model)),
+            after_s=planning.finishing_s(_count(lesson.model), task=recipe.finetune.task),
             look_s=_seconds_of_a_look(trainer, lesson.taught),
             learning=trainer.learning,
             peak_bytes=peak_rss_bytes(),
@@ -296,7 +296,7 @@ class _Run:
     # -- the loop ----------------------------------------------------------------------------------
 
     def _loop(
-        self, trainer: Trainer, lesson: _Lesson, account: Account, saver: SharedSaver
+        self, trainer: Trainer, lesson: _Lesson, account: Account, saver: SharedSaver, task: str
     ) -> Measured:
         """Train, keeping the best weights, and measure the last ones.
 
@@ -333,9 +333,9 @@ class _Run:
         )
         if not looks:  # what the base can do
             show(trainer.validated(validate(trainer.model)), 0.0)
-        budget_s = None if config.max_steps else forecast.seconds_to_spend(config)
+        budget_s = forecast.seconds_to_spend(config)
         look_s = _seconds_of_a_look(trainer, taught)
-        after_s = planning.finishing_s(_count(lesson.model))
+        after_s = planning.finishing_s(_count(lesson.model), task=task)
         left_s = None
         if budget_s is not None:
             left_s = max(1.0, budget_s - trainer.at.other_s - look_s - after_s)
@@ -421,7 +421,9 @@ class _Run:
         )
         checkpoints.remove_all(self.out)
         self._best.remove()
-        planning.finishing_took(time.perf_counter() - mark, result.parameters)
+        planning.finishing_took(
+            time.perf_counter() - mark, result.parameters, task=recipe.finetune.task
+        )
         return replace(result, wall_s=at.elapsed_s + time.perf_counter() - mark)
 
     def _save(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from autogpt.core.config import to_mapping
 from autogpt.core.files import write_text
@@ -21,17 +17,16 @@ from autogpt.evaluation.curves import write_curves
 from autogpt.evaluation.energy import EnergyEstimate
 from autogpt.evaluation.report import Command, Outcome, RunReport, write_report
 from autogpt.models.card import (
-    ArchitectureFacts,
     CorpusFacts,
     ModelFacts,
     ResultFacts,
     TokenizerFacts,
-    TrainingFacts,
     model_card,
 )
 from autogpt.models.config import GPTConfig
 from autogpt.recipe import folder
 from autogpt.recipe.gathering import Gathered
+from autogpt.recipe.result import architecture_facts, provenance, training_facts
 from autogpt.recipe.settings import FinetuneRecipe
 from autogpt.recipe.teaching import Taught
 from autogpt.tokenizer.bpe import Tokenizer
@@ -113,11 +108,7 @@ def write_reports(told: Told) -> None:
             Command(command=f'autogpt generate {out} "..."', purpose="let it write"),
             Command(command=f"autogpt models show {out}", purpose="see what it is"),
         ),
-        provenance={
-            "autogpt": facts.autogpt_version,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
+        provenance=provenance(facts.autogpt_version),
     )
     write_report(out / folder.REPORT, report)
 
@@ -155,27 +146,13 @@ def _facts(told: Told) -> ModelFacts:
             vocab_size=told.tokenizer.vocab_size,
             bytes_per_token=train_bytes / max(1, told.taught.tokens),
         ),
-        architecture=ArchitectureFacts(
-            family=config.model_type,
-            parameters=result.parameters,
-            layers=config.num_hidden_layers,
-            hidden_size=config.hidden_size,
-            heads=config.num_attention_heads,
-            key_value_heads=config.num_key_value_heads,
-            context_length=config.max_position_embeddings,
-            dtype=recipe.kernels.dtype,
+        architecture=architecture_facts(
+            config, parameters=result.parameters, dtype=recipe.kernels.dtype
         ),
-        training=TrainingFacts(
-            steps=result.steps,
-            tokens=result.tokens,
-            train_s=result.train_s,
-            wall_s=result.wall_s,
-            tokens_per_s=result.tokens_per_s,
+        training=training_facts(
+            result,
             method=f"{rank}{recipe.training.matrices}, {recipe.kernels.dtype} with float32 masters",
-            machine=f"{platform.machine()}, {os.cpu_count()} cores",
-            peak_memory_bytes=result.peak_rss_bytes,
-            energy_kwh=told.energy.kwh,
-            energy_basis=told.energy.basis,
+            energy=told.energy,
         ),
         result=ResultFacts(
             loss=result.val_loss, bits_per_byte=result.val_bits_per_byte, metrics=result.metrics

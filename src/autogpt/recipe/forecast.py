@@ -13,13 +13,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from autogpt.core.budget import parse_budget
 from autogpt.core.config import to_mapping
 from autogpt.core.errors import ConfigError
-from autogpt.core.hardware import usable_cores
 from autogpt.core.units import format_bytes, format_duration
-from autogpt.evaluation.energy import WATTS_PER_CORE
 from autogpt.models.config import GPTConfig
+from autogpt.recipe import planning
 from autogpt.recipe.base_model import NEW
 from autogpt.recipe.settings import FinetuneRecipe
 from autogpt.training import kernels
@@ -134,17 +132,15 @@ def epochs_of(recipe: FinetuneRecipe) -> float | None:
 
 
 def seconds_to_spend(training: TrainingConfig) -> float | None:
-    """Return the wall time a run may take.
+    """Return the wall time a run may take; None if steps limit it.
 
     Raises:
-        ConfigError: If the budget is of something that is not time, energy or money.
+        ConfigError: If the budget is of tokens.
     """
-    budget = parse_budget(training.budget)
-    watts = WATTS_PER_CORE * usable_cores()
-    seconds = budget.seconds(watts=watts, price_per_hour=training.price_per_hour)
+    seconds = planning.seconds_to_spend(training)
     if seconds is None and training.max_steps is None:
         raise ConfigError(
-            f"A budget of {budget.unit} is not for fine-tuning.",
+            f"The budget {training.budget!r} is of tokens, which are not for fine-tuning.",
             hint="Give a time, as --budget 20m, and passes with --set finetune.epochs=2.",
         )
     return seconds

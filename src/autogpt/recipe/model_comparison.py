@@ -106,7 +106,8 @@ def compare_models(
                 raise UsageError(
                     f"{str(first.path)!r} and {str(other.path)!r} are not of the same {what}, so "
                     "their figures do not compare.",
-                    hint="Evaluate both models on the same data with the same --limit.",
+                    hint="Evaluate both on the same data with the same --limit; plain text "
+                    "compares only between models with the same tokens.",
                 )
     by_name = [{metric.name: metric for metric in one.metrics} for one in stored]
     shared = [

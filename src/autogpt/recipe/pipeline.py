@@ -308,7 +308,7 @@ class _Run:
         length, at = recipe.model.context_length, trainer.at
         look_s = _seconds_of_a_look(trainer, prepared)
         world = self._world  # what steers the loop is the same in all processes
-        budget_s = planning.seconds_to_spend(recipe)
+        budget_s = planning.seconds_to_spend(recipe.training)
         budget_s = None if budget_s is None else world.agreed(budget_s)
         after_s = planning.finishing_s(parameter_count(trainer.model.config))
         left_s = None if budget_s is None else budget_s - at.other_s - look_s - after_s

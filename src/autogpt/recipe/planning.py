@@ -38,6 +38,7 @@ from autogpt.training.plan import (
     preset,
 )
 from autogpt.training.schedule import read_schedule
+from autogpt.training.trainer import TrainingConfig
 
 __all__ = [
     "Decided",
@@ -192,7 +193,7 @@ def decide(
     if recipe.training.max_steps is not None or corpus is None:
         return _for_all(_by_steps(recipe, prepared, world), recipe, world)
     watts = WATTS_PER_CORE * usable_cores()
-    spending = _spending(recipe, watts)
+    spending = _spending(recipe.training, watts)
     seconds = spending.seconds
     tokenizer, length = prepared.tokenizer, recipe.model.context_length
     masked = len(prepared.train.starts) > 1
@@ -278,29 +279,38 @@ def _for_all(decided: Decided, asked: Recipe, world: World | None) -> Decided:
     return replace(decided, recipe=replace(decided.recipe, training=training))
 
 
-def seconds_to_spend(recipe: Recipe) -> float | None:
+def seconds_to_spend(training: TrainingConfig) -> float | None:
     """Return the wall time a run may take; None if steps or tokens limit it."""
-    if recipe.training.max_steps is not None:
+    if training.max_steps is not None:
         return None
-    return _spending(recipe, WATTS_PER_CORE * usable_cores()).seconds
+    return _spending(training, WATTS_PER_CORE * usable_cores()).seconds
 
 
-def finishing_s(parameters: int) -> float:
-    """Return about how long saving, samples and report will take."""
-    known = (recall("finishing") or {}).get("seconds")
+def finishing_s(parameters: int, *, task: str | None = None) -> float:
+    """Return about how long saving, samples and report will take.
+
+    Args:
+        parameters: Of the model.
+        task: Of fine-tuning, where measuring what it reaches takes time too; None: ``train``.
+    """
+    known = (recall(_finishing(task)) or {}).get("seconds")
     usual = float(known) if isinstance(known, int | float) else _AFTER_S
     return usual + parameters * _AFTER_WEIGHT_S
 
 
-def finishing_took(seconds: float, parameters: int) -> None:
-    """Remember how long saving, samples and report took, for the next run."""
-    remember("finishing", {"seconds": max(0.5, seconds - parameters * _AFTER_WEIGHT_S)})
+def finishing_took(seconds: float, parameters: int, *, task: str | None = None) -> None:
+    """Remember how long saving, samples and report took, for the next run of the kind."""
+    remember(_finishing(task), {"seconds": max(0.5, seconds - parameters * _AFTER_WEIGHT_S)})
 
 
-def _spending(recipe: Recipe, watts: float) -> Spending:
-    text = recipe.training.budget
+def _finishing(task: str | None) -> str:
+    return "finishing" if task is None else f"finishing, {task}"
+
+
+def _spending(training: TrainingConfig, watts: float) -> Spending:
+    text = training.budget
     budget = parse_budget(text)
-    seconds = budget.seconds(watts=watts, price_per_hour=recipe.training.price_per_hour)
+    seconds = budget.seconds(watts=watts, price_per_hour=training.price_per_hour)
     tokens = round(budget.amount) if budget.unit == "tokens" else None
     return Spending(text=text, seconds=seconds, tokens=tokens)
 

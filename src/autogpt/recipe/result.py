@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -33,7 +34,15 @@ from autogpt.recipe.prepare import Prepared
 from autogpt.recipe.settings import Recipe
 from autogpt.training import record
 
-__all__ = ["TrainResult", "model_facts", "peak_rss_bytes", "write_run_report"]
+__all__ = [
+    "TrainResult",
+    "architecture_facts",
+    "model_facts",
+    "peak_rss_bytes",
+    "provenance",
+    "training_facts",
+    "write_run_report",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +76,62 @@ class TrainResult:
         return {**values, "metrics": metrics}
 
 
+class Spent(Protocol):
+    """What a finished run has spent, of whatever kind it was."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def train_s(self) -> float: ...
+    @property
+    def wall_s(self) -> float: ...
+    @property
+    def tokens_per_s(self) -> float: ...
+    @property
+    def peak_rss_bytes(self) -> int: ...
+
+
+def architecture_facts(config: GPTConfig, *, parameters: int, dtype: str) -> ArchitectureFacts:
+    """Return what card and report say of a model's shape."""
+    return ArchitectureFacts(
+        family=config.model_type,
+        parameters=parameters,
+        layers=config.num_hidden_layers,
+        hidden_size=config.hidden_size,
+        heads=config.num_attention_heads,
+        key_value_heads=config.num_key_value_heads,
+        context_length=config.max_position_embeddings,
+        dtype=dtype,
+    )
+
+
+def training_facts(spent: Spent, *, method: str, energy: EnergyEstimate) -> TrainingFacts:
+    """Return what card and report say of a training."""
+    return TrainingFacts(
+        steps=spent.steps,
+        tokens=spent.tokens,
+        train_s=spent.train_s,
+        wall_s=spent.wall_s,
+        tokens_per_s=spent.tokens_per_s,
+        method=method,
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        peak_memory_bytes=spent.peak_rss_bytes,
+        energy_kwh=energy.kwh,
+        energy_basis=energy.basis,
+    )
+
+
+def provenance(autogpt_version: str) -> dict[str, str]:
+    """Return the versions that a run's report names."""
+    return {
+        "autogpt": autogpt_version,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
 def model_facts(
     result: TrainResult,
     prepared: Prepared,
@@ -87,27 +152,11 @@ def model_facts(
             vocab_size=tokenizer.vocab_size,
             bytes_per_token=prepared.train.total_bytes / len(prepared.train),
         ),
-        architecture=ArchitectureFacts(
-            family=config.model_type,
-            parameters=result.parameters,
-            layers=config.num_hidden_layers,
-            hidden_size=config.hidden_size,
-            heads=config.num_attention_heads,
-            key_value_heads=config.num_key_value_heads,
-            context_length=config.max_position_embeddings,
-            dtype=kernels.dtype,
-        ),
-        training=TrainingFacts(
-            steps=result.steps,
-            tokens=result.tokens,
-            train_s=result.train_s,
-            wall_s=result.wall_s,
-            tokens_per_s=result.tokens_per_s,
+        architecture=architecture_facts(config, parameters=result.parameters, dtype=kernels.dtype),
+        training=training_facts(
+            result,
             method=f"{matrices}, {kernels.dtype} with float32 masters{compiled}",
-            machine=f"{platform.machine()}, {os.cpu_count()} cores",
-            peak_memory_bytes=result.peak_rss_bytes,
-            energy_kwh=energy.kwh,
-            energy_basis=energy.basis,
+            energy=energy,
         ),
         result=ResultFacts(
             loss=result.val_loss,
@@ -148,11 +197,7 @@ def write_run_report(
         outcomes=outcomes,
         decisions=_decisions(recipe),
         next_commands=next_commands,
-        provenance={
-            "autogpt": facts.autogpt_version,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
+        provenance=provenance(facts.autogpt_version),
         flops_per_s=facts.training.tokens_per_s * operations,
     )
     write_report(out / REPORT, report)

@@ -1,6 +1,6 @@
 """What a task is, and what it needs of a model.
 
-A task sees a model through two small protocols, so that it runs on a loaded model, on one behind a
+A task sees a model through a small protocol, so that it runs on a loaded model, on one behind a
 server, or on a stand-in in a test. It knows nothing of tensors, of files or of the network.
 """
 
@@ -11,44 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from autogpt.core.examples import Example
-from autogpt.core.messages import Completion, Message, Prompt
+from autogpt.core.messages import Message, Prompt
 
-__all__ = ["Answer", "Likelihood", "Scorer", "Task", "Writer"]
-
-
-class Answer(Protocol):
-    """What a task gives for one text."""
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the fields of ``--json``."""
-        ...
-
-
-class Writer(Protocol):
-    """A model that writes."""
-
-    @property
-    def context_length(self) -> int:
-        """Tokens that prompt and completion may have together."""
-        ...
-
-    def count_tokens(self, prompt: Prompt) -> int:
-        """Return how many tokens a text or a conversation takes, its template included."""
-        ...
-
-    def write(
-        self,
-        prompts: Sequence[Prompt],
-        *,
-        max_tokens: int,
-        temperature: float = 0.0,
-        beams: int = 1,
-        stop: Sequence[str] = (),
-        choices: Sequence[str] | None = None,
-        seed: int | None = None,
-    ) -> list[Completion]:
-        """Return one completion of each prompt, all in one batch; greedy by default."""
-        ...
+__all__ = ["Likelihood", "Scorer", "Task"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,12 +20,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Example, Labeled
-from autogpt.core.messages import Message, Prompt, assistant, user
-from autogpt.tasks.base import Likelihood
+from autogpt.core.messages import Message, assistant, user
+from autogpt.tasks.base import Scorer
 
 __all__ = ["Classification", "Classify", "decide"]
 
@@ -96,16 +95,6 @@ def decide(
         labels=chosen,
         probabilities=dict(ranked[:top_k]),
     )
-
-
-class Judge(Protocol):
-    """A model that says how likely a text is, as ``tasks.base.Scorer``."""
-
-    def likelihoods(
-        self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]]
-    ) -> list[list[Likelihood]]:
-        """Return how likely each continuation of each prompt is."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +178,7 @@ class Classify:
         if not strange <= known:
             raise UsageError(f"{min(strange - known)!r} is not one of the labels.")
 
-    def run(self, model: Judge, texts: Sequence[str]) -> Iterator[Classification]:
+    def run(self, model: Scorer, texts: Sequence[str]) -> Iterator[Classification]:
         """Yield the answer for each text, in order."""
         priors: dict[bool, list[float]] = {}
         for first in range(0, len(texts), _BATCH):
@@ -223,7 +212,7 @@ class Classify:
         answer = words.separator.join(map(self._called, example.labels))
         return (user(f"{asked}\n\n{example.text}"), assistant(answer))
 
-    def _priors(self, model: Judge, *, chinese: bool) -> list[float]:
+    def _priors(self, model: Scorer, *, chinese: bool) -> list[float]:
         """Return the log probability that each label has where the text says nothing."""
         nothing = (_CHINESE if chinese else _ENGLISH).nothing
         rows = self._ask(model, nothing, [chinese] * len(nothing))
@@ -233,7 +222,7 @@ class Classify:
         ]
 
     def _ask(
-        self, model: Judge, texts: Sequence[str], chinese: Sequence[bool]
+        self, model: Scorer, texts: Sequence[str], chinese: Sequence[bool]
     ) -> list[list[float]]:
         """Return the log probability of each label after each text."""
         prompts = [

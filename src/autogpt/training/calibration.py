@@ -1,7 +1,7 @@
 """How long a training step takes here: real forward and backward passes of single parts.
 
 A step is made of blocks, head with loss, and the optimizer. Each is timed alone, at a few widths,
-and costs between are interpolated in the logarithm of the width; so one calibration of some five
+and costs between are interpolated in the logarithm of the width; so one calibration of some three
 seconds serves every candidate of a plan. It is remembered for this machine.
 
 What compiling gains is not timed here, which would take half a minute, but known from the runs
