@@ -175,6 +175,49 @@ class LLM:
             completions[start : start + params.n] for start in range(0, len(completions), params.n)
         ]
 
+    def write(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        overflow: Overflow = "truncate",
+        **settings: Unpack[Settings],
+    ) -> list[Completion]:
+        """Write what follows each of several prompts, all in one batch; as :meth:`generate`.
+
+        Args:
+            prompts: Texts to continue, or conversations to answer.
+            overflow: As in :meth:`generate`.
+            settings: Explained in :class:`Settings`.
+
+        Raises:
+            ConfigError, UsageError: As :meth:`generate`.
+        """
+        rows = self.complete(prompts, self.sampling(**settings), overflow=overflow)
+        return [row[0] for row in rows]
+
+    @property
+    def answers_messages(self) -> bool:
+        """Whether it has a chat template, so that it takes messages and not only text."""
+        return self.tokenizer.roles.chat_template is not None
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return parameter_count(self.model.config)
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens it sees at once."""
+        return self.model.config.max_position_embeddings
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens a prompt takes, with what the chat template adds.
+
+        Raises:
+            UsageError: If it is messages and the model has no chat template.
+        """
+        return len(self._encode(prompt))
+
     def sampling(self, **settings: Unpack[ManySettings]) -> SamplingParams:
         """Return the model's own settings, changed by those that are given.
 

@@ -31,7 +31,6 @@ from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT
 from autogpt.models.trainable import Trainable
 from autogpt.recipe.settings import FinetuneRecipe
-from autogpt.tasks import TASKS
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.lessons import Lesson, encode_completion, encode_lesson, encode_passage
 from autogpt.training.kernels import eager
@@ -373,18 +372,9 @@ def _lesson(example: Example, *, task: str, tokenizer: Tokenizer) -> Lesson:
         case Conversation() if task == "chat":
             return _answered(example.messages, tokenizer, learn="assistant", place=example.place)
         case Pair() if task in ("summarize", "translate"):
-            turns = _asked(example, task)
+            turns = (user(example.source), assistant(example.target))
             return _answered(turns, tokenizer, learn="last", place=example.place)
     raise _of_another_kind(example, task)
-
-
-def _asked(example: Pair, task: str) -> Sequence[Message]:
-    """Return a pair as the task asks for it when it runs."""
-    if task not in TASKS:
-        return (user(example.source), assistant(example.target))
-    module, _, name = TASKS[task].replace(":", ".").rpartition(".")
-    turns: Sequence[Message] = getattr(importlib.import_module(module), name)().lesson(example)
-    return turns
 
 
 def _answered(turns: Sequence[Message], tokenizer: Tokenizer, *, learn: str, place: str) -> Lesson:
