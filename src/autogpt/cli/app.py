@@ -25,6 +25,7 @@ from autogpt.cli.generate import generate
 from autogpt.cli.models import models
 from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
+from autogpt.cli.translate import translate
 from autogpt.core import launch
 from autogpt.core.errors import AutoGPTError, PeerLostError, UsageError
 
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, summarize, classify, tag, doctor),
+    *(generate, summarize, translate, classify, tag, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)

@@ -205,6 +205,11 @@ class LLM(TaskMethods):
         return self.tokenizer.roles.chat_template is not None
 
     @property
+    def can_search(self) -> bool:
+        """Whether it can follow beams: with weights that are not quantized."""
+        return self._search is not None
+
+    @property
     def parameters(self) -> int:
         """How many weights it has."""
         return parameter_count(self.model.config)

@@ -14,6 +14,7 @@ from autogpt.tasks.base import Progress
 from autogpt.tasks.classify import Classify
 from autogpt.tasks.summarize import Method, Summarize
 from autogpt.tasks.summary import Style, Summary
+from autogpt.tasks.translate import Translate, Translation
 
 __all__ = ["TaskMethods"]
 
@@ -102,4 +103,46 @@ class TaskMethods:
             UsageError: If a setting is unknown or out of its range.
         """
         task = Summarize(length=length, style=style, method=method, seed=seed)
+        return next(task.run(self, [text], progress))
+
+    def translate(  # noqa: PLR0913 - each is spelled out for the user
+        self,
+        text: str,
+        *,
+        to: str,
+        source: str | None = None,
+        format: str = "text",  # noqa: A002 - as everywhere
+        glossary: Mapping[str, str] | None = None,
+        beams: int | None = None,
+        context: int | None = None,
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> Translation:
+        """Return a text in another language; placeholders, markup, numbers and links are kept.
+
+        Args:
+            text: Of any length.
+            to: Code of a language, as "zh".
+            source: That of the text; None: told from each sentence.
+            format: What the text is: "text" (plain or Markdown), "srt", "po" or "jsonl".
+            glossary: Terms and what they become.
+            beams: Texts followed at once; None: 4 with a model that was taught to translate.
+            context: Sentences before that the model sees; None: 2, unless it was taught.
+            seed: Let it sample; None: always the likeliest words.
+            progress: Told how far it is.
+
+        Raises:
+            UsageError: If a language is unknown, the model was taught others, or a setting is out
+                of its range.
+            DataError: If the text is not of the format.
+        """
+        task = Translate(
+            to=to,
+            source=source,
+            format=format,
+            glossary=glossary or {},
+            beams=beams,
+            context=context,
+            seed=seed,
+        )
         return next(task.run(self, [text], progress))

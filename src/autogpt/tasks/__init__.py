@@ -23,6 +23,7 @@ __all__ = ["TASKS", "find_task"]
 
 TASKS: dict[str, str] = {
     "summarize": "autogpt.tasks.summarize.TASK",
+    "translate": "autogpt.tasks.translate.TASK",
     "classify": "autogpt.tasks.classify.TASK",
     "tag": "autogpt.tasks.tag.TASK",
 }
