@@ -53,7 +53,7 @@ _SCRIPTS = {
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
 _SMALL_WORDS = {
     "en": "the and of is was were are that it he she they you with this have not for from what i "
-    "am my me we our his her be do does did an or if so at by as but can will would there how who yes",
+    "am my me we our his her be do does did an or if so at by as but can will would how who yes",
     "de": "der die das und ist nicht ein eine ich zu mit sich auf für sind wir wird auch dem den",
     "fr": "le les des est et une dans que qui pas pour sur je nous vous ce cette sont avec du",
     "es": "el los las es y una que en por para con no se del como está son pero muy lo",
