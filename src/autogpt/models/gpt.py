@@ -120,9 +120,19 @@ class GPT(Trainable):
             hidden = hidden + self.positions(length, positions).to(hidden.dtype)
         everything = View(mask, None if self.rotary is None else self.rotary(length, positions))
         nearby = self._nearby(everything, length, positions, cache)
+        dropout = self.dropout if self.training else 0.0
+        if dropout:
+            hidden = F.dropout(hidden, dropout)
         for layer, window in zip(self.layers, self.windows, strict=True):
             mask, rotation = everything if window is None else nearby
-            hidden = layer(hidden, rotation=rotation, mask=mask, cache=cache, form=self.attention)
+            hidden = layer(
+                hidden,
+                rotation=rotation,
+                mask=mask,
+                cache=cache,
+                form=self.attention,
+                dropout=dropout,
+            )
         if cache is not None:
             cache.advance(length)
         output: Tensor = self.norm(hidden)
@@ -233,18 +243,22 @@ class Block(nn.Module):
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: Cache | None,
         form: AttentionForm,
+        dropout: float = 0.0,
     ) -> Float[Tensor, "B T D"]:
-        """Let the tokens look around, then transform each."""
+        """Let the tokens look around, then transform each; what is added may be dropped in part.
+
+        Source: Srivastava et al. 2014, "Dropout"; its places: Vaswani et al. 2017, section 5.4.
+        """
         found = self.attention(
             self.attention_norm(hidden), rotation=rotation, mask=mask, cache=cache, form=form
         )
         if self.attention_post_norm is not None:
             found = self.attention_post_norm(found)
-        hidden = hidden + found
+        hidden = hidden + (F.dropout(found, dropout) if dropout else found)
         made = self.network(self.network_norm(hidden))
         if self.network_post_norm is not None:
             made = self.network_post_norm(made)
-        output: Tensor = hidden + made
+        output: Tensor = hidden + (F.dropout(made, dropout) if dropout else made)
         return output
 
 

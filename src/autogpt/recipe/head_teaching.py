@@ -30,6 +30,8 @@ from autogpt.models.heads import (
     save_headed,
 )
 from autogpt.models.trainable import Trainable
+from autogpt.recipe.base_model import NEW
+from autogpt.recipe.head_start import fit_head
 from autogpt.recipe.teaching import Classroom, Taught
 from autogpt.tasks.calibration import (
     expected_calibration_error,
@@ -60,6 +62,8 @@ class _HeadTeacher:
 
     def __init__(self, room: Classroom, head: HeadConfig) -> None:
         self._tokenizer, self._seed = room.tokenizer, room.recipe.seed
+        self._layers = room.recipe.finetune.layers
+        self._knows = room.recipe.finetune.base != NEW  # whether what the model says means anything
         self._head = head
         self._examples, self._held_out = room.train, room.validation
         self._validation: TextBatches | None = None
@@ -71,7 +75,7 @@ class _HeadTeacher:
 
     def model(self, gpt: GPT) -> Trainable:
         """Return the model with a head on it."""
-        return put_head(gpt, self._head)
+        return put_head(gpt, self._head, layers=self._layers)
 
     def _taught(self, train: Sequence[TextRow], validation: Sequence[TextRow]) -> Taught:
         several = self._head.multi_label
@@ -200,13 +204,20 @@ class ClassTeacher(_HeadTeacher):
         return max(len(row.token_ids) for row in (*self._train, *self._valid))
 
     def teach(self, model: Trainable, *, context_length: int) -> Taught:
-        """Return what the loop needs; of longer texts the beginning is learned."""
-        del model
+        """Return what the loop needs; of longer texts the beginning is learned.
+
+        The head of a model that knows something is fitted to what that says first.
+        """
+        assert isinstance(model, HeadedGPT)  # as this teacher made it
         train, validation = (
             [TextRow(row.token_ids[:context_length], row.target) for row in rows]
             for rows in (self._train, self._valid)
         )
-        return self._taught(train, validation)
+        taught = self._taught(train, validation)
+        if self._knows:
+            assert isinstance(taught.batches, TextBatches)  # as made above
+            fit_head(model, taught.batches, seed=self._seed)
+        return taught
 
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""
