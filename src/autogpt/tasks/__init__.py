@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TASKS", "find_task"]
 
 TASKS: dict[str, str] = {
+    "summarize": "autogpt.tasks.summarize.TASK",
     "classify": "autogpt.tasks.classify.TASK",
     "tag": "autogpt.tasks.tag.TASK",
 }

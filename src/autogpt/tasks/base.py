@@ -11,13 +11,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from autogpt.core.errors import UsageError
+from autogpt.core.examples import Pair
 from autogpt.core.messages import Completion, Prompt
 from autogpt.tasks.schema import Schema, check_inputs, check_parameters
 
-__all__ = ["TEXT", "Job", "Likelihood", "Progress", "Result", "Scorer", "Task", "Writer", "telling"]
+if TYPE_CHECKING:
+    from autogpt.tasks.asking import Form
+
+__all__ = [
+    "TEXT",
+    "Job",
+    "Likelihood",
+    "Progress",
+    "Result",
+    "Scorer",
+    "Task",
+    "Teach",
+    "Writer",
+    "telling",
+]
 
 TEXT: Schema = {"type": "string", "description": "A text.", "description_zh": "一段文本。"}
 """What goes into most tasks."""
@@ -115,6 +130,19 @@ class Job(Protocol):
         ...
 
 
+class Teach(Protocol):
+    """Chooses the words in which a task is taught."""
+
+    def __call__(self, pairs: Sequence[Pair], *, new: bool) -> Form:
+        """Return them.
+
+        Args:
+            pairs: What is taught.
+            new: Whether the model knows nothing yet, so that words would tell it nothing.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """What everyone who offers a task needs of it.
@@ -130,6 +158,8 @@ class Task:
         needs: Which model: the ``default`` one will do, one has to be ``trained`` for it, or it
             works with ``none``.
         prepare: Makes the job of parameters, by name.
+        teach: Returns the words in which pairs of a text and its answer are taught, and with which
+            the model is asked later; None where it is taught in another way.
     """
 
     name: str
@@ -140,6 +170,7 @@ class Task:
     result: Schema
     needs: Literal["default", "trained", "none"]
     prepare: Callable[..., Job]
+    teach: Teach | None = None
 
     def job(self, parameters: Mapping[str, object] | None = None) -> Job:
         """Return the job with these parameters; None counts as not given.
