@@ -91,6 +91,8 @@ class GPT(Trainable):
         document_ids: Int[Tensor, "B T"] | None = None,
         positions: Int[Tensor, "B T"] | None = None,
         cache: Cache | None = None,
+        hidden: Float[Tensor, "B T D"] | None = None,
+        blocks: slice = slice(None),
     ) -> Float[Tensor, "B T D"]:
         """Return what the model makes of each token, having seen it and those before.
 
@@ -101,6 +103,8 @@ class GPT(Trainable):
             positions: Place of each token in its text; default 0, 1, 2, ... along the row. Rotary
                 positions are relative, so packed documents need not restart at 0.
             cache: Keys and values of earlier tokens; read, extended and advanced.
+            hidden: What the blocks before those of ``blocks`` made of the tokens.
+            blocks: Which blocks to go through; without the last, what comes is not normalized.
 
         Raises:
             UsageError: If the text is longer than the model's positions.
@@ -115,15 +119,16 @@ class GPT(Trainable):
         elif not self.config.is_causal:
             mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=token_ids.device)
 
-        hidden = self._embed(token_ids)  # [B, T, D]
-        if self.positions is not None:
-            hidden = hidden + self.positions(length, positions).to(hidden.dtype)
+        dropout = self.dropout if self.training else 0.0
+        if hidden is None:
+            hidden = self._embed(token_ids)  # [B, T, D]
+            if self.positions is not None:
+                hidden = hidden + self.positions(length, positions).to(hidden.dtype)
+            if dropout:
+                hidden = F.dropout(hidden, dropout)
         everything = View(mask, None if self.rotary is None else self.rotary(length, positions))
         nearby = self._nearby(everything, length, positions, cache)
-        dropout = self.dropout if self.training else 0.0
-        if dropout:
-            hidden = F.dropout(hidden, dropout)
-        for layer, window in zip(self.layers, self.windows, strict=True):
+        for layer, window in zip(list(self.layers)[blocks], self.windows[blocks], strict=True):
             mask, rotation = everything if window is None else nearby
             hidden = layer(
                 hidden,
@@ -135,6 +140,8 @@ class GPT(Trainable):
             )
         if cache is not None:
             cache.advance(length)
+        if blocks.stop is not None:
+            return hidden
         output: Tensor = self.norm(hidden)
         return output
 

@@ -192,10 +192,25 @@ class HeadedGPT(GPT):
         return output.float()
 
     def read_rows(
-        self, token_ids: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]
+        self,
+        token_ids: Int[Tensor, "B T"],
+        lengths: Int[Tensor, " B"],
+        *,
+        hidden: Float[Tensor, "B T D"] | None = None,
+        blocks: slice = slice(None),
     ) -> Float[Tensor, "B *T C"]:
-        """Return the scores of rows that are padded on the right, with whatever token."""
-        return self.scores(self(token_ids, document_ids=self.row_mask(token_ids, lengths)), lengths)
+        """Return the scores of rows that are padded on the right, with whatever token.
+
+        Args:
+            token_ids: The rows.
+            lengths: Tokens of each row.
+            hidden: As in :class:`GPT`: what the blocks before those of ``blocks`` made of them.
+            blocks: Which blocks are left to go through.
+        """
+        mask = self.row_mask(token_ids, lengths)
+        return self.scores(
+            self(token_ids, document_ids=mask, hidden=hidden, blocks=blocks), lengths
+        )
 
     def row_mask(
         self, token_ids: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]

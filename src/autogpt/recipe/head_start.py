@@ -13,6 +13,7 @@ Letters in shapes: N texts, D hidden, C labels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,11 +21,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from autogpt.data.text_batches import TextBatch, TextBatches
+from autogpt.data.text_batches import TextBatches
 from autogpt.models.heads import HeadedGPT
 from autogpt.training.kernels import eager
 
-__all__ = ["fit_head", "logistic_regression"]
+__all__ = ["fit_head", "go_through", "logistic_regression"]
 
 _MOST_TEXTS, _TEXTS_PER_LABEL = 2048, 24
 _TOKENS_AT_ONCE = 2048
@@ -46,14 +47,50 @@ def fit_head(model: HeadedGPT, batches: TextBatches, *, seed: int) -> None:
     training = model.training
     model.eval()
     with torch.no_grad(), eager():
-        for batch in _by_length(batches, chosen):
-            states = model(batch.inputs, document_ids=model.row_mask(batch.inputs, batch.lengths))
+        for places in _together(batches, chosen):
+            batch = batches.gather(places)
+            states = model(
+                batch.inputs,
+                document_ids=model.row_mask(batch.inputs, batch.lengths),
+                hidden=batch.hidden,
+                blocks=slice(batch.blocks, None),
+            )
             hidden.append(states[torch.arange(len(states)), batch.lengths - 1].float())
             targets.append(batch.targets)
     fitted = logistic_regression(torch.cat(hidden), torch.cat(targets), labels=labels)
     with torch.no_grad():
         model.score.weight.copy_(fitted)
     model.train(training)
+
+
+def go_through(model: HeadedGPT, batches: TextBatches, *, blocks: int) -> TextBatches:
+    """Return batches that know what the first blocks make of each row, in the model's dtype.
+
+    Blocks that do not learn need not be gone through in each epoch.
+
+    Args:
+        model: Its first blocks, and what is before them, do not learn.
+        batches: The rows.
+        blocks: How many.
+    """
+    weight = model.embedding.weight
+    ends = np.cumsum(batches.lengths)
+    known = weight.new_empty(int(ends[-1]), weight.shape[1])
+    training = model.training
+    model.eval()
+    with torch.no_grad(), eager():
+        for places in _together(batches, range(len(batches.rows))):
+            batch = batches.gather(places)
+            states = model(
+                batch.inputs,
+                document_ids=model.row_mask(batch.inputs, batch.lengths),
+                blocks=slice(0, blocks),
+            )
+            for row, place in zip(states, places, strict=True):
+                length = batches.lengths[place]
+                known[ends[place] - length : ends[place]] = row[:length]
+    model.train(training)
+    return replace(batches, hidden=known, blocks=blocks)
 
 
 def logistic_regression(
@@ -88,9 +125,10 @@ def logistic_regression(
     return weight.detach() / scale
 
 
-def _by_length(batches: TextBatches, places: Sequence[int]) -> Iterator[TextBatch]:
+def _together(batches: TextBatches, places: Sequence[int]) -> Iterator[list[int]]:
+    """Yield rows of like length together, the longest first."""
     order = sorted(places, key=lambda place: -batches.lengths[place])
     while order:
         count = max(1, _TOKENS_AT_ONCE // batches.lengths[order[0]])
         some, order = order[:count], order[count:]
-        yield batches.gather(some)
+        yield some
