@@ -88,6 +88,7 @@ _NO_NAMES = frozenset(
     "today yesterday tomorrow overall finally later earlier meanwhile please note see "
     "mr mrs ms dr prof".split()
 )
+_TITLES = frozenset("i i'm i'll i've mr mrs ms dr prof the a an".split())
 _TOKEN = re.compile(r"[\u3400-\u9fff]|[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?|\d+(?:[.,]\d+)*|[^\W\d_]+")
 
 
@@ -147,13 +148,11 @@ def names(text: str) -> Iterator[Fact]:
     for match in _NAME.finditer(text):
         words = match[0].split(" ")
         start = match.start()
-        while words and words[0].lower() in _NO_NAMES:
+        before = text[:start].rstrip(" \t\"'“‘(-*")
+        first = not before or before[-1] in ".!?:\n"
+        while words and words[0].lower() in (_NO_NAMES if first else _TITLES):
             start += len(words[0]) + 1
-            words = words[1:]
-        first = (
-            not text[:start].strip(" \t\"'“‘(-*")
-            or text[:start].rstrip(" \t\"'“‘(")[-1:] in ".!?:\n"
-        )
+            words, first = words[1:], first and len(words) == 1
         if words and not (first and len(words) == 1 and not words[0].isupper()):
             yield Fact("name", " ".join(words).lower(), start, match.end())
     for match in _TITLE.finditer(text):

@@ -82,7 +82,7 @@ def _is_in(text: str, source: str, to: str) -> bool:
     code = to.lower().partition("-")[0]
     if code in _SCRIPTS:
         return 5 * len(_SCRIPTS[code].findall(text)) >= letters
-    if any(2 * len(script.findall(text)) > letters for script in _SCRIPTS.values()):
+    if any(4 * len(script.findall(text)) > letters for script in _SCRIPTS.values()):
         return False
     # Short texts in Latin letters hold too few common words to tell one language from another.
     return len(text.split()) < 8 or language(text) == code
