@@ -22,6 +22,7 @@ from autogpt.cli.doctor import doctor
 from autogpt.cli.evaluate import evaluate
 from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
+from autogpt.cli.inspect import inspect
 from autogpt.cli.models import models
 from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, summarize, classify, tag, doctor),
+    *(generate, summarize, classify, tag, inspect, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)
