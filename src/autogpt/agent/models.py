@@ -201,6 +201,10 @@ class LocalModel:
         """Return the tokens of the prompt and of the longest answer."""
         return Cost(tokens=self._count(messages) + max_tokens)
 
+    def classify(self, texts: Sequence[str], labels: Sequence[str]) -> list[dict[str, float]]:
+        """Return the probability of each label of each text, without training."""
+        return self._llm.classify(list(texts), list(labels))
+
     def _count(self, messages: Sequence[Message]) -> int:
         text = "".join(message.content for message in messages)
         return len(self._llm.tokenizer.encode(text)) + 8 * len(messages)
