@@ -95,6 +95,9 @@ def test_verified_needs_a_check_that_speaks_for_the_goal_and_none_that_failed() 
         ("统计a.csv的行数，写入结果/行数.txt。", ["结果/行数.txt"]),
         ("把a.csv转换为b.jsonl", ["b.jsonl"]),
         ("What is in a.csv?", []),
+        ("Write the total by region in sales.csv to totals.csv", ["totals.csv"]),
+        ("Save the rows of a.csv in b.csv", ["b.csv"]),
+        ("Write down how many rows are in a.csv", []),
     ],
 )
 def test_files_that_a_goal_wants_written(goal: str, paths: list[str]) -> None:

@@ -290,9 +290,13 @@ _SUFFIX = r"(?:csv|tsv|jsonl|json|txt|md|parquet|html|toml|xml|yaml|yml)(?![\w])
 _PATH = rf"[\w\-./\u3400-\u9fff]*[\w\-\u3400-\u9fff]\.{_SUFFIX}"
 _WRITTEN = re.compile(
     rf"\b(?:write|save|store|export|put|convert|turn|output|create|make|copy|sort|split)\b"
-    rf"(?:[^.\n]|\.(?=\w))*?\b(?:to|into|in|as|called|named|file)\s+[`'\"]?({_PATH})"
+    rf"(?:[^.\n]|\.(?=\w))*?\b(?:to|into|as|called|named|file)\s+[`'\"]?({_PATH})"
     rf"|(?:写入|写到|写进|保存到|保存为|保存至|保存在|存为|存到|存入|存进|导出到|导出为|导出成|输出到|转换为|转换成|转换到"
     rf"|转为|转成|转存为|另存为|生成)(?:一个)?(?:新的?)?(?:文件)?(?:名为)?\s*[`'\"“《]?({_PATH})",
+    re.IGNORECASE | re.ASCII,
+)
+_WRITTEN_IN = re.compile(
+    rf"\b(?:write|save|store|put)\b[^\n]*{_SUFFIX}[^\n]*\bin\s+[`'\"]?({_PATH})",
     re.IGNORECASE | re.ASCII,
 )
 _REACHED = re.compile(
@@ -307,6 +311,7 @@ _REACHED = re.compile(
 def outputs(goal: str) -> list[str]:
     """Return the files that a goal wants written, in the order it names them."""
     found = [one or other for one, other in _WRITTEN.findall(goal)]
+    found = found or _WRITTEN_IN.findall(goal)  # "save the rows of a.csv in b.csv"
     return list(dict.fromkeys(path.removeprefix("./") for path in found))
 
 

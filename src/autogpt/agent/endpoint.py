@@ -35,7 +35,8 @@ class EndpointModel:
         price_out: What a million tokens written cost.
 
     Attributes:
-        name: The model's name at the endpoint, or the address.
+        name: The model's name at the endpoint.
+        address: As given.
         plans: Whether it plans freely; None until it was measured.
 
     Raises:
@@ -65,6 +66,7 @@ class EndpointModel:
         if local:  # nobody else's key is needed on one's own machine
             self._key = key or os.environ.get("AUTOGPT_API_KEY")
         self._base = base.rstrip("/")
+        self.address = address
         self._prices = (price_in / 1e6, price_out / 1e6)
         self._takes_schema = True
         self._model = model or self._first_model()

@@ -17,12 +17,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autogpt.agent.calls import decide
-from autogpt.agent.checks import Check, Checked, Grounded, Scene, demanded, judge, run_checks
+from autogpt.agent.checks import (
+    Check,
+    Checked,
+    Grounded,
+    Scene,
+    demanded,
+    judge,
+    parse_check,
+    run_checks,
+)
 from autogpt.agent.errors import DeniedError, GaveUpError, OutOfBudgetError, StuckError
 from autogpt.agent.journal import Journal, RunLog
 from autogpt.agent.models import AgentModel, Reply, open_model, parsed, question
@@ -47,7 +56,6 @@ from autogpt.agent.tools.box import toolbox
 from autogpt.agent.tools.folder import Folder
 from autogpt.agent.trace import Event, Tracer
 from autogpt.core.errors import UsageError
-from autogpt.core.memo import cache_folder
 from autogpt.core.messages import Message
 
 __all__ = ["Agent", "Outcome", "journal_path"]
@@ -93,8 +101,10 @@ class Outcome:
 
 
 def journal_path() -> Path:
-    """Return where the journal is if nobody says: in the user's cache folder."""
-    return cache_folder() / "agent" / "journal.sqlite"
+    """Return where the journal is if nobody says: among the user's data (XDG), not in a cache."""
+    shared = os.environ.get("XDG_DATA_HOME")
+    home = Path(shared) if shared else Path.home() / ".local" / "share"
+    return home / "autogpt" / "agent.sqlite"
 
 
 class Agent:
@@ -137,6 +147,8 @@ class Agent:
         web: bool = False,
     ) -> None:
         self.model = open_model(model)
+        own_name = getattr(self.model, "address", self.model.name)
+        self.reference = model if isinstance(model, str) else own_name
         self.larger = None if escalate is None else open_model(escalate)
         own = [as_tool(one) for one in tools]
         functions = {tool.name for tool, one in zip(own, tools, strict=True) if one is not tool}
@@ -162,25 +174,32 @@ class Agent:
         self.tracer = Tracer(trace, show=show)
         self._journal_path = journal or journal_path()
 
-    def run(self, goal: str, *, checks: Sequence[Check] = ()) -> Outcome:
+    def run(self, goal: str, *, checks: Sequence[Check | str] = ()) -> Outcome:
         """Reach a goal, or say why not.
 
         Args:
             goal: One sentence or a few, English or Chinese.
-            checks: What must hold besides, and speaks for the goal.
+            checks: What must hold besides, and speaks for the goal; as text, see
+                ``checks.parse_check``.
 
         Raises:
-            UsageError: If the goal is empty.
+            UsageError: If the goal is empty, or a check is none.
             ResourceError: If the journal or the model's endpoint cannot be used.
         """
         if not goal.strip():
             raise UsageError("The goal is empty.", hint='Write it like: autogpt agent "..."')
+        own = [parse_check(one) if isinstance(one, str) else one for one in checks]
         journal = Journal(self._journal_path)
         try:
-            settings = {"root": str(self.folder.root), "model": self.model.name,
-                        "yes": sorted(self.policy.yes)}  # fmt: skip
+            settings = {
+                "root": str(self.folder.root),
+                "model": self.reference,
+                "yes": sorted(self.policy.yes),
+                "limits": asdict(self.limits),
+                "checks": [one for one in checks if isinstance(one, str)],
+            }
             log = journal.begin(goal.strip(), settings)
-            return _Run(self, log, goal.strip(), checks, happened=None).drive()
+            return _Run(self, log, goal.strip(), own, happened=None).drive()
         finally:
             journal.close()
 
@@ -191,7 +210,7 @@ class Agent:
 
         Args:
             run: Its name.
-            checks: As it was begun with.
+            checks: As it was begun with, those that were no text.
             happened: Whether an effect that was under way happened, where that cannot be told.
 
         Raises:
@@ -201,8 +220,10 @@ class Agent:
         """
         journal = Journal(self._journal_path)
         try:
-            goal = journal.row(run).goal
-            return _Run(self, journal.open(run), goal, checks, happened=happened).drive()
+            row = journal.row(run)
+            kept = [parse_check(one) for one in row.settings.get("checks", ())]
+            own = [*kept, *checks]
+            return _Run(self, journal.open(run), row.goal, own, happened=happened).drive()
         finally:
             journal.close()
 

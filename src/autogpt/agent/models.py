@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -113,31 +113,49 @@ def open_model(reference: str | object, *, key: str | None = None) -> AgentModel
         if reference.startswith(("http://", "https://")):
             from autogpt.agent.endpoint import EndpointModel
 
-            return EndpointModel(reference, key=key)
-        from autogpt.llm import load
-
-        loaded: object = load(reference)
-        return _local(loaded, reference)
+            return _remembering(EndpointModel(reference, key=key))
+        return _remembering(LocalModel(lambda: _load(reference), name=reference))
     if all(hasattr(reference, name) for name in ("fill", "choose", "say", "most")):
-        own: AgentModel = reference  # type: ignore[assignment]  # just looked at
-        return own
-    return _local(reference, "model")
+        return _remembering(reference)  # type: ignore[arg-type]  # just looked at
+    own = _writing(reference, "model")
+    return _remembering(LocalModel(lambda: own, name="model"))
 
 
-def _local(loaded: object, name: str) -> AgentModel:
+def _remembering(model: AgentModel) -> AgentModel:
+    """Return a model that knows whether it plans freely, if that was ever measured."""
+    if model.plans is None:
+        from autogpt.agent.probing import remembered
+
+        model.plans = remembered(model.name)
+    return model
+
+
+def _load(reference: str) -> LLM:
+    """Load a model that writes.
+
+    Raises:
+        UsageError: If it does something else.
+    """
+    from autogpt.llm import load
+
+    loaded: LLM = load(reference)
+    return _writing(loaded, reference)
+
+
+def _writing(loaded: object, name: str) -> LLM:
     if not hasattr(loaded, "likelihoods"):
         raise UsageError(
             f"{name!r} does not write text, so it cannot be an agent.",
             hint="Name one that was taught to chat, as smollm2-135m-instruct.",
         )
-    return LocalModel(loaded, name=name)  # type: ignore[arg-type]  # just looked at
+    return loaded  # type: ignore[return-value]  # just looked at
 
 
 class LocalModel:
     """A model in this process.
 
     Args:
-        llm: The model; with a chat template.
+        load: Returns the model; called when it is first asked something.
         name: Who it is.
 
     Attributes:
@@ -145,11 +163,17 @@ class LocalModel:
         plans: Whether it plans freely; None until it was measured.
     """
 
-    def __init__(self, llm: LLM, *, name: str = "model") -> None:
-        self._llm = llm
+    def __init__(self, load: Callable[[], LLM], *, name: str = "model") -> None:
+        self._load = load
+        self._loaded: LLM | None = None
         self.name = name
         self.plans: bool | None = None
-        self._can_chat = llm.tokenizer.roles.chat_template is not None
+
+    @property
+    def _llm(self) -> LLM:
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
 
     def fill(
         self, messages: Sequence[Message], schema: Mapping[str, Json], *, max_tokens: int
@@ -210,7 +234,7 @@ class LocalModel:
         return len(self._llm.tokenizer.encode(text)) + 8 * len(messages)
 
     def _prompt(self, messages: Sequence[Message]) -> Sequence[Message] | str:
-        if self._can_chat:
+        if self._llm.tokenizer.roles.chat_template is not None:
             return messages
         return "\n\n".join(message.content for message in messages) + "\n\n"
 

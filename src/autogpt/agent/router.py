@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from autogpt.agent.tools.base import Tool
 from autogpt.agent.tools.files import bm25, terms
@@ -64,9 +65,10 @@ class Router:
     def __init__(self, tools: Sequence[Tool], *, embed: Embed | None = None) -> None:
         self._tools = list(tools)
         texts = [described(tool) for tool in self._tools]
+        self._texts = texts
         self._bags = [Counter(terms(text)) for text in texts]
         self._embed = embed
-        self._vectors = embed(texts) if embed and texts else None
+        self._vectors: Sequence[Sequence[float]] | None = None
 
     def rank(self, request: str, most: int = 5) -> list[Ranked]:
         """Return the best tools for a request, the best first."""
@@ -97,8 +99,10 @@ class Router:
         ]
 
     def _meanings(self, request: str) -> list[float] | None:
-        if self._vectors is None or self._embed is None:
+        if self._embed is None:
             return None
+        if self._vectors is None:
+            self._vectors = self._embed(self._texts)
         own = self._embed([request])[0]
         return [
             float(sum(a * b for a, b in zip(own, vector, strict=True))) for vector in self._vectors
@@ -117,20 +121,20 @@ def described(tool: Tool) -> str:
 
 def installed_embedder() -> Embed | None:
     """Return the sentence model, if it has been pulled and can be run here."""
-    from autogpt.core.errors import AutoGPTError
+    from importlib.util import find_spec
+
     from autogpt.core.refs import is_missing
 
-    try:
-        if is_missing(EMBEDDER):
-            return None
-        from autogpt.llm import load
-
-        encoder = load(EMBEDDER)
-    except AutoGPTError:
+    if is_missing(EMBEDDER) or find_spec("transformers") is None:
         return None
+    kept: list[Any] = []
 
     def embed(texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        rows: list[list[float]] = encoder.embed(list(texts)).tolist()
+        if not kept:  # it takes seconds, and most goals need none
+            from autogpt.llm import load
+
+            kept.append(load(EMBEDDER))
+        rows: list[list[float]] = kept[0].embed(list(texts)).tolist()
         lengths = [math.sqrt(sum(value * value for value in row)) or 1.0 for row in rows]
         return [
             [value / length for value in row] for row, length in zip(rows, lengths, strict=True)

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from autogpt.cli.agent import agent, mcp
 from autogpt.cli.classify import classify, tag
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, classify, tag, doctor),
+    *(generate, classify, tag, agent, mcp, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)
