@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from autogpt.cli.agent import agent, mcp
 from autogpt.cli.classify import classify, tag
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
@@ -39,7 +40,8 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, summarize, classify, tag, inspect, doctor),
+    *(generate, summarize, classify, tag),
+    *(inspect, agent, mcp, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)
