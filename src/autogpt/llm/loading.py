@@ -22,6 +22,7 @@ from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
 from autogpt.interop.heads import load_encoder_head
 from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.llm.classifier import Classifier, OwnTextScorer
+from autogpt.llm.media import Recognizer, Transcriber
 from autogpt.llm.model import LLM
 from autogpt.llm.tagger import EncoderTokenScorer, OwnTokenScorer, Tagger
 from autogpt.models import FAMILIES, adapter_files
@@ -33,6 +34,7 @@ from autogpt.models.checkpoint import (
 )
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.heads import HeadKind, head_kind, load_headed
+from autogpt.models.multimodal_files import is_multimodal, load_multimodal
 from autogpt.models.quantized import (
     Quantization,
     QuantizedModel,
@@ -59,7 +61,8 @@ def load(
 ) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
     """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
-    A model with a trained head gives a ``Classifier`` or a ``Tagger``.
+    A model with a trained head gives a ``Classifier`` or a ``Tagger``; one that was taught pictures
+    or sounds, a ``Recognizer`` or a ``Transcriber``.
 
     Args:
         reference: A model folder in Hugging Face layout, a run folder, a ``.gguf`` file, a short
@@ -88,7 +91,10 @@ def load(
     """
     begin = time.perf_counter()
     path = resolve(reference)
-    kind = head_kind(read_settings(path)) if (path / "config.json").is_file() else None
+    settings = read_settings(path) if (path / "config.json").is_file() else {}
+    if is_multimodal(settings):
+        return _read_media(path, dtype=dtype)
+    kind = head_kind(settings)
     if kind is not None:
         if quantize is not None or draft is not None or adapters:
             raise UsageError(
@@ -121,6 +127,17 @@ def load(
         speculator=None if draft is None else _read_draft(draft, tokenizer, dtype=dtype),
         load_s=time.perf_counter() - begin,
     )
+
+
+def _read_media(
+    path: Path, *, dtype: Literal["auto", "float32", "bfloat16"]
+) -> Recognizer | Transcriber:
+    """Return a model that sees or hears."""
+    model, recognition = load_multimodal(path, dtype=dtype, deep=not holds(path))
+    tokenizer = Tokenizer.load(path)
+    if recognition.task == "recognize":
+        return Recognizer(model, tokenizer, recognition)
+    return Transcriber(model, tokenizer)
 
 
 def _read_headed(

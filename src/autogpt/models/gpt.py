@@ -91,6 +91,8 @@ class GPT(Trainable):
         document_ids: Int[Tensor, "B T"] | None = None,
         positions: Int[Tensor, "B T"] | None = None,
         cache: Cache | None = None,
+        embeddings: Float[Tensor, "B T D"] | None = None,
+        mask: Bool[Tensor, "#B 1 T S"] | None = None,
     ) -> Float[Tensor, "B T D"]:
         """Return what the model makes of each token, having seen it and those before.
 
@@ -101,21 +103,27 @@ class GPT(Trainable):
             positions: Place of each token in its text; default 0, 1, 2, ... along the row. Rotary
                 positions are relative, so packed documents need not restart at 0.
             cache: Keys and values of earlier tokens; read, extended and advanced.
+            embeddings: What the model reads in place of the tokens' own embeddings, where some of
+                them stand for a part of a picture or a sound (``multimodal``).
+            mask: Who sees whom, where neither causality nor documents nor the cache say it; with a
+                cache, of an unpacked model only.
 
         Raises:
             UsageError: If the text is longer than the model's positions.
         """
         length = token_ids.shape[1]
         self._check(length, document_ids, positions, cache)
-        mask = None
         if cache is not None:
-            positions, mask = cache.positions(length), cache.mask(length)
+            positions = cache.positions(length)
+            mask = cache.mask(length) if mask is None else mask
+        elif mask is not None:
+            pass
         elif document_ids is not None:
             mask = document_mask(document_ids, causal=self.config.is_causal)
         elif not self.config.is_causal:
             mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=token_ids.device)
 
-        hidden = self._embed(token_ids)  # [B, T, D]
+        hidden = self.embed(token_ids) if embeddings is None else embeddings  # [B, T, D]
         if self.positions is not None:
             hidden = hidden + self.positions(length, positions).to(hidden.dtype)
         everything = View(mask, None if self.rotary is None else self.rotary(length, positions))
@@ -159,7 +167,8 @@ class GPT(Trainable):
             else:
                 parameter.fill_(neutral)
 
-    def _embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+    def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """Return the embeddings of tokens, as the first block reads them."""
         hidden: Tensor = self.embedding(token_ids)
         if self.config.embedding_multiplier == 1.0:
             return hidden
