@@ -31,7 +31,7 @@ import numpy.typing as npt
 from autogpt.core.errors import DataError
 from autogpt.core.examples import Medium, Observed
 from autogpt.data.arrays import array_rows, picture_of_row
-from autogpt.data.pictures import PICTURES, read_picture
+from autogpt.data.pictures import PICTURES, decode_picture, read_picture
 from autogpt.data.preprocessing import Pixels, Samples
 from autogpt.data.readers import ReadConfig, ReadReport, open_text
 from autogpt.data.records import Record, csv_records, json_lines, json_records
@@ -383,8 +383,10 @@ class MediaStore:
         self._bytes = 0
         self._lock = Lock()
 
-    def picture(self, source: str) -> Pixels:
-        """Return the pixels that a source names, [C, Y, X]."""
+    def picture(self, source: str | bytes) -> Pixels:
+        """Return the pixels that a source names, or is, [C, Y, X]."""
+        if isinstance(source, bytes):
+            return decode_picture(source, name="picture")
         path, mark, row = source.rpartition("#")
         if mark and path.endswith(".npz"):
             with self._lock:
@@ -397,8 +399,10 @@ class MediaStore:
             self._keep(source, kept)
         return kept
 
-    def sound(self, source: str) -> Samples:
-        """Return the samples that a source names, [N]."""
+    def sound(self, source: str | bytes) -> Samples:
+        """Return the samples that a source names, or is, [N]."""
+        if isinstance(source, bytes):
+            return read_sound(source, sample_rate=self._sample_rate)
         kept = self._recall(source)
         if kept is None:
             kept = read_sound(source, sample_rate=self._sample_rate)

@@ -86,7 +86,7 @@ class MediaBatch:
 
 
 def features(
-    sources: Sequence[str],
+    sources: Sequence[str | bytes],
     medium: PictureConfig | SoundConfig,
     store: MediaStore,
     *,

@@ -8,6 +8,7 @@ file that is no sound, cut off, or has no samples is refused in one sentence. No
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class SoundFacts:
     seconds: float
 
 
-def facts_of(path: Path | str) -> SoundFacts:
+def facts_of(path: Path | str | bytes) -> SoundFacts:
     """Return what a file says of itself.
 
     Raises:
@@ -54,15 +55,17 @@ def facts_of(path: Path | str) -> SoundFacts:
             seconds=max(0, file.frames) / file.samplerate,
         )
     if facts.seconds == 0:
-        raise DataError(f"{str(path)!r} has no samples: it is a sound of length zero.")
+        raise DataError(f"{_name(path)!r} has no samples: it is a sound of length zero.")
     return facts
 
 
-def read_sound(path: Path | str, *, sample_rate: int, longest_s: float | None = None) -> Samples:
+def read_sound(
+    path: Path | str | bytes, *, sample_rate: int, longest_s: float | None = None
+) -> Samples:
     """Return the samples of a file, mono, from -1 to 1.
 
     Args:
-        path: The file.
+        path: The file, or its content.
         sample_rate: Wanted, in hertz.
         longest_s: Seconds that are not to be exceeded; None: any.
 
@@ -73,14 +76,14 @@ def read_sound(path: Path | str, *, sample_rate: int, longest_s: float | None = 
     facts = facts_of(path)
     if longest_s is not None and facts.seconds > longest_s:
         raise DataError(
-            f"{str(path)!r} is {format_duration(facts.seconds)} long, more than the "
+            f"{_name(path)!r} is {format_duration(facts.seconds)} long, more than the "
             f"{format_duration(longest_s)} that are read at once.",
             hint="Cut it into shorter files, each with its own text.",
         )
     return np.concatenate(list(stretches(path, sample_rate=sample_rate)))
 
 
-def stretches(path: Path | str, *, sample_rate: int) -> Iterator[Samples]:
+def stretches(path: Path | str | bytes, *, sample_rate: int) -> Iterator[Samples]:
     """Yield the samples of a file one stretch of about half a minute after another; all join up.
 
     Raises:
@@ -112,7 +115,7 @@ def stretches(path: Path | str, *, sample_rate: int) -> Iterator[Samples]:
                 break
         expected = file.frames
     if count == 0:
-        raise DataError(f"{str(path)!r} has no samples: it is a sound of length zero.")
+        raise DataError(f"{_name(path)!r} has no samples: it is a sound of length zero.")
     if 0 < count < 0.9 * expected:
         raise _damaged(path, f"{count} of {expected} samples are there")
 
@@ -129,24 +132,28 @@ def resampled(samples: Samples, rate: int, wanted: int) -> Samples:
     return converted.astype(np.float32)
 
 
-def _opened(path: Path | str) -> Any:  # noqa: ANN401 - of a package without types
+def _opened(path: Path | str | bytes) -> Any:  # noqa: ANN401 - of a package without types
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: libsndfile itself is missing
         raise MissingExtraError("soundfile", extra="media", purpose="Reading sounds") from error
-    path = Path(path)
     try:
-        if path.stat().st_size == 0:
-            raise DataError(f"{str(path)!r} is empty, a sound was expected.")
+        size = len(path) if isinstance(path, bytes) else Path(path).stat().st_size
     except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{_name(path)!r} cannot be read: {error.strerror or error}.") from error
+    if size == 0:
+        raise DataError(f"{_name(path)!r} is empty, a sound was expected.")
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(io.BytesIO(path) if isinstance(path, bytes) else Path(path))
     except (RuntimeError, OSError, TypeError, ValueError) as error:
         raise DataError(
-            f"{str(path)!r} is not a sound, or a damaged one.",
+            f"{_name(path)!r} is not a sound, or a damaged one.",
             hint="Sounds are WAV, FLAC, MP3, OGG or OPUS.",
         ) from error
+
+
+def _name(path: Path | str | bytes) -> str:
+    return "sound" if isinstance(path, bytes) else str(path)
 
 
 def _soxr() -> Any:  # noqa: ANN401 - a module that may be missing
@@ -157,6 +164,6 @@ def _soxr() -> Any:  # noqa: ANN401 - a module that may be missing
     return soxr
 
 
-def _damaged(path: Path | str, reason: str) -> DataError:
+def _damaged(path: Path | str | bytes, reason: str) -> DataError:
     short = " ".join(reason.split())[:120].removesuffix(".")
-    return DataError(f"{str(path)!r} is a damaged or cut off sound: {short}.")
+    return DataError(f"{_name(path)!r} is a damaged or cut off sound: {short}.")

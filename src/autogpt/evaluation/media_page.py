@@ -83,7 +83,8 @@ def render_media_page(shown: Sequence[Shown], *, title: str, most: int = 48) -> 
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<title>{html.escape(title)}: right and wrong</title><style>{page_style()}{_STYLE}</style>",
+        f"<title>{html.escape(title)}: right and wrong</title>",
+        f"<style>{page_style()}{_STYLE}</style>",
         f"</head><body><main><h1>{html.escape(title)}: right and wrong</h1>",
         f"<p>{len(shown)} examples that were not trained on: {len(right)} right, "
         f"{len(wrong)} wrong.</p>",

@@ -21,6 +21,8 @@ from autogpt.inference.params import SamplingParams
 from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
 from autogpt.interop.heads import load_encoder_head
 from autogpt.interop.transformers import is_encoder, load_encoder
+from autogpt.interop.vision import is_vision, load_vision
+from autogpt.interop.whisper import is_whisper, load_whisper
 from autogpt.llm.classifier import Classifier, OwnTextScorer
 from autogpt.llm.media import Recognizer, Transcriber
 from autogpt.llm.model import LLM
@@ -62,7 +64,8 @@ def load(
     """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
     A model with a trained head gives a ``Classifier`` or a ``Tagger``; one that was taught pictures
-    or sounds, a ``Recognizer`` or a ``Transcriber``.
+    or sounds, a ``Recognizer`` or a ``Transcriber``; a Whisper or a vision model of others, what
+    has the same methods.
 
     Args:
         reference: A model folder in Hugging Face layout, a run folder, a ``.gguf`` file, a short
@@ -94,6 +97,10 @@ def load(
     settings = read_settings(path) if (path / "config.json").is_file() else {}
     if is_multimodal(settings):
         return _read_media(path, dtype=dtype)
+    if is_whisper(path):
+        return load_whisper(path, dtype=dtype)
+    if is_vision(path):
+        return load_vision(path, dtype=dtype)
     kind = head_kind(settings)
     if kind is not None:
         if quantize is not None or draft is not None or adapters:

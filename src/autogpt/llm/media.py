@@ -8,8 +8,8 @@
     words = autogpt.load("runs/words")
     words.transcribe("call.wav").text
 
-Both are the one decoder with a prefix (``models.multimodal``). Models of others come behind the same
-methods (``interop``). Not here: files (``data``), subtitles (``tasks.transcribe``).
+Both are the one decoder with a prefix (``models.multimodal``). Models of others come behind the
+same methods (``interop``). Not here: files (``data``), subtitles (``tasks.transcribe``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = ["Recognizer", "Transcriber", "begin_of", "label_ids"]
 _PLACES_AT_ONCE = 4096  # of a pass, padding included: enough to fill the cores
 _TOKENS_A_SECOND = 12  # of speech, at most: some 4 words a second, 3 tokens a word
 
-Source = str | Path
+Source = str | Path | bytes
 Skipped = Callable[[str], None]
 
 
@@ -94,7 +94,7 @@ class Recognizer:
         Raises:
             DataError: If a file is broken.
         """
-        if isinstance(sources, str | Path):
+        if isinstance(sources, str | Path | bytes):
             return next(self.run([sources])).probabilities
         return [answer.probabilities for answer in self.run(sources)]
 
@@ -109,7 +109,7 @@ class Recognizer:
         """Yield the answer for each file, in order; its ``text`` is the file.
 
         Args:
-            sources: Files, or rows of an array, as ``FILE.npz#ROW``.
+            sources: Files, rows of an array, as ``FILE.npz#ROW``, or the content of files.
             top_k: Keep the probabilities of so many of the likeliest labels.
             threshold: Below this probability there is no answer.
             skipped: Told of each file that is broken; None: the first one is an error.
@@ -119,7 +119,7 @@ class Recognizer:
         """
         size = 64 if self.medium == "picture" else 16
         for first in range(0, len(sources), size):
-            some = self._readable([str(one) for one in sources[first : first + size]], skipped)
+            some = self._readable(sources[first : first + size], skipped)
             if not some:
                 continue
             values, lengths = features(some, self._model.medium, self._store)
@@ -128,7 +128,8 @@ class Recognizer:
             )
             for source, row in zip(some, rows.tolist(), strict=True):
                 chances = dict(zip(self.labels, row, strict=True))
-                yield decide(source, chances, threshold=threshold, top_k=top_k)
+                name = "" if isinstance(source, bytes) else source
+                yield decide(name, chances, threshold=threshold, top_k=top_k)
 
     @torch.inference_mode()
     def scores(self, values: torch.Tensor, lengths: torch.Tensor) -> npt.NDArray[np.float64]:
@@ -148,12 +149,13 @@ class Recognizer:
                 group.append(ids)
         return np.concatenate(found, axis=1)
 
-    def _readable(self, sources: Sequence[str], skipped: Skipped | None) -> list[str]:
+    def _readable(self, sources: Sequence[Source], skipped: Skipped | None) -> list[str | bytes]:
+        named = [one if isinstance(one, bytes) else str(one) for one in sources]
         if skipped is None:
-            return list(sources)
+            return named
         read = self._store.picture if self.medium == "picture" else self._store.sound
-        found = []
-        for source in sources:
+        found: list[str | bytes] = []
+        for source in named:
             try:
                 read(source)
             except DataError as error:
@@ -209,10 +211,17 @@ class Transcriber:
         begin = time.perf_counter()
         if isinstance(self._size, PictureConfig):
             store = MediaStore(most_bytes=1)
-            (written,) = self._write(*features([str(source)], self._size, store))
+            named = source if isinstance(source, bytes) else str(source)
+            (written,) = self._write(*features([named], self._size, store))
             segments = [Segment(start_s=0.0, end_s=0.0, text=self._decoded(written))]
-            return joined(segments, [written.prompt_tokens], begin=begin, seconds=0.0)
-        return self._from_sound(str(source), self._size, progress, begin)
+            return joined(
+                segments,
+                read=written.prompt_tokens,
+                written=len(written.token_ids),
+                begin=begin,
+                seconds=0.0,
+            )
+        return self._from_sound(source, self._size, progress, begin)
 
     def write(self, values: torch.Tensor, lengths: torch.Tensor) -> list[str]:
         """Return the text after each prefix; for measuring."""
@@ -220,24 +229,25 @@ class Transcriber:
 
     def _from_sound(
         self,
-        source: str,
+        source: Source,
         sound: SoundConfig,
         progress: Callable[[float, str], None] | None,
         begin: float,
     ) -> Transcript:
         samples = np.concatenate(list(stretches(source, sample_rate=sound.sample_rate)))
         rate, total = sound.sample_rate, len(samples) / sound.sample_rate
-        segments, tokens = [], []
+        segments, read, count = [], 0, 0
         for window in windows_of(samples, rate, longest_s=sound.seconds, join=False):
             part = samples[int(window.start_s * rate) : int(window.end_s * rate)]
             (written,) = self._write(*stacked([standardized(log_mel(part, sound))]))
             text = self._decoded(written)
-            tokens.append(written.prompt_tokens + len(written.token_ids))
+            read += written.prompt_tokens
+            count += len(written.token_ids)
             if text:
                 segments.append(_segment(window, text))
             if progress is not None:
                 progress(window.end_s / total, text)
-        return joined(segments, tokens, begin=begin, seconds=total)
+        return joined(segments, read=read, written=count, begin=begin, seconds=total)
 
     def _write(self, values: torch.Tensor, lengths: torch.Tensor) -> list[Written]:
         seconds = int(lengths.max()) / 100

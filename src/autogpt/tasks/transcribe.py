@@ -81,8 +81,9 @@ class Transcript:
 
 def joined(
     segments: Sequence[Segment],
-    tokens: Sequence[int],
     *,
+    read: int,
+    written: int,
     begin: float,
     seconds: float,
     language: str | None = None,
@@ -91,7 +92,8 @@ def joined(
 
     Args:
         segments: In order.
-        tokens: That the model read and wrote for each.
+        read: Places and tokens that the model read, where it tells.
+        written: Tokens that it wrote.
         begin: When the work began, by ``time.perf_counter``.
         seconds: Of the sound.
         language: Two letters, where it is known.
@@ -106,7 +108,8 @@ def joined(
         segments=tuple(segments),
         language=language,
         duration_s=seconds,
-        prompt_tokens=sum(tokens),
+        prompt_tokens=read,
+        completion_tokens=written,
         wall_s=time.perf_counter() - begin,
     )
 
