@@ -24,6 +24,7 @@ from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
 from autogpt.cli.media import recognize, transcribe
 from autogpt.cli.models import models
+from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
 from autogpt.core import launch
 from autogpt.core.errors import AutoGPTError, PeerLostError, UsageError
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, classify, tag, recognize, transcribe, doctor),
+    *(generate, summarize, classify, tag, recognize, transcribe, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)

@@ -91,7 +91,8 @@ class GPT(Trainable):
         document_ids: Int[Tensor, "B T"] | None = None,
         positions: Int[Tensor, "B T"] | None = None,
         cache: Cache | None = None,
-        embeddings: Float[Tensor, "B T D"] | None = None,
+        hidden: Float[Tensor, "B T D"] | None = None,
+        blocks: slice = slice(None),
         mask: Bool[Tensor, "#B 1 T S"] | None = None,
     ) -> Float[Tensor, "B T D"]:
         """Return what the model makes of each token, having seen it and those before.
@@ -103,8 +104,9 @@ class GPT(Trainable):
             positions: Place of each token in its text; default 0, 1, 2, ... along the row. Rotary
                 positions are relative, so packed documents need not restart at 0.
             cache: Keys and values of earlier tokens; read, extended and advanced.
-            embeddings: What the model reads in place of the tokens' own embeddings, where some of
-                them stand for a part of a picture or a sound (``multimodal``).
+            hidden: What the blocks before those of ``blocks`` made of the tokens; before all of
+                them, what is read in place of the tokens' embeddings (``multimodal``).
+            blocks: Which blocks to go through; without the last, what comes is not normalized.
             mask: Who sees whom, where neither causality nor documents nor the cache say it; with a
                 cache, of an unpacked model only.
 
@@ -123,16 +125,29 @@ class GPT(Trainable):
         elif not self.config.is_causal:
             mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=token_ids.device)
 
-        hidden = self.embed(token_ids) if embeddings is None else embeddings  # [B, T, D]
-        if self.positions is not None:
-            hidden = hidden + self.positions(length, positions).to(hidden.dtype)
+        dropout = self.dropout if self.training else 0.0
+        if hidden is None:
+            hidden = self.embed(token_ids)  # [B, T, D]
+            if self.positions is not None:
+                hidden = hidden + self.positions(length, positions).to(hidden.dtype)
+            if dropout:
+                hidden = F.dropout(hidden, dropout)
         everything = View(mask, None if self.rotary is None else self.rotary(length, positions))
         nearby = self._nearby(everything, length, positions, cache)
-        for layer, window in zip(self.layers, self.windows, strict=True):
+        for layer, window in zip(list(self.layers)[blocks], self.windows[blocks], strict=True):
             mask, rotation = everything if window is None else nearby
-            hidden = layer(hidden, rotation=rotation, mask=mask, cache=cache, form=self.attention)
+            hidden = layer(
+                hidden,
+                rotation=rotation,
+                mask=mask,
+                cache=cache,
+                form=self.attention,
+                dropout=dropout,
+            )
         if cache is not None:
             cache.advance(length)
+        if blocks.stop is not None:
+            return hidden
         output: Tensor = self.norm(hidden)
         return output
 
@@ -242,18 +257,22 @@ class Block(nn.Module):
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: Cache | None,
         form: AttentionForm,
+        dropout: float = 0.0,
     ) -> Float[Tensor, "B T D"]:
-        """Let the tokens look around, then transform each."""
+        """Let the tokens look around, then transform each; what is added may be dropped in part.
+
+        Source: Srivastava et al. 2014, "Dropout"; its places: Vaswani et al. 2017, section 5.4.
+        """
         found = self.attention(
             self.attention_norm(hidden), rotation=rotation, mask=mask, cache=cache, form=form
         )
         if self.attention_post_norm is not None:
             found = self.attention_post_norm(found)
-        hidden = hidden + found
+        hidden = hidden + (F.dropout(found, dropout) if dropout else found)
         made = self.network(self.network_norm(hidden))
         if self.network_post_norm is not None:
             made = self.network_post_norm(made)
-        output: Tensor = hidden + made
+        output: Tensor = hidden + (F.dropout(made, dropout) if dropout else made)
         return output
 
 

@@ -188,7 +188,7 @@ class MultimodalGPT(GPT):
         inside = torch.arange(text.shape[1], device=text.device) < prefix.lengths[:, None]
         hidden = torch.where(inside[:, :, None], places, text)
         mask = _seen(inside)
-        return self(token_ids, embeddings=hidden, mask=mask, cache=cache)
+        return self(token_ids, hidden=hidden, mask=mask, cache=cache)
 
     def text_scores(
         self,
@@ -220,7 +220,7 @@ class MultimodalGPT(GPT):
         place = torch.tensor([0, *(1 + at for size in sizes for at in range(size))])
         mask, positions = _side_by_side(prefix.lengths, count, owner, place)
         rows = torch.zeros(hidden.shape[:2], dtype=torch.long, device=values.device)
-        found = self(rows, embeddings=hidden, mask=mask, positions=positions)[:, count:]
+        found = self(rows, hidden=hidden, mask=mask, positions=positions)[:, count:]
         chances = self.logits(found).log_softmax(-1)  # [B, 1 + sum of sizes, V]
         scores, at = [], 1
         for own, size in zip(texts, sizes, strict=True):

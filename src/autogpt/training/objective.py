@@ -119,7 +119,9 @@ def head_loss(model: HeadedGPT, batch: TextBatch) -> Float[Tensor, ""]:
     Of one label a text, or one a token (those of -100 do not count), over all labels; of several a
     text, of each label being there or not, summed over the labels, so that rare ones count.
     """
-    scores = model.read_rows(batch.inputs, batch.lengths)  # [B, C] or [B, T, C]
+    scores = model.read_rows(  # [B, C] or [B, T, C]
+        batch.inputs, batch.lengths, hidden=batch.hidden, blocks=slice(batch.blocks, None)
+    )
     if batch.targets.is_floating_point():
         each = F.binary_cross_entropy_with_logits(scores, batch.targets, reduction="none")
         return each.sum(-1).mean()
