@@ -22,8 +22,9 @@ from autogpt.core.files import write_text
 from autogpt.data.media import MediaStore
 from autogpt.evaluation.report import page_style
 
-__all__ = ["Shown", "render_media_page", "write_media_page"]
+__all__ = ["EXAMPLES", "Shown", "render_media_page", "write_media_page"]
 
+EXAMPLES = "examples.html"
 _LARGEST = 256  # pixels of a side
 _SMALLEST = 96
 _RATE = 16_000

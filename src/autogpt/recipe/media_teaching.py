@@ -24,7 +24,7 @@ from autogpt.data.media import MediaStore
 from autogpt.data.media_batches import MediaBatches, MediaRow, in_groups, in_order
 from autogpt.data.preprocessing import PictureConfig, SoundConfig, frames_of
 from autogpt.data.sounds import facts_of
-from autogpt.evaluation.media_page import Shown, write_media_page
+from autogpt.evaluation.media_page import EXAMPLES, Shown, write_media_page
 from autogpt.evaluation.metrics.transcripts import error_rates
 from autogpt.llm.media import Recognizer, Transcriber, begin_of, label_ids
 from autogpt.models.gpt import GPT
@@ -41,9 +41,8 @@ from autogpt.tokenizer.lessons import Lesson
 from autogpt.training.kernels import eager
 from autogpt.training.objective import media_tokens
 
-__all__ = ["EXAMPLES", "RecognizeTeacher", "TranscribeTeacher"]
+__all__ = ["RecognizeTeacher", "TranscribeTeacher"]
 
-EXAMPLES = "examples.html"
 _LOOK_PLACES = 4096  # of a batch of validation: enough to fill the cores
 _LOOKED_AT = 256  # files that tell how large pictures are
 _LABEL_ROOM = 64  # tokens behind a prefix, so that many labels are scored in one pass

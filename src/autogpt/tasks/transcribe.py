@@ -6,14 +6,28 @@ Subtitles follow SubRip (a number, ``00:00:00,000 --> 00:00:02,500``, the text) 
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
 
 from autogpt.core.errors import UsageError
+from autogpt.tasks.base import Progress, Task
+from autogpt.tasks.recognize import content_of, media_schema
+from autogpt.tasks.schema import object_schema
 
-__all__ = ["FORMATS", "Segment", "Transcript", "TranscriptFormat", "joined", "rendered"]
+__all__ = [
+    "FORMATS",
+    "TASK",
+    "Segment",
+    "Transcribe",
+    "Transcript",
+    "TranscriptFormat",
+    "joined",
+    "rendered",
+]
 
 TranscriptFormat = Literal["text", "json", "srt", "vtt"]
 FORMATS: tuple[TranscriptFormat, ...] = ("text", "json", "srt", "vtt")
@@ -128,8 +142,6 @@ def rendered(transcript: Transcript, form: TranscriptFormat) -> str:
     if form == "text":
         return transcript.text
     if form == "json":
-        import json
-
         return json.dumps(transcript.to_dict(), ensure_ascii=False)
     if form not in FORMATS:
         raise UsageError(f"There is no form {form!r}.", hint=f"Forms: {', '.join(FORMATS)}.")
@@ -149,3 +161,87 @@ def _clock(seconds: float, mark: str) -> str:
     minutes, rest = divmod(whole, 60_000)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{rest // 1000:02}{mark}{rest % 1000:03}"
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """What transcribes, as ``llm.Transcriber`` and ``interop.whisper``."""
+
+    def transcribe(
+        self,
+        source: Path | bytes,
+        *,
+        language: str | None = None,
+        progress: Progress | None = None,
+    ) -> Transcript:
+        """Return what is said."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transcribe:
+    """The task.
+
+    Attributes:
+        language: Two letters, for a model that knows several; None: found by itself.
+    """
+
+    language: str | None = None
+
+    def run(
+        self, model: object, inputs: Sequence[object], progress: Progress | None = None
+    ) -> Iterator[Transcript]:
+        """Yield the transcript of each input: a path, the content of a file, or base64.
+
+        Raises:
+            UsageError: If the model does not transcribe, or an input is none.
+            DataError: If a file is broken.
+        """
+        if not isinstance(model, Listener):
+            raise UsageError(
+                "This model was not trained to transcribe.",
+                hint="Load whisper-base, or train one: autogpt finetune new FOLDER --task "
+                "transcribe --out RUN.",
+            )
+        for number, given in enumerate(inputs):
+
+            def told(share: float, text: str, number: int = number) -> None:
+                if progress is not None:
+                    progress((number + min(1.0, share)) / len(inputs), text)
+
+            yield model.transcribe(content_of(given), language=self.language, progress=told)
+
+
+TASK = Task(
+    name="transcribe",
+    about="Write down what is said in a sound of any length, with times.",
+    about_zh="把任意长度的声音转写成文字，并给出时间。",
+    input=media_schema("sound", "声音"),
+    parameters=object_schema(
+        language={
+            "type": "string",
+            "minLength": 2,
+            "description": "Two letters, as en or zh; otherwise found by itself.",
+            "description_zh": "两个字母的语言代码，如 en 或 zh；不填则自动识别。",
+        },
+    ),
+    result=object_schema(
+        *("text", "segments", "language", "duration_s", "usage", "timing"),
+        text={"type": "string"},
+        segments={
+            "type": "array",
+            "items": object_schema(
+                *("start_s", "end_s", "text"),
+                start_s={"type": "number"},
+                end_s={"type": "number"},
+                text={"type": "string"},
+            ),
+        },
+        language={"oneOf": [{"type": "string"}, {"type": "null"}]},
+        duration_s={"type": "number"},
+        usage={"type": "object", "additionalProperties": {"type": "integer"}},
+        timing={"type": "object"},
+    ),
+    needs="trained",
+    prepare=Transcribe,
+)
