@@ -32,7 +32,8 @@ _NAMES = {
     "lead": "first sentence", "copy": "source copied", "neighbor": "most similar example",
     "chance": "chance", "longest": "longest answer", "capitalized": "any capitalized word",
     "silence": "nothing at all", "word_error_rate": "word error rate",
-    "character_error_rate": "character error rate", "acc": "accuracy", "acc_norm": "accuracy by length",
+    "character_error_rate": "character error rate", "acc": "accuracy",
+    "acc_norm": "accuracy by length",
 }  # fmt: skip
 
 

@@ -117,13 +117,8 @@ class GPT(Trainable):
         self._check(length, document_ids, positions, cache)
         if cache is not None:
             positions = cache.positions(length)
-            mask = cache.mask(length) if mask is None else mask
-        elif mask is not None:
-            pass
-        elif document_ids is not None:
-            mask = document_mask(document_ids, causal=self.config.is_causal)
-        elif not self.config.is_causal:
-            mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=token_ids.device)
+        if mask is None:
+            mask = self._mask(length, document_ids, cache)
 
         dropout = self.dropout if self.training else 0.0
         if hidden is None:
@@ -189,6 +184,19 @@ class GPT(Trainable):
             return hidden
         # Rounded to bf16 before it multiplies bf16, as it was when Gemma was trained.
         return hidden * torch.tensor(self.config.embedding_multiplier, dtype=hidden.dtype)
+
+    def _mask(
+        self, length: int, document_ids: Int[Tensor, "B T"] | None, cache: Cache | None
+    ) -> Bool[Tensor, "#B 1 T S"] | None:
+        """Return who sees whom; None: each token what is before it."""
+        if cache is not None:
+            return cache.mask(length)
+        if document_ids is not None:
+            return document_mask(document_ids, causal=self.config.is_causal)
+        if self.config.is_causal:
+            return None
+        device = self.embedding.weight.device
+        return torch.ones(1, 1, length, length, dtype=torch.bool, device=device)
 
     def _nearby(
         self, everything: View, length: int, positions: Tensor | None, cache: Cache | None
