@@ -24,6 +24,7 @@ from autogpt.cli.evaluate import evaluate
 from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
 from autogpt.cli.inspect import inspect
+from autogpt.cli.media import recognize, transcribe
 from autogpt.cli.models import models
 from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, summarize, classify, tag),
+    *(generate, summarize, classify, tag, recognize, transcribe),
     *(inspect, agent, mcp, doctor),
 )
 for _verb in _VERBS:
