@@ -23,6 +23,7 @@ from autogpt.core.messages import (
     Usage,
 )
 from autogpt.core.units import format_count
+from autogpt.evaluation.inspection.inspection import Focus, Inspection, inspect
 from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
@@ -281,6 +282,41 @@ class LLM(TaskMethods):
             return score(self.model, self._head, questions)
         context = self.model.config.max_position_embeddings
         return score_quantized(self._backend, questions, context=context)
+
+    def inspect(
+        self,
+        prompt: Prompt,
+        *,
+        focus: Focus | None = None,
+        params: SamplingParams | None = None,
+        name: str = "",
+    ) -> Inspection:
+        """Return what happens inside the model while it reads ``prompt``.
+
+        Args:
+            prompt: A text, or a conversation.
+            focus: What to look at closely; default the last token.
+            params: How the next token would be chosen, see ``evaluation.inspection.inspect``.
+            name: What to call the model.
+
+        Raises:
+            ConfigError: If the model is quantized: its weights are elsewhere.
+            UsageError: If the prompt is longer than the context, or is messages and the model has
+                no chat template.
+        """
+        if self._backend is not None:
+            raise ConfigError(
+                "Quantized weights cannot be looked into.", hint="Load the model without quantize."
+            )
+        return inspect(
+            self.model,
+            self.tokenizer,
+            self._encode(prompt),
+            head=self._head,
+            params=params,
+            focus=focus,
+            name=name,
+        )
 
     def _question(self, prompt: Prompt, continuations: Sequence[str]) -> Question:
         tokenizer = self.tokenizer
