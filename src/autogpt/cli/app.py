@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from autogpt.cli.agent import agent, mcp
+from autogpt.cli.chat import chat
 from autogpt.cli.classify import classify, tag
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, summarize, translate, classify, tag, recognize, transcribe),
+    *(generate, chat, summarize, translate, classify, tag, recognize, transcribe),
     *(inspect, agent, mcp, doctor),
 )
 for _verb in _VERBS:

@@ -5,6 +5,7 @@ Not here: the decode loop (``inference.engine``), reading models (``llm.loading`
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -42,10 +43,13 @@ from autogpt.llm.tasks import TaskMethods
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.tasks.asking import Form
 from autogpt.tasks.base import Likelihood
+from autogpt.tasks.chat import trimmed
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import encode_chat
 
 __all__ = ["LLM"]
+
+_logger = logging.getLogger(__name__)
 
 
 class LLM(TaskMethods):
@@ -335,7 +339,11 @@ class LLM(TaskMethods):
         """Encode and check now; write when the chunks are asked for."""
         begin = time.perf_counter()
         token_ids = [
-            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
+            self._engine.fit(
+                self._encode(prompt if overflow == "refuse" else self._trimmed(prompt, params)),
+                max_tokens=params.max_tokens,
+                overflow=overflow,
+            )
             for prompt in prompts
         ]
         writer = self._engine if params.beams == 1 else self._search
@@ -347,6 +355,21 @@ class LLM(TaskMethods):
         steps = writer.generate(token_ids, params)
         counts = [len(ids) for ids in token_ids for _ in range(params.n)]
         return self._chunks(steps, counts, begin)
+
+    def _trimmed(self, prompt: Prompt, params: SamplingParams) -> Prompt:
+        """Return a conversation without its oldest turns, where it does not fit with its answer."""
+        if isinstance(prompt, str):
+            return prompt
+        room = max(self.context_length - params.max_tokens, self.context_length // 2, 1)
+        kept = trimmed(prompt, lambda turns: self.count_tokens(turns) <= room)
+        if len(kept) < len(prompt):
+            _logger.warning(
+                "the conversation is longer than the context of %d tokens; its oldest %d messages "
+                "are not read",
+                self.context_length,
+                len(prompt) - len(kept),
+            )
+        return kept
 
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
