@@ -102,6 +102,16 @@ class LLM:
             f"context {config.max_position_embeddings})"
         )
 
+    @property
+    def engine(self) -> Engine:
+        """What runs the model, for a caller that drives many requests at once (``server``)."""
+        return self._engine
+
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading took."""
+        return self._load_s
+
     def generate(
         self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[Settings]
     ) -> Completion:
@@ -291,7 +301,7 @@ class LLM:
         if isinstance(prompt, str):
             before = tokenizer.bos_ids or (() if prompt.strip() else (tokenizer.pad_id,))
             return pose(tokenizer, before, prompt, continuations)
-        return Question(self._encode(prompt), [tokenizer.encode(text) for text in continuations])
+        return Question(self.encode(prompt), [tokenizer.encode(text) for text in continuations])
 
     def run(
         self,
@@ -303,7 +313,7 @@ class LLM:
         """Encode and check now; write when the chunks are asked for."""
         begin = time.perf_counter()
         token_ids = [
-            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
+            self._engine.fit(self.encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
             for prompt in prompts
         ]
         writer = self._engine if params.beams == 1 else self._search
@@ -316,7 +326,12 @@ class LLM:
         counts = [len(ids) for ids in token_ids for _ in range(params.n)]
         return self._chunks(steps, counts, begin)
 
-    def _encode(self, prompt: Prompt) -> list[int]:
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the token ids that the model reads of a prompt.
+
+        Raises:
+            UsageError: If the prompt is messages and the model has no chat template.
+        """
         if isinstance(prompt, str):
             tokenizer = self.tokenizer
             return [*tokenizer.bos_ids, *tokenizer.encode(prompt)] or [tokenizer.pad_id]
