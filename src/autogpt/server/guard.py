@@ -45,7 +45,8 @@ _SAFE_HEADERS = [
 ]
 # Where a page may be served without a key (``studio``), these still want one.
 _ALWAYS_CLOSED = ("/v1", "/health", "/metrics", "/docs", "/openapi.json")
-_UPLOADS = frozenset({"/v1/audio/transcriptions"})  # multipart/form-data, as OpenAI has it
+# Sounds: multipart/form-data as OpenAI has it, or base64 in JSON.
+_UPLOADS = frozenset({"/v1/audio/transcriptions", "/v1/tasks/transcribe", "/v1/tasks/recognize"})
 
 
 class Guard:
@@ -202,7 +203,7 @@ class Guard:
             raise ApiError(503, "The engine is starting.", code="engine_lost", retry_after_s=2)
 
     def _check_body(self, exchange: _Exchange) -> None:
-        headers, most = exchange.headers, self._config.limits.body_bytes
+        headers, most = exchange.headers, exchange.most_bytes
         if b"transfer-encoding" in headers and b"content-length" in headers:
             raise ApiError(400, "Both Content-Length and Transfer-Encoding are set.", close=True)
         if b"content-encoding" in headers:
@@ -272,6 +273,9 @@ class _Exchange:
         self.status = 499  # nginx's word for a client that went away
         self.has_begun = False
         self.is_refused = False
+        is_upload = scope["path"] in _UPLOADS
+        limits = config.limits
+        self.most_bytes = limits.upload_bytes if is_upload else limits.body_bytes
         self._bytes = 0
         self._deadline = self.begin + config.limits.body_s
         self._is_read = False
@@ -303,8 +307,8 @@ class _Exchange:
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
             self._is_read = not message.get("more_body", False)
-            if self._bytes > self._limits.body_bytes:
-                raise _too_large(self._limits.body_bytes)
+            if self._bytes > self.most_bytes:
+                raise _too_large(self.most_bytes)
         return message
 
     async def send(self, message: Message) -> None:
