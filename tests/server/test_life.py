@@ -17,7 +17,7 @@ import pytest
 
 from tests.server.serving import Served, serving, until
 
-LONG = {"model": "tiny", "prompt": "Thou", "max_tokens": 1500, "temperature": 1, "stream": True}
+LONG = {"model": "tiny", "prompt": "Thou", "max_tokens": 4000, "temperature": 1, "stream": True}
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_an_engine_that_is_killed_comes_back(served: Served, model: Path) -> Non
 
 def test_going_down_lets_what_runs_finish(served: Served, model: Path) -> None:
     client = served.client()
-    ask = endless(model) | {"max_tokens": 400}
+    ask = endless(model) | {"max_tokens": 1500}
     stream = iter(client.completions.create(**ask))
     next(stream)
     idle = socket.create_connection(("127.0.0.1", served.port))

@@ -115,7 +115,7 @@ def test_embeddings(client: openai.OpenAI) -> None:
         client.embeddings.create(model="tiny", input="Shall " * 4000)
 
 
-def test_tasks(server: Served, client: openai.OpenAI) -> None:
+def test_tasks(server: Served) -> None:
     listed = httpx2.get(f"{server.address}/v1/tasks").json()["data"]
     assert {"classify", "summarize", "tag"} <= {task["name"] for task in listed}
     ask = {"model": "tiny", "input": ["Good!", "壞！"], "parameters": {"labels": ["good", "bad"]}}
@@ -159,9 +159,8 @@ def test_docs(server: Served) -> None:
     schema = httpx2.get(f"{server.address}/openapi.json").json()
     assert "/v1/chat/completions" in schema["paths"]
     page = httpx2.get(f"{server.address}/docs")
-    assert "張" not in page.text
     assert "/v1/responses" in page.text
-    assert "script" not in page.text
+    assert "<script" not in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 

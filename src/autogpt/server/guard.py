@@ -12,6 +12,7 @@ body, a header or a key.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -39,6 +40,7 @@ _logger = logging.getLogger(__name__)
 
 _NOBODY = Key("", b"", is_admin=True)  # without keys, who reaches a loopback address may do all
 _MOST_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "DELETE"})
+_DISCARDED_BYTES, _DISCARDED_S = 64 << 20, 1.0
 _SAFE_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -96,7 +98,9 @@ class Guard:
                 await self._app(scope, exchange.receive, exchange.send)
             except ApiError as error:
                 if not exchange.has_begun:
-                    await exchange.answer(error.status, error.body(), error.headers())
+                    await exchange.answer(
+                        error.status, error.body(), error.headers(), lingers=error.close
+                    )
             except _ClientStalledError:
                 exchange.abort()
             except Exception:
@@ -326,11 +330,42 @@ class _Exchange:
         except TimeoutError:
             raise _ClientStalledError from None
 
-    async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send a whole answer."""
+    async def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        lingers: bool = False,
+    ) -> None:
+        """Send a whole answer.
+
+        Args:
+            status: Of HTTP.
+            body: All of it.
+            headers: Without the length.
+            lingers: Whether the connection ends with it. Then what the client is still sending is
+                taken for a while and thrown away: a socket that is closed with something unread in
+                it is reset, and the answer is lost.
+        """
         headers = [*headers, (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        if lingers:
+            await self.send({"type": "http.response.body", "body": body, "more_body": True})
+            await self._discard()
+            body = b""
         await self.send({"type": "http.response.body", "body": body})
+
+    async def _discard(self) -> None:
+        """Take the rest of the body and throw it away, for a second at most."""
+        left = _DISCARDED_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARDED_S):
+                while left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    if message["type"] != "http.request" or not message.get("more_body", False):
+                        return
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self.request_id.encode()), *_SAFE_HEADERS]
