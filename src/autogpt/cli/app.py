@@ -27,6 +27,7 @@ from autogpt.cli.generate import generate
 from autogpt.cli.inspect import inspect
 from autogpt.cli.media import recognize, transcribe
 from autogpt.cli.models import models
+from autogpt.cli.serve import serve
 from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
 from autogpt.cli.translate import translate
@@ -44,7 +45,7 @@ app = typer.Typer(
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
     *(generate, chat, summarize, translate, classify, tag, recognize, transcribe),
-    *(inspect, agent, mcp, doctor),
+    *(inspect, serve, agent, mcp, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)

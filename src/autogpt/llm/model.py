@@ -111,6 +111,16 @@ class LLM(TaskMethods):
             f"context {config.max_position_embeddings})"
         )
 
+    @property
+    def engine(self) -> Engine:
+        """What runs the model, for a caller that drives many requests at once (``server``)."""
+        return self._engine
+
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading took."""
+        return self._load_s
+
     def generate(
         self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[Settings]
     ) -> Completion:
@@ -230,7 +240,7 @@ class LLM(TaskMethods):
         Raises:
             UsageError: If it is messages and the model has no chat template.
         """
-        return len(self._encode(prompt))
+        return len(self.encode(prompt))
 
     def sampling(self, **settings: Unpack[ManySettings]) -> SamplingParams:
         """Return the model's own settings, changed by those that are given.
@@ -315,7 +325,7 @@ class LLM(TaskMethods):
         return inspect(
             self.model,
             self.tokenizer,
-            self._encode(prompt),
+            self.encode(prompt),
             head=self._head,
             params=params,
             focus=focus,
@@ -327,7 +337,7 @@ class LLM(TaskMethods):
         if isinstance(prompt, str):
             before = tokenizer.bos_ids or (() if prompt.strip() else (tokenizer.pad_id,))
             return pose(tokenizer, before, prompt, continuations)
-        return Question(self._encode(prompt), [tokenizer.encode(text) for text in continuations])
+        return Question(self.encode(prompt), [tokenizer.encode(text) for text in continuations])
 
     def run(
         self,
@@ -340,7 +350,7 @@ class LLM(TaskMethods):
         begin = time.perf_counter()
         token_ids = [
             self._engine.fit(
-                self._encode(prompt if overflow == "refuse" else self._trimmed(prompt, params)),
+                self.encode(prompt if overflow == "refuse" else self._trimmed(prompt, params)),
                 max_tokens=params.max_tokens,
                 overflow=overflow,
             )
@@ -371,7 +381,12 @@ class LLM(TaskMethods):
             )
         return kept
 
-    def _encode(self, prompt: Prompt) -> list[int]:
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the token ids that the model reads of a prompt.
+
+        Raises:
+            UsageError: If the prompt is messages and the model has no chat template.
+        """
         if isinstance(prompt, str):
             tokenizer = self.tokenizer
             return [*tokenizer.bos_ids, *tokenizer.encode(prompt)] or [tokenizer.pad_id]
