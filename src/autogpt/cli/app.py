@@ -20,11 +20,13 @@ from autogpt.cli.classify import classify, tag
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
 from autogpt.cli.evaluate import evaluate
+from autogpt.cli.export import export
 from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
 from autogpt.cli.inspect import inspect
 from autogpt.cli.models import models
 from autogpt.cli.train import plan, quickstart, train
+from autogpt.cli.verify import verify
 from autogpt.core import launch
 from autogpt.core.errors import AutoGPTError, PeerLostError, UsageError
 
@@ -38,7 +40,7 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, classify, tag, inspect, doctor),
+    *(generate, classify, tag, inspect, export, verify, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)

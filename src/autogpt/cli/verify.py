@@ -1,0 +1,81 @@
+"""The verb ``verify``: whether a model is intact, and the same in every engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autogpt.cli.offer import require
+from autogpt.cli.options import Json
+
+if TYPE_CHECKING:
+    from autogpt.evaluation.verification import Verification
+
+__all__ = ["show_engines", "verify"]
+
+_MARKS = {"ok": "✓", "equal": "✓", "fault": "✗", "differs": "✗", "failed": "✗"}
+
+
+def verify(
+    path: Annotated[
+        str,
+        typer.Argument(metavar="PATH", help="A model, or what export wrote: a folder or a file."),
+    ],
+    engines: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Ask only these: autogpt, transformers, llama.cpp, onnxruntime, keras_hub. "
+            "Default: all that are installed and run the format.",
+        ),
+    ] = None,
+    json_: Json = False,  # noqa: FBT002 - a command line flag
+) -> None:
+    """Check that a model is intact, and that every engine makes the same of it.
+
+    Files: sha256, shapes, finite weights, the tokenizer's round trip, the chat template. Engines:
+    the same prompts (English, Chinese, emoji, digits) must give the same tokens, the same five
+    likeliest next tokens, and their log probabilities within what rounding explains.
+
+    \b
+    autogpt verify runs/mine
+    autogpt verify mine.gguf
+    autogpt verify mine-onnx --json
+    """  # noqa: D301 - \b keeps typer from joining the lines
+    from autogpt.core.refs import resolve
+    from autogpt.evaluation.verification import is_export
+    from autogpt.evaluation.verification import verify as verified
+
+    place = Path(path).expanduser()
+    if not is_export(place):
+        require(path)
+        place = resolve(path)
+    names = None if engines is None else [name.strip() for name in engines.split(",")]
+    found = verified(place, engines=names)
+    if json_:
+        print(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        _show(found)
+    if not found.is_fine:
+        raise typer.Exit(1)
+
+
+def _show(found: Verification) -> None:
+    print(f"{found.path}  {found.format}")
+    for check in found.checks:
+        print(f"{_MARKS.get(check.status, '·')} {check.name}: {check.detail}")
+    show_engines(found)
+
+
+def show_engines(found: Verification) -> None:
+    """Print what each engine made of it."""
+    for report in found.engines:
+        name = f"{report.engine} {report.version or ''}".rstrip()
+        if report.status == "equal":
+            said = f"the same tokens and top 5, |Δ log p| ≤ {report.difference:.1e}"
+        else:
+            said = report.reason
+        print(f"{_MARKS.get(report.status, '·')} {name}: {said}")
