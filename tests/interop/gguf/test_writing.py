@@ -31,10 +31,13 @@ CASES: dict[str, dict[str, Any]] = {
     "qwen3": FAMILIES["qwen3"],
     "qwen3-untied": {"tie_word_embeddings": False},
     "llama": {"model_type": "llama", **FAMILIES["llama"]},
-    "llama-3": {"model_type": "llama", "query_key_norm": False, "rope_scaling": LLAMA3},
+    "llama-3": {
+        "model_type": "llama", "query_key_norm": False, "rope_scaling": LLAMA3, "rope_theta": 50.0,
+        "head_dim": 16,
+    },
     "llama-biased": {
         "model_type": "llama", "query_key_norm": False, "attention_bias": True,
-        "attention_output_bias": True, "network_bias": True,
+        "network_bias": True,
     },
     "mistral": {"model_type": "mistral", "query_key_norm": False},
     "qwen2": {
@@ -42,9 +45,12 @@ CASES: dict[str, dict[str, Any]] = {
         "attention_output_bias": False,
     },
     "gemma3": {
-        "model_type": "gemma3_text",
-        **FAMILIES["gemma3_text"],
-        "query_pre_attn_scalar": 8,
+        "model_type": "gemma3_text", **FAMILIES["gemma3_text"], "query_pre_attn_scalar": 8,
+        "num_hidden_layers": 7,
+        "layer_types": (*["sliding_attention"] * 5, "full_attention", "sliding_attention"),
+    },
+    "gemma3-windows": {
+        "model_type": "gemma3_text", **FAMILIES["gemma3_text"], "query_pre_attn_scalar": 8,
         "layer_types": None,
     },
 }  # fmt: skip
@@ -59,8 +65,6 @@ def tokenizer() -> Tokenizer:
 def tiny(tokenizer: Tokenizer, case: str, **changes: Any) -> GPT:  # noqa: ANN401 - fields of GPTConfig
     torch.manual_seed(0)
     fields = {"model_type": "qwen3", **SIZES, "vocab_size": tokenizer.vocab_size + 3, **CASES[case]}
-    if fields["model_type"] == "gemma3_text":
-        fields["layer_types"] = ("sliding_attention",) * 3
     fields |= {"eos_token_id": tokenizer.eos_id, "pad_token_id": tokenizer.pad_id, **changes}
     model = GPT(GPTConfig(**fields)).eval()
     with torch.no_grad():

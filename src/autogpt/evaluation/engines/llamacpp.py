@@ -20,6 +20,7 @@ __all__ = ["FORMATS", "LlamaCppEngine", "open_engine", "version"]
 FORMATS: tuple[Format, ...] = ("gguf",)
 _CONTEXT = 512  # more than the prompts have
 _TIMEOUT_S = 120.0
+_SURELY = 1e6
 
 
 def version() -> str | None:
@@ -65,6 +66,9 @@ class LlamaCppEngine:
         self._client = httpx2.Client(
             base_url=server.listening_address, timeout=_TIMEOUT_S, trust_env=False
         )
+        # The server tells of no token that ends a text or is half a character; so it is made to
+        # write a letter, which does not change the log probabilities that it reports.
+        self._letter = self.encode("a")[-1]
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text."""
@@ -91,6 +95,7 @@ class LlamaCppEngine:
                 "n_probs": TOP,
                 "temperature": 0.0,
                 "cache_prompt": True,
+                "logit_bias": [[self._letter, _SURELY]],
             },
         )
         found = answer["completion_probabilities"][0]["top_logprobs"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ HARD_TEXTS = (
 
 # The names that llama.cpp knows, the ones of the models trained here first; "default" last, since
 # it warns of it.
-_ORDER = ("qwen2", "gpt-2", "smollm", "llama-bpe", "tekken", "default")
+_ORDER = ("qwen2", "smollm", "gpt-2", "llama-bpe", "tekken", "default")
 
 
 def vocabulary_entries(tokenizer: Tokenizer, config: GPTConfig) -> dict[str, Any]:
@@ -77,7 +77,9 @@ def vocabulary_entries(tokenizer: Tokenizer, config: GPTConfig) -> dict[str, Any
         candidates = [_sentencepiece(document, shared[f"{_KEY}tokens"], merges)]
     else:
         joined = [f"{left} {right}" for left, right in merges]
-        names = (*_ORDER, *(name for name in PRE_TOKENIZERS if name not in _ORDER))
+        names = [*_ORDER, *(name for name in PRE_TOKENIZERS if name not in _ORDER)]
+        patterns = tuple(_patterns(document.get("pre_tokenizer")))
+        names.sort(key=lambda name: PRE_TOKENIZERS[name].patterns != patterns)  # stable
         candidates = [
             {f"{_KEY}model": "gpt2", f"{_KEY}pre": name, f"{_KEY}merges": joined} for name in names
         ]
@@ -94,6 +96,18 @@ def vocabulary_entries(tokenizer: Tokenizer, config: GPTConfig) -> dict[str, Any
         f"{differing[:40]!r}.",
         hint="Export with --to hf or --to onnx, which keep the tokenizer as it is.",
     )
+
+
+def _patterns(pre_tokenizer: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the expressions that cut text, as far as they are written out."""
+    parts = pre_tokenizer or {}
+    for part in parts.get("pretokenizers", [parts]):
+        if part.get("type") == "Split" and isinstance(part.get("pattern"), dict):
+            yield part["pattern"].get("Regex", "")
+        elif part.get("type") == "Digits" and part.get("individual_digits"):
+            yield PRE_TOKENIZERS["smollm"].patterns[0]
+        elif part.get("type") == "ByteLevel" and part.get("use_regex", True):
+            yield PRE_TOKENIZERS["gpt-2"].patterns[0]
 
 
 def _pair(merge: str | Sequence[str]) -> tuple[str, str]:

@@ -13,9 +13,10 @@ Source: GGUF specification and the conversion script of llama.cpp (ggml-org, 202
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -59,6 +60,7 @@ _SAMPLING = {
     "min_p": "min_p",
     "repetition_penalty": "penalty_repeat",
 }
+_MOST_F16 = 65504.0
 _FINER = ("token_embd.weight", "output.weight")
 
 
@@ -72,6 +74,20 @@ class _Piece:
     paired: int | None
     shift: float
 
+    def check(self) -> None:
+        """Refuse what the type cannot hold.
+
+        Raises:
+            ConfigError: If a number is too large for f16.
+        """
+        if self.kind is GGMLQuantizationType.F16:
+            largest = float(self.weight.detach().abs().max())
+            if largest > _MOST_F16:
+                raise ConfigError(
+                    f"The weight {self.name!r} holds {largest:.4g}, more than f16 can.",
+                    hint="Export as bf16 or f32.",
+                )
+
     def data(self) -> npt.NDArray[Any]:
         """Return the numbers as the file stores them."""
         numbers = self.weight.detach().float().numpy()
@@ -80,11 +96,6 @@ class _Piece:
             numbers = numbers[np.argsort(pair_order(len(numbers), self.paired))]
         if self.shift:
             numbers = numbers + np.float32(self.shift)
-        if self.kind is GGMLQuantizationType.F16 and np.abs(numbers).max() > 65504:
-            raise ConfigError(
-                f"The weight {self.name!r} holds {np.abs(numbers).max():.4g}, more than f16 can.",
-                hint="Export as bf16 or f32.",
-            )
         return gguf.quantize(np.ascontiguousarray(numbers), self.kind)
 
 
@@ -139,28 +150,34 @@ def write_gguf(
         **vocabulary_entries(tokenizer, config),
     }
     pieces = list(_pieces(model, architecture, kind))
+    for piece in pieces:
+        piece.check()
     with explain_os_errors(path):
         writer = gguf.GGUFWriter(path, architecture_name)
-        for key, value in entries.items():
-            _add(writer, key, value)
-        for piece in pieces:
-            shape = tuple(piece.weight.shape)
-            writer.add_tensor_info(
-                piece.name,
-                gguf.quant_shape_to_byte_shape(shape, piece.kind)
-                if GGML_QUANT_SIZES[piece.kind][0] > 1
-                else shape,
-                np.dtype(np.float32),
-                gguf.quant_shape_to_byte_shape(shape, piece.kind)[-1]
-                * int(np.prod(shape[:-1], dtype=np.int64)),
-                raw_dtype=piece.kind,
-            )
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        for piece in pieces:
-            writer.write_tensor_data(piece.data())
-        writer.close()
+        try:
+            for key, value in entries.items():
+                _add(writer, key, value)
+            for piece in pieces:
+                shape = tuple(piece.weight.shape)
+                writer.add_tensor_info(
+                    piece.name,
+                    shape,
+                    np.dtype(np.float32),
+                    _stored_bytes(shape, piece.kind),
+                    raw_dtype=piece.kind,
+                )
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_ti_data_to_file()
+            for piece in pieces:
+                writer.write_tensor_data(piece.data())
+        finally:
+            writer.close()
+
+
+def _stored_bytes(shape: Sequence[int], kind: GGMLQuantizationType) -> int:
+    numbers, size = GGML_QUANT_SIZES[kind]
+    return math.prod(shape) // numbers * size
 
 
 def _general(name: str, kind: GGUFType, generation: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,8 +233,6 @@ def _settings(config: GPTConfig, name: str, architecture: Architecture) -> dict[
 def _pieces(model: GPT, architecture: Architecture, kind: GGUFType) -> Iterator[_Piece]:
     config = model.config
     if config.model_type == "mistral":  # the same names and weights, see architecture_for
-        from dataclasses import replace
-
         config = replace(config, model_type="llama")
     _, tensors = stored_form(config, model.state_dict())
     for theirs, weight in tensors:
