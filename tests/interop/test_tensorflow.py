@@ -10,14 +10,13 @@ import pytest
 
 pytest.importorskip("keras_hub", reason="the extra 'tensorflow' is not installed")
 
-from tests.evaluation.test_verification import TEXT, tokenizer
-from tests.interop.gguf.test_writing import tiny
-
 from autogpt.core.errors import ConfigError
 from autogpt.interop.tensorflow import import_keras_hub
 from autogpt.models.checkpoint import save_model
 from autogpt.recipe.exporting import export
 from autogpt.tokenizer.bpe import Tokenizer
+from tests.evaluation.test_verification import TEXT, tokenizer
+from tests.interop.gguf.test_writing import tiny
 
 __all__ = ["tokenizer"]
 
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 @pytest.mark.parametrize("case", ["qwen3", "qwen3-untied"])
 def test_keras_hub_makes_the_same_of_it_and_trains_it(
-    tokenizer: Tokenizer,  # noqa: F811
+    tokenizer: Tokenizer,
     case: str,
     tmp_path: Path,
 ) -> None:
@@ -50,7 +49,7 @@ def test_keras_hub_makes_the_same_of_it_and_trains_it(
 
 
 def test_what_keras_hub_computes_otherwise_is_refused(
-    tokenizer: Tokenizer,  # noqa: F811
+    tokenizer: Tokenizer,
     tmp_path: Path,
 ) -> None:
     save_model(tiny(tokenizer, "llama", norm_eps=1e-5), tmp_path / "m", tokenizer=tokenizer)

@@ -15,7 +15,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -194,21 +194,21 @@ def _settle(
     draft: Path, written: Path, out: Path, to: Format, stored: str, found: Verification | None
 ) -> Exported:
     """Give the export its name."""
+    is_file = written.is_file()
     with explain_os_errors(out):
-        if written.is_file() and out.suffix.lower() == ".gguf":
-            names = [written.name, f"{out.stem}.Modelfile"]
+        if is_file and out.suffix.lower() == ".gguf":
+            names = [out.name, f"{out.stem}.Modelfile"]
             (draft / "Modelfile").replace(out.parent / names[1])
             written.replace(out)
-            base = out.parent
+            base, place = out.parent, out
         else:
             draft.chmod(0o755)
             draft.replace(out)
-            base = out
+            base, place = out, out / written.name if is_file else out
             names = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
-    place = out if written.is_dir() or base is not out else out / written.name
     sizes = {name: (base / name).stat().st_size for name in names}
     if found is not None:
-        found = Verification(str(place), found.format, found.checks, found.engines)
+        found = replace(found, path=str(place))
     return Exported(place, to, stored, sizes, found)
 
 
