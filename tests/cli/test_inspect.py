@@ -92,3 +92,20 @@ def test_verify_tells_what_is_no_model(
 ) -> None:
     assert typed(monkeypatch, "verify", tmp_path / "nothing") == 2
     assert "nothing" in capsys.readouterr().err
+
+
+def test_verify_a_signed_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("cryptography")
+    from autogpt.safety.records import make_record, new_key, sign
+
+    record = make_record("你好", model="m", model_sha256="0", prompt="hi", settings={"top_k": 1})
+    signed = sign(record, new_key(tmp_path / "key.pem"))
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(signed), encoding="utf-8")
+    assert typed(monkeypatch, "verify", path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["record"]["model"] == "m"
+    path.write_text(json.dumps(signed).replace('"m"', '"other"'), encoding="utf-8")
+    assert typed(monkeypatch, "verify", path) == 1
+    assert "was changed after it was signed" in capsys.readouterr().err

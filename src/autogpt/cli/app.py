@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from autogpt.cli.agent import agent, mcp
 from autogpt.cli.classify import classify, tag
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
@@ -24,7 +25,9 @@ from autogpt.cli.export import export
 from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
 from autogpt.cli.inspect import inspect
+from autogpt.cli.media import recognize, transcribe
 from autogpt.cli.models import models
+from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
 from autogpt.cli.verify import verify
 from autogpt.core import launch
@@ -40,7 +43,8 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, classify, tag, inspect, export, verify, doctor),
+    *(generate, summarize, classify, tag, recognize, transcribe),
+    *(inspect, export, verify, agent, mcp, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)

@@ -10,6 +10,7 @@ import typer
 
 from autogpt.cli.offer import require
 from autogpt.cli.options import Json
+from autogpt.core.errors import UsageError
 
 if TYPE_CHECKING:
     from autogpt.evaluation.verification import Verification
@@ -22,7 +23,9 @@ _MARKS = {"ok": "✓", "equal": "✓", "fault": "✗", "differs": "✗", "failed
 def verify(
     path: Annotated[
         str,
-        typer.Argument(metavar="PATH", help="A model, or what export wrote: a folder or a file."),
+        typer.Argument(
+            metavar="PATH", help="A model, what export wrote, or the signed record of an answer."
+        ),
     ],
     engines: Annotated[
         str | None,
@@ -44,12 +47,16 @@ def verify(
     autogpt verify runs/mine
     autogpt verify mine.gguf
     autogpt verify mine-onnx --json
+    autogpt verify answer.record.json
     """  # noqa: D301 - \b keeps typer from joining the lines
     from autogpt.core.refs import resolve
     from autogpt.evaluation.verification import is_export
     from autogpt.evaluation.verification import verify as verified
 
     place = Path(path).expanduser()
+    if place.is_file() and place.suffix == ".json":
+        _verify_record(place, as_json=json_)
+        return
     if not is_export(place):
         require(path)
         place = resolve(path)
@@ -61,6 +68,25 @@ def verify(
         _show(found)
     if not found.is_fine:
         raise typer.Exit(1)
+
+
+def _verify_record(path: Path, *, as_json: bool) -> None:
+    """Check the signature of a record; an error if it was changed."""
+    from autogpt.core.files import read_json
+    from autogpt.safety.records import verify_record
+
+    signed = read_json(path)
+    if not isinstance(signed, dict):
+        raise UsageError(f"{str(path)!r} is neither a model nor a signed record.")
+    record = verify_record(signed)
+    if as_json:
+        facts = {"path": str(path), "format": "record", "ok": True, "record": record}
+        print(json.dumps({**facts, "public_key": signed["public_key"]}, ensure_ascii=False))
+        return
+    print(f"{path}  record")
+    print(f"✓ signature: made by whoever has the key of {signed['public_key']}")
+    for name, value in record.items():
+        print(f"  {name}: {value}")
 
 
 def _show(found: Verification) -> None:
