@@ -71,14 +71,14 @@ class JoiningCache(Cache):
         del count
         return self._mask
 
-    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Join the new keys and values of a layer to those before."""
         past_keys, past_values = self._past[layer]
-        joined = torch.cat((past_keys, keys), dim=2), torch.cat((past_values, values), dim=2)
+        joined = torch.cat((past_keys, key), dim=2), torch.cat((past_values, value), dim=2)
         self.present.append(joined)
         return joined
 
-    def store(self, layer: int, keys: Tensor, values: Tensor) -> None:
+    def store(self, layer: int, key: Tensor, value: Tensor) -> None:
         """Not for packed models.
 
         Raises:

@@ -229,6 +229,20 @@ def test_the_modelfile_speaks_as_the_template_does(tokenizer: Tokenizer) -> None
     assert "PARAMETER temperature 0.7" in text
 
 
+def test_a_template_with_a_system_message_of_its_own(tokenizer: Tokenizer) -> None:
+    own = (
+        "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nBe kind.<|im_end|>\n' }}"
+        "{% endif %}" + (tokenizer.roles.chat_template or "")
+    )
+    built = tokenizers.Tokenizer.from_str(tokenizer.to_json())
+    template = go_template(Tokenizer(built, roles=replace(tokenizer.roles, chat_template=own)))
+    assert template is not None
+    assert template.startswith(
+        '{{- if ne (index .Messages 0).Role "system" }}<|im_start|>system\nBe kind.<|im_end|>\n'
+        '{{ end }}{{ range .Messages }}{{ if eq .Role "system" }}<|im_start|>system\n'
+    )
+
+
 @pytest.mark.parametrize(
     "template",
     [

@@ -11,8 +11,9 @@ Source: Ollama's documentation of Modelfiles and templates (2025); Go's ``text/t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from autogpt.core.errors import CheckpointError, UsageError
 from autogpt.core.messages import TemplateMessage
@@ -22,8 +23,17 @@ from autogpt.tokenizer.chat import render
 __all__ = ["go_template", "modelfile"]
 
 _MARK = "\u0001message\u0001"
-_Written = Callable[[Sequence[tuple[str, str]]], str]
-"""What the model's own template makes of messages, each a role and its content."""
+
+
+class _Written(Protocol):
+    def __call__(self, turns: Sequence[tuple[str, str]], *, answer: bool) -> str:
+        """Return what the model's own template makes of messages, each a role and its content.
+
+        Args:
+            turns: The messages.
+            answer: Whether the beginning of an answer follows.
+        """
+
 
 _TRIALS: tuple[tuple[str, ...], ...] = (
     ("user",),
@@ -62,88 +72,109 @@ def modelfile(file_name: str, tokenizer: Tokenizer, generation: Mapping[str, Any
     return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class _Frames:
+    """The fixed words of a chat template.
+
+    Attributes:
+        around: Before and after a message of each role.
+        default: What comes first where there is no system message.
+        answer: The beginning of an answer.
+    """
+
+    around: Mapping[str, tuple[str, str]]
+    default: str
+    answer: str
+
+    def write(self, turns: Sequence[tuple[str, str]]) -> str:
+        """Return a conversation, up to where an answer begins."""
+        written = "" if turns[0][0] == "system" else self.default
+        for role, content in turns:
+            before, after = self.around[role]
+            written += f"{before}{content}{after}"
+        return written + self.answer
+
+    def in_go(self) -> str | None:
+        """Return the template in Go's words; None if one of the words cannot stand in it."""
+        words = [
+            self.default,
+            self.answer,
+            *(word for pair in self.around.values() for word in pair),
+        ]
+        if any('"""' in word or "{{" in word for word in words):
+            return None
+        branches = "".join(
+            f'{{{{ {"if" if place == 0 else "else if"} eq .Role "{role}" }}}}'
+            f"{before}{{{{ .Content }}}}{after}"
+            for place, (role, (before, after)) in enumerate(self.around.items())
+        )
+        first = '{{- if ne (index .Messages 0).Role "system" }}'
+        default = f"{first}{self.default}{{{{ end }}}}" if self.default else ""
+        loop = f"{{{{- range .Messages }}}}{branches}{{{{ end }}}}{{{{ end }}}}"
+        return f"{default}{loop.replace('{{- ', '{{ ', 1) if default else loop}{self.answer}"
+
+
 def go_template(tokenizer: Tokenizer) -> str | None:
     """Return the chat template in Go's words; None if there is none, or it is not that plain."""
     roles = tokenizer.roles
-    if roles.chat_template is None:
+    template = roles.chat_template
+    if template is None:
         return None
     # What begins a text is added by llama.cpp where the file asks for it.
     tokens = {"eos_token": roles.eos, "pad_token": roles.pad, "bos_token": ""}
 
-    def written(turns: Sequence[tuple[str, str]]) -> str:
+    def written(turns: Sequence[tuple[str, str]], *, answer: bool) -> str:
         messages: list[TemplateMessage] = [
             {"role": role, "content": content} for role, content in turns
         ]
-        return render(messages, template=roles.chat_template or "", tokens=tokens)
+        return render(messages, template=template, add_generation_prompt=answer, tokens=tokens)
 
     try:
-        frames, end = _frames(written)
-        agreed = all(_agrees(written, frames, end, trial) for trial in _TRIALS)
+        frames = _frames(written)
+        for trial in _TRIALS:
+            turns = [(role, f"{role} {place} 你好") for place, role in enumerate(trial)]
+            if frames.write(turns) != written(turns, answer=True):
+                return None
     except (CheckpointError, UsageError, ValueError):
         return None
-    if not agreed or any(
-        '"""' in part or "{{" in part for frame in frames.values() for part in frame
-    ):
-        return None
-    branches = "".join(
-        f'{{{{ {"if" if place == 0 else "else if"} eq .Role "{role}" }}}}'
-        f"{before}{{{{ .Content }}}}{after}"
-        for place, (role, (before, after)) in enumerate(frames.items())
-    )
-    return f"{{{{- range .Messages }}}}{branches}{{{{ end }}}}{{{{ end }}}}{end}"
+    return frames.in_go()
 
 
-def _frames(written: _Written) -> tuple[dict[str, tuple[str, str]], str]:
-    """Return what stands before and after a message of each role, and what begins an answer.
+def _frames(written: _Written) -> _Frames:
+    """Read off what stands before and after a message of each role.
 
     Raises:
-        ValueError: If a mark is missing or twice: the template changes messages.
+        ValueError: If a template changes messages, or writes them in no fixed words.
     """
 
-    def parts(*turns: tuple[str, str]) -> list[str]:
-        found = written(turns).split(_MARK)
-        if len(found) != len(turns) + 1:
+    def between(*roles: str) -> list[str]:
+        found = written([(role, _MARK) for role in roles], answer=False).split(_MARK)
+        if len(found) != len(roles) + 1:
             raise ValueError("a message was changed")
         return found
 
-    # user, user: between the marks stand the end of a message and the beginning of the next one
-    one, two = parts(("user", _MARK)), parts(("user", _MARK), ("assistant", _MARK))
-    system = parts(("system", _MARK), ("user", _MARK))
-    start = one[0]
-    middle = system[1]
-    if not middle.endswith(start):
-        raise ValueError("a message after another begins otherwise")
-    after_system = middle[: len(middle) - len(start)]
-    after_user, after_answer = _split_answer(one[1], two[1], two[2], after_system)
-    end = one[1][len(after_user) :]
-    frames = {
-        "system": (system[0], after_system),
-        "user": (start, after_user),
-        "assistant": (two[1][len(after_user) :], after_answer),
-    }
-    return frames, end
+    _, middle, again, after_user = between("user", "assistant", "user")
+    begin, own_end = between("user")
+    *_, after_answer = between("user", "assistant")
+    system, then, _ = between("system", "user")
+    if own_end != after_user:
+        raise ValueError("a message ends in several ways")
+    user = _rest(again, after_answer)
+    if not begin.endswith(user) or not then.endswith(user):
+        raise ValueError("a user's message begins in several ways")
+    asked = written([("user", _MARK)], answer=True)
+    return _Frames(
+        around={
+            "system": (system, then[: len(then) - len(user)]),
+            "user": (user, after_user),
+            "assistant": (_rest(middle, after_user), after_answer),
+        },
+        default=begin[: len(begin) - len(user)],
+        answer=_rest(asked, f"{begin}{_MARK}{after_user}"),
+    )
 
 
-def _split_answer(tail: str, between: str, last: str, after_system: str) -> tuple[str, str]:
-    """Return what ends a user's message and an assistant's.
-
-    ``tail`` is the end of a user's message and the beginning of an answer, ``between`` the same
-    before an answer that is there; so the end is what ``after_system`` shares with both.
-    """
-    after_user = after_system if tail.startswith(after_system) else ""
-    if not after_user or not between.startswith(after_user):
-        raise ValueError("messages do not end alike")
-    answer = tail[len(after_user) :]
-    after_answer = last[: len(last) - len(answer)] if answer and last.endswith(answer) else last
-    return after_user, after_answer
-
-
-def _agrees(
-    written: _Written,
-    frames: Mapping[str, tuple[str, str]],
-    end: str,
-    roles: Sequence[str],
-) -> bool:
-    turns = [(role, f"{role} {place} 你好") for place, role in enumerate(roles)]
-    built = "".join(f"{frames[role][0]}{content}{frames[role][1]}" for role, content in turns)
-    return built + end == written(turns)
+def _rest(text: str, start: str) -> str:
+    if not text.startswith(start):
+        raise ValueError(f"{text!r} does not begin with {start!r}")
+    return text[len(start) :]
