@@ -49,9 +49,8 @@ def verify(
     autogpt verify mine-onnx --json
     autogpt verify answer.record.json
     """  # noqa: D301 - \b keeps typer from joining the lines
-    from autogpt.core.refs import resolve
     from autogpt.evaluation.verification import is_export
-    from autogpt.evaluation.verification import verify as verified
+    from autogpt.recipe.verifying import verify as verified
 
     place = Path(path).expanduser()
     if place.is_file() and place.suffix == ".json":
@@ -59,9 +58,8 @@ def verify(
         return
     if not is_export(place):
         require(path)
-        place = resolve(path)
     names = None if engines is None else [name.strip() for name in engines.split(",")]
-    found = verified(place, engines=names)
+    found = verified(path, engines=names)
     if json_:
         print(json.dumps(found.to_dict(), ensure_ascii=False))
     else:

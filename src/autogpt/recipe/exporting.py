@@ -97,7 +97,7 @@ def export(
     reference: str | Path,
     *,
     to: Format,
-    out: Path,
+    out: Path | str,
     dtype: str | None = None,
     shard_bytes: int = _SHARD_BYTES,
     check: bool = True,
@@ -126,7 +126,7 @@ def export(
     if to not in FORMATS:
         raise UsageError(f"--to is {to!r}, expected one of {', '.join(FORMATS)}.")
     stored = _stored_as(to, dtype)
-    out = out.expanduser()
+    out = Path(out).expanduser()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{str(out)!r} already exists.", hint="Name a new folder or file.")
     path = resolve(reference)
