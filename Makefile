@@ -5,13 +5,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test check format clean
+.PHONY: quickstart test test-tensorflow check format clean
 
 quickstart: $(STAMP)  ## train on the bundled text, generate, show what is next
 	$(BIN)/autogpt quickstart
 
 test: $(STAMP)  ## the tests, with everything they need
 	$(BIN)/pytest -n auto
+
+test-tensorflow:  ## exports in KerasHub on TensorFlow, in an environment of its own (about 2 GB)
+	test -x .venv-tensorflow/bin/python || $(PYTHON) -m venv .venv-tensorflow
+	.venv-tensorflow/bin/python -m pip install --quiet torch
+	.venv-tensorflow/bin/python -m pip install --quiet -e ".[tensorflow]" pytest hypothesis
+	KERAS_BACKEND=tensorflow .venv-tensorflow/bin/python -m pytest tests/interop/test_tensorflow.py
 
 check: $(STAMP)  ## what CI runs
 	$(BIN)/ruff format --check .
@@ -31,4 +37,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-tensorflow build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
