@@ -29,6 +29,7 @@ from autogpt.agent.checks import (
     Scene,
     demanded,
     judge,
+    outputs,
     parse_check,
     run_checks,
 )
@@ -54,6 +55,7 @@ from autogpt.agent.router import Embed, Router
 from autogpt.agent.tools.base import Call, Cost, Result, Tool, as_tool, digest
 from autogpt.agent.tools.box import toolbox
 from autogpt.agent.tools.folder import Folder
+from autogpt.agent.tools.tables import SUFFIXES, columns_of
 from autogpt.agent.trace import Event, Tracer
 from autogpt.core.errors import UsageError
 from autogpt.core.messages import Message
@@ -61,6 +63,7 @@ from autogpt.core.messages import Message
 __all__ = ["Agent", "Outcome", "journal_path"]
 
 Json = Any
+_MOST_TABLES = 50  # whose columns are looked at
 Ask = Callable[[str, Sequence[str]], str | None]
 """Puts a question with options to the user; None: no answer."""
 
@@ -287,10 +290,19 @@ class _Run:
 
         def look() -> Json:
             files = folder.files() if sees else []
-            return {"files": files, "hashes": {path: folder.sha256(path) for path in files[:500]}}
+            tables = [path for path in files if path.lower().endswith(SUFFIXES)][:_MOST_TABLES]
+            return {
+                "files": files,
+                "columns": {path: columns_of(folder, path) for path in tables},
+                "hashes": {path: folder.sha256(path) for path in outputs(self.goal_text)},
+            }
 
         seen = self.log.once("survey", digest(self.goal_text), look)
-        goal = Goal(text=self.goal_text, files=tuple(seen["files"]))
+        goal = Goal(
+            text=self.goal_text,
+            files=tuple(seen["files"]),
+            columns={path: tuple(names) for path, names in seen["columns"].items()},
+        )
         self.agent.tracer.event("goal", goal.text, run=self.log.run)
         known = _Before(folder, seen["hashes"])
         return goal, [*demanded(goal.text, known), *self.checks]

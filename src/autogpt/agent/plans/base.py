@@ -47,10 +47,12 @@ class Goal:
     Attributes:
         text: The user's words.
         files: The folder's files, by path.
+        columns: Of each table, the names of its columns.
     """
 
     text: str
     files: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def chinese(self) -> bool:

@@ -56,6 +56,7 @@ class _Slots:
     path: str
     columns: dict[str, dict[str, Json]]
     chosen: list[Chosen] = field(default_factory=list)
+    amounts: list[str] = field(default_factory=list)  # columns that say how many of a thing
 
     @property
     def numeric(self) -> list[str]:
@@ -74,11 +75,13 @@ def _fits(goal: Goal) -> float:
     if _TRAIN.search(goal.text):
         return 0.1
     sure = 0.4 if names else 0.0
+    if not names and _by_columns(goal, tables):
+        sure = 0.35
     if words.operation(goal.text):
         sure += 0.35
     if names and (outputs(goal.text) or _COPY.search(goal.text)):
         sure += 0.3
-    if names and re.search(r"\b(?:what|which|who|list|show)\b|什么|哪|谁|列出|多少", goal.text, re.I):
+    if sure and re.search(r"\b(?:what|which|who|list|show)\b|什么|哪|谁|列出|多少", goal.text, re.I):
         sure += 0.2
     return min(1.0, sure + (0.1 if len(tables) == 1 else 0.0))
 
@@ -94,6 +97,30 @@ def _mentioned(goal: Goal, paths: Sequence[str]) -> list[str]:
         for path in paths
         if words.find_name(path.rsplit("/", 1)[-1].rsplit(".", 1)[0], wanted) is not None
     ]
+
+
+def _by_columns(goal: Goal, tables: Sequence[str]) -> list[str]:
+    """Return the tables that have the most of the columns that a goal names, at least one."""
+    text = words.without(goal.text, outputs(goal.text))
+    scores = {}
+    for path in tables:
+        columns = goal.columns.get(path, ())
+        meant = [
+            name
+            for pattern, names in _MEANT
+            if re.search(pattern, text, re.IGNORECASE)
+            for name in columns
+            if name.lower() in names
+        ]
+        stem = path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        direct = words.named(columns, text)
+        scores[path] = (
+            len(direct)
+            + 0.6 * len(set(meant) - set(direct))
+            + 0.5 * (words.find_name(stem, text) is not None)
+        )
+    best = max(scores.values(), default=0.0)
+    return [path for path, score in scores.items() if score == best] if best >= 0.6 else []
 
 
 def _plan(goal: Goal) -> Plan:
@@ -162,13 +189,30 @@ def _json_rows(folder: Folder, path: str) -> tuple[list[str], list[dict[str, Jso
 
 def _table(goal: Goal) -> Generator[Request, Any, _Slots]:
     tables = goal.of(*SUFFIXES)
-    sources = [path for path in tables if path not in outputs(goal.text)]
-    chosen = yield Choose("Which table?", sources or tables, _mentioned(goal, sources), "table")
+    sources = [path for path in tables if path not in outputs(goal.text)] or tables
+    named = _mentioned(goal, sources)
+    if not named:
+        fitting = _by_columns(goal, sources)
+        sources = fitting or sources
+        if len(fitting) > 1:  # perhaps only one of them has what the goal names
+            fitting = yield from _with_values(goal, fitting)
+        named = fitting if len(fitting) == 1 else []
+    chosen = yield Choose("Which table?", sources, named, "table")
     described = yield Use("describe_table", {"path": chosen.option})
     if not described.ok:
         raise GaveUpError(str(described.value))
     columns = {column["name"]: column for column in described.value["columns"]}
     return _Slots(path=chosen.option, columns=columns, chosen=[chosen])
+
+
+def _with_values(goal: Goal, paths: Sequence[str]) -> Generator[Request, Any, list[str]]:
+    """Return the tables that have the most cells which the goal names."""
+    counts = {}
+    for path in paths:
+        found = yield Use("find_values", {"path": path, "text": goal.text})
+        counts[path] = len(found.value) if found.ok else 0
+    best = max(counts.values())
+    return [path for path, count in counts.items() if count == best]
 
 
 def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
@@ -188,6 +232,10 @@ def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
         asked = yield Choose("What is wanted of the table?", _NAMES, (), "operation")
         slots.chosen.append(asked)
         operation = asked.option
+    if operation == "count":
+        operation = _sum_or_count(text, slots, where)
+    if operation == "distinct" and by is not None:
+        by = None
     used = {one.column for one in where} | ({by} if by else set())
     column, show = yield from _columns(rest, slots, operation, used)
     explained = [*slots.columns, *_stems(goal.files)]
@@ -197,6 +245,22 @@ def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
     return Query(
         path=slots.path, operation=operation, column=column, show=show, where=where, by=by
     )
+
+
+_QUANTITY = ("units", "unit", "quantity", "qty", "count", "pieces", "数量", "件数", "个数")
+
+
+def _sum_or_count(text: str, slots: _Slots, where: Sequence[Condition]) -> str:
+    """Return "sum" where the things that are counted stand as a number in each row."""
+    noun = words.counted(text)
+    if words.named(slots.numeric, noun):
+        return "sum"
+    amounts = [name for name in slots.numeric if name.lower() in _QUANTITY]
+    things = [one.value for one in where if isinstance(one.value, str)]
+    if amounts and words.named(things, noun):
+        slots.amounts = amounts[:1]
+        return "sum"
+    return "count"
 
 
 def _asks_for_row(text: str, slots: _Slots) -> bool:
@@ -242,7 +306,9 @@ def _compared(
     """Return the column that a comparison is about: the last number that is named before it."""
     if not slots.numeric:
         return None
-    before = words.named(slots.numeric, text[: comparison.start])
+    before = [
+        name for name in _named_columns(text[: comparison.start], slots) if name in slots.numeric
+    ]
     after = words.named(slots.numeric, text[comparison.end : comparison.end + 30])
     if re.search("older|younger|岁", text[comparison.start : comparison.end + 2], re.IGNORECASE):
         before = [name for name in slots.numeric if name.lower() in ("age", "年龄")] or before
@@ -271,6 +337,8 @@ def _columns(
         return chosen.option, None
     numbers = [name for name in found if name in slots.numeric]
     numbers = [name for name in numbers if name not in used] or numbers
+    if not numbers and operation == "sum":
+        numbers = slots.amounts
     open_numbers = [name for name in slots.numeric if name not in used] or slots.numeric
     if not open_numbers:
         raise GaveUpError(f"{slots.path!r} has no numbers to work with.")
@@ -280,6 +348,8 @@ def _columns(
         return chosen.option, None
     others = [name for name in slots.columns if name != chosen.option]
     shown_names = [name for name in found if name != chosen.option and name not in used]
+    if not shown_names and words.named(_stems([slots.path]), text):
+        shown_names = slots.textual[:1]  # "which employee": what a row of employees is called
     asked = yield Choose("What is asked for?", others, shown_names[:1], "shown")
     slots.chosen.append(asked)
     return chosen.option, asked.option

@@ -23,7 +23,7 @@ _SOUGHT = (
         r"\b(?:which|what|find|list|show|name|in which|how many)\b.*?\b(?:files?|notes?|documents?|"
         r"texts?|letters?|e?mails?|pages?|reports?|logs?|memos?|chapters?)\b.*?\b(?:that\s+)?"
         r"(?:mentions?|mentioning|contains?|containing|talks? about|says?|refers? to|is about|"
-        r"are about|has|have|with)\s+(?:the (?:word|phrase|name|term)\s+|any of\s+)?(.+)",
+        r"are about|about|has|have|with)\s+(?:the (?:word|phrase|name|term)\s+|any of\s+)?(.+)",
         re.IGNORECASE,
     ),
     re.compile(r"(?:哪|什么)[^，。？?]*?(?:提到|提及|包含|含有|讲到|谈到|说到|出现|写到)(?:了|过)?(.+)"),
@@ -33,6 +33,11 @@ _OFTEN = (
     re.compile(
         r"\bhow (?:often|many times)\b.*?\b(?:does|do|is|has|did|was)\s+(?:the (?:word|phrase|name|term)\s+)?"
         r"(.+?)\s+(?:occur|appear|mentioned|come up|used|found|occurred|appeared)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\bhow (?:often|many times)\s+(?:the (?:word|phrase|name|term)\s+)?"
+        r"(.+?)\s+(?:occurs?|appears?|is mentioned|is used|comes up)",
         re.IGNORECASE,
     ),
     re.compile(
@@ -75,7 +80,7 @@ def _sought(patterns: tuple[re.Pattern[str], ...], goal: Goal) -> str | None:
 def _cleaned(text: str) -> str:
     text = re.sub(r"\s+in\s+(?:the\s+)?(?:file\s+)?[\w./\-]+\.\w{2,5}.*$", "", text)
     text = re.sub(r"\s*(?:和它|的文件|的笔记|的文档)$", "", _ENDS.sub("", text))
-    text = re.sub(r"^(?:the|a|an|any|our|my|their|关于|单词|词语|一个)\s*", "", text.strip(), flags=re.I)
+    text = re.sub(r"^(?:(?:the|a|an|any|our|my|their)\s+|关于|单词|词语|一个)", "", text.strip(), flags=re.I)
     return _ENDS.sub("", text).strip(" \t\"'“”‘’「」")
 
 
@@ -278,6 +283,13 @@ def _measure(goal: Goal, named: list[str]) -> Plan:
     return Answer(text=answer, checks=checks, slots=[path, what])
 
 
+def _is_sentence(hit: dict[str, Json]) -> bool:
+    """Whether a line of a text says something: no heading, no line of one or two words."""
+    line = hit["text"].strip()
+    says = len(line.split()) > 2 or len(re.findall(r"[\u3400-\u9fff]", line)) > 5
+    return says and hit["path"].endswith(_TEXT) and not line.startswith("#")
+
+
 _SAYS = re.compile(
     r"\b(?:what|when|where|who|how|which|why|does|is|are|according to|quote|say|says|find|look up|tell)\b"
     r"|什么|谁|哪|何时|怎|多少|几|吗|根据|引用|查",
@@ -298,7 +310,7 @@ def _quotes(goal: Goal) -> Plan:
     named = [path for path in _named_files(goal) if path.endswith(_TEXT)]
     asked = words.without(goal.text, [*goal.files, *outputs(goal.text)])
     result = yield Use("search_files", {"query": asked, "below": named[0] if named else ""})
-    hits = [hit for hit in result.value if hit["path"].endswith(_TEXT)] if result.ok else []
+    hits = [hit for hit in result.value if _is_sentence(hit)] if result.ok else []
     if not hits:
         raise GaveUpError(
             "没有找到提到这个问题的句子。" if goal.chinese else "No line that speaks of it was found."

@@ -15,6 +15,7 @@ from autogpt.agent.tools.files import stem
 __all__ = [
     "Comparison",
     "comparisons",
+    "counted",
     "find_name",
     "is_chinese",
     "leftover",
@@ -31,9 +32,9 @@ _TOKEN = re.compile(r"[\u3400-\u9fff]|[A-Za-z]+(?=[A-Z][a-z])|[A-Za-z]+|\d+(?:\.
 _OPERATIONS: tuple[tuple[str, str], ...] = (
     ("distinct", r"how many (?:different|distinct|unique)|number of (?:different|distinct|unique)|"
                  r"count (?:the )?(?:different|distinct|unique)|多少(?:种|个)?不同|几种|多少种|有几个不同"),
-    ("argmax", r"\b(?:which|who|what)\b[^?]*\b(?:highest|largest|biggest|greatest|most|maximum|"
+    ("argmax", r"\b(?:which|who|what(?!\s+(?:is|was|are|were)\b))\b[^?]*\b(?:highest|largest|biggest|greatest|most|maximum|"
                r"longest|oldest|best|top)\b|(?:哪|谁)[^？?]*(?:最高|最大|最多|最贵|最长|最重|最好|最年长)"),
-    ("argmin", r"\b(?:which|who|what)\b[^?]*\b(?:lowest|smallest|least|minimum|fewest|cheapest|"
+    ("argmin", r"\b(?:which|who|what(?!\s+(?:is|was|are|were)\b))\b[^?]*\b(?:lowest|smallest|least|minimum|fewest|cheapest|"
                r"shortest|youngest|worst)\b|(?:哪|谁)[^？?]*(?:最低|最小|最少|最便宜|最短|最轻|最年轻)"),
     ("median", r"\bmedian\b|中位数"),
     ("mean", r"\b(?:average|mean)\b|平均"),
@@ -46,7 +47,7 @@ _OPERATIONS: tuple[tuple[str, str], ...] = (
               r"几(?:个|条|行|人|次|笔|名|位|项|件)|数量|行数|计数|统计"),
 )  # fmt: skip
 _PER = re.compile(
-    r"\b(?:by|per|for each|for every|in each|of each|each)\s+(?:of\s+the\s+)?|(?:每个?|各个?|按照?|不同)",
+    r"\b(?:by|per|for each|for every|in each|of each|each)\s+(?:of\s+the\s+)?|(?:每个?|各个?|按照?)",
     re.IGNORECASE,
 )
 _COMPARE: tuple[tuple[str, str], ...] = (
@@ -103,6 +104,17 @@ def comparisons(text: str) -> list[Comparison]:
                     )
                 )
     return sorted(found, key=lambda one: one.start)
+
+
+def counted(text: str) -> str:
+    """Return the words that follow "how many" and "number of", as far as the noun may reach."""
+    match = re.search(
+        r"\b(?:how many|number of|count (?:the|of|all))\s+((?:\w+[\s?]*){1,3})"
+        r"|(?:多少|几)(?:个|条|行|人|次|笔|名|位|项|件|本|台|家|只|张)?([\u3400-\u9fff]{0,6})",
+        text,
+        re.IGNORECASE,
+    )
+    return "" if match is None else (match[1] or match[2] or "")
 
 
 def per(text: str, names: Sequence[str]) -> str | None:
@@ -164,6 +176,8 @@ _HARMLESS = frozenset(
         "under above below least between i we you my our us your can could would want need know "
         "s up add so exactly if then also order ordered expensive cheap cheapest cost costs old "
         "oldest young youngest top best worst not no one ones thing things item items belong "
+        "come comes came live lives lived sold sell sells earn earns earned work works worked "
+        "made makes got gets cost were has placed bought buy buys "
         "contain contains containing have having using use look into print report us folder"
     ).split()
 )
@@ -176,6 +190,7 @@ _HARMLESS_HAN = sorted(
         "数量 不同 列出 找出 给出 给 查找 查 查询 显示 所有 全部 写入 写到 写进 保存 到 保存到 存 为 存为 "
         "导出 导出到 转换 转换成 转换为 转成 转为 成 结果 答案 并 然后 再 那 这 这个 那些 等于 大于 小于 超过 "
         "低于 高于 至少 不少于 不超过 属于 值 列 年 吗 呢 啊 想 知道 要 需要 能 可以 从 对 根据 以及 筛选 挑出 提取 "
+        "订 订了 卖 卖了 卖出 买 买了 住 住在 挣 赚 拿 "
         "格式 新 文本 名称 名字 加起来 岁 元 块 钱 来自 都 第一 一 新的 一个 的话 之 "
     ).split(),
     key=len,

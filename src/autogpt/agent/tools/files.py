@@ -171,9 +171,8 @@ def stem(word: str) -> str:
         return word
     for ending, rest in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            short = word[: -len(ending)] + rest
-            return short.removesuffix("e")
-    return word.removesuffix("e")
+            return (word[: -len(ending)] + rest).rstrip("e")
+    return word.rstrip("e")
 
 
 def rank_lines(query: str, lines: Sequence[tuple[str, int, str]]) -> list[Hit]:
