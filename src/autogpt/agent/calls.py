@@ -17,7 +17,8 @@ from autogpt.agent.models import parsed
 from autogpt.agent.tools.base import Call, Tool
 from autogpt.core.messages import Message, system, user
 
-__all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call"]
+__all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call",
+           "tightened", "tool_lines"]  # fmt: skip
 
 Json = Any
 Decision = Literal["act", "ask", "escalate"]
@@ -118,7 +119,7 @@ def call_messages(
         done: What was called before and what came of it, a line each.
         chinese: Whether to ask in Chinese.
     """
-    described = "\n".join(_line(tool) for tool in tools)
+    described = "\n".join(tool_lines(tool) for tool in tools)
     told = (
         "你可以调用以下函数。根据问题，写出一个函数调用的 JSON。"
         if chinese
@@ -148,7 +149,7 @@ def read_call(text: str, tools: Sequence[Tool]) -> Call | None:
     return Call(tool=str(name), arguments=arguments)
 
 
-def _line(tool: Tool) -> str:
+def tool_lines(tool: Tool) -> str:
     """Return a tool in a line or two: small models read prose better than a schema."""
     required = set(tool.schema.get("required") or ())
     parts = []

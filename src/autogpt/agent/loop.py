@@ -450,7 +450,7 @@ class _Run:
             self.router = Router(list(self.agent.tools.values()), embed=self.agent.embed)
         own = {tool.name for tool in self.agent.own}
         ranked = self.router.rank(request.request, request.most)
-        found = [one.tool for one in ranked if one.fits]
+        found = [one.tool for one in ranked if one.fits or not request.fitting]
         if not found and len(self.agent.tools) == 1:  # nothing to choose between
             found = [one.tool for one in ranked if one.tool.name in own]
         return found
