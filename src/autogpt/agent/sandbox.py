@@ -148,8 +148,33 @@ class Bubblewrap:
         is_root = os.geteuid() == 0
         nobody = _NOBODY + os.getpid() % 100_000
         if is_root:
-            os.chown(scratch, nobody, nobody)
-            scratch.chmod(0o700)
+            return self._as_nobody(command, scratch, nobody, readable, limits)
+        return self._run(command, scratch, None, readable, limits)
+
+    def _as_nobody(
+        self,
+        command: Sequence[str],
+        scratch: Path,
+        nobody: int,
+        readable: Sequence[Path],
+        limits: SandboxLimits,
+    ) -> Ran:
+        """Run on a copy of the scratch folder that a user without rights can enter."""
+        with tempfile.TemporaryDirectory() as place:
+            copy = shutil.copytree(scratch, Path(place, "scratch"), symlinks=True)
+            Path(place).chmod(0o711)
+            os.chown(copy, nobody, nobody)
+            copy.chmod(0o700)
+            return self._run(command, copy, nobody, readable, limits)
+
+    def _run(
+        self,
+        command: Sequence[str],
+        scratch: Path,
+        nobody: int | None,
+        readable: Sequence[Path],
+        limits: SandboxLimits,
+    ) -> Ran:
         inside = "/work"
         arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
         for name, value in _environment(Path(inside)).items():
@@ -170,9 +195,9 @@ class Bubblewrap:
             start_new_session=True,
             cwd="/",
             env={"PATH": "/usr/bin:/bin"},
-            user=nobody if is_root else None,
-            group=nobody if is_root else None,
-            extra_groups=[] if is_root else None,
+            user=nobody,
+            group=nobody,
+            extra_groups=None if nobody is None else [],
         ) as process:
             try:
                 out, err = process.communicate(timeout=limits.wall_s)
