@@ -44,7 +44,10 @@ def goals(folder: Path, shared: Path | None = None) -> list[Case]:
 
 def _files(folder: Path) -> dict[str, list[Row]]:
     draw = random.Random(7)
-    regions, products = ["North", "South", "East", "West"], ["Pump", "Valve", "Boiler", "Gauge", "Pipe"]
+    regions, products = (
+        ["North", "South", "East", "West"],
+        ["Pump", "Valve", "Boiler", "Gauge", "Pipe"],
+    )
     prices = dict(zip(products, [120.5, 18.75, 940.0, 33.2, 7.9], strict=True))
     sales = []
     for number in range(1, 181):
@@ -65,7 +68,10 @@ def _files(folder: Path) -> dict[str, list[Row]]:
          "city": cities[i % 4]}
         for i, name in enumerate(names)
     ]  # fmt: skip
-    inventory = [{"product": one, "stock": 17 + 31 * i % 90, "shelf": f"A{i}"} for i, one in enumerate(products)]
+    inventory = [
+        {"product": one, "stock": 17 + 31 * i % 90, "shelf": f"A{i}"}
+        for i, one in enumerate(products)
+    ]
     staff = [
         {"姓名": name, "部门": ["技术部", "销售部", "行政部"][i % 3], "年龄": 24 + 3 * i % 31, "工资": 6000 + 1370 * i % 9000}
         for i, name in enumerate(["王芳", "李强", "张伟", "刘洋", "陈静", "杨帆", "赵敏", "黄磊", "周杰", "吴霞"])
@@ -95,7 +101,10 @@ def _files(folder: Path) -> dict[str, list[Row]]:
         for _ in range(120)
     ]  # fmt: skip
     (folder / "app.log").write_text("\n".join(log) + "\n")
-    journal = [draw.choice(["启动成功", "错误：连接超时", "警告：磁盘已满", "错误：读取失败"]) for _ in range(50)]
+    journal = [
+        draw.choice(["启动成功", "错误：连接超时", "警告：磁盘已满", "错误：读取失败"])
+        for _ in range(50)
+    ]
     (folder / "日志.txt").write_text("\n".join(journal) + "\n", "utf-8")
     return {**tables, "inventory.jsonl": inventory, "log": [{"line": one} for one in log],
             "journal": [{"line": one} for one in journal]}  # fmt: skip
@@ -127,11 +136,15 @@ def _labeled(folder: Path, shared: Path) -> None:
     kinds = sorted({row["category"] for row in rows})[:12]
     some = [row for row in rows if row["category"] in kinds]
     random.Random(1).shuffle(some)
-    _write(folder / "tickets-labeled.csv", [{"text": r["text"], "team": r["category"]} for r in some])
+    _write(
+        folder / "tickets-labeled.csv", [{"text": r["text"], "team": r["category"]} for r in some]
+    )
     fresh = list(csv.DictReader((shared / "banking77.test.csv").open(encoding="utf-8")))
     asked = [row for row in fresh if row["category"] in kinds]
     random.Random(2).shuffle(asked)
-    _write(folder / "tickets.csv", [{"id": i, "text": r["text"]} for i, r in enumerate(asked[:120])])
+    _write(
+        folder / "tickets.csv", [{"id": i, "text": r["text"]} for i, r in enumerate(asked[:120])]
+    )
     (folder / ".truth.json").write_text(json.dumps([r["category"] for r in asked[:120]]))
     teams = "".join(f"- {kind}\n" for kind in kinds)
     (folder / "teams.md").write_text(f"# Teams\n\n{teams}")
@@ -140,7 +153,9 @@ def _labeled(folder: Path, shared: Path) -> None:
     _write(folder / "reviews.csv", [{"text": r["text"], "label": r["label"]} for r in films[:3000]])
     labels = [r["label"] for r in films[:3000]]
     random.Random(4).shuffle(labels)
-    shuffled = [{"text": r["text"], "label": one} for r, one in zip(films[:3000], labels, strict=True)]
+    shuffled = [
+        {"text": r["text"], "label": one} for r, one in zip(films[:3000], labels, strict=True)
+    ]
     _write(folder / "shuffled.csv", shuffled)
 
 

@@ -119,10 +119,14 @@ def test_what_the_model_chooses_is_not_verified(world: Path) -> None:
 
 def test_checks_of_the_user_count(world: Path) -> None:
     model = ScriptedModel([{"name": "calculate", "arguments": {"expression": "1+1"}}], plans=False)
-    outcome = make_agent(world, model).run("Calculate an arithmetic expression.", checks=["file:contract.md"])
+    outcome = make_agent(world, model).run(
+        "Calculate an arithmetic expression.", checks=["file:contract.md"]
+    )
     assert outcome.state == "verified"
     model = ScriptedModel([{"name": "calculate", "arguments": {"expression": "1+1"}}], plans=False)
-    outcome = make_agent(world, model).run("Calculate an arithmetic expression.", checks=["file:none.md"])
+    outcome = make_agent(world, model).run(
+        "Calculate an arithmetic expression.", checks=["file:none.md"]
+    )
     assert outcome.state == "unverified"
 
 
@@ -167,17 +171,19 @@ def test_a_lie_is_not_verified(world: Path) -> None:
 
 def test_circles_end(world: Path) -> None:
     call = {"name": "calculate", "arguments": {"expression": "1"}}
-    outcome = make_agent(world, ScriptedModel([call] * 9)).run("Calculate an arithmetic expression again and again.")
+    outcome = make_agent(world, ScriptedModel([call] * 9)).run(
+        "Calculate an arithmetic expression again and again."
+    )
     assert outcome.state == "failed"
     assert "circle" in outcome.answer
 
 
 @pytest.mark.parametrize("limits", [Limits(steps=2), Limits(tokens=35), Limits(wall_s=0)])
 def test_no_call_is_begun_past_a_limit(world: Path, limits: Limits) -> None:
-    calls = [
-        {"name": "calculate", "arguments": {"expression": str(number)}} for number in range(9)
-    ]
-    outcome = make_agent(world, ScriptedModel(calls), limits=limits).run("Calculate arithmetic expressions for ever.")
+    calls = [{"name": "calculate", "arguments": {"expression": str(number)}} for number in range(9)]
+    outcome = make_agent(world, ScriptedModel(calls), limits=limits).run(
+        "Calculate arithmetic expressions for ever."
+    )
     assert outcome.state == "out_of_budget"
     assert limits.steps is None or outcome.usage.steps <= limits.steps
     assert limits.tokens is None or outcome.usage.tokens <= limits.tokens

@@ -87,7 +87,9 @@ def test_python_runs_on_copies(tmp_path: Path) -> None:
     (tmp_path / "data.txt").write_text("1\n2\n")
     run = python_tools(Folder(tmp_path))[0]
     assert run.effect == "read"
-    code = "import pathlib\np = pathlib.Path('data.txt')\nprint(sum(map(int, p.read_text().split())))"
+    code = (
+        "import pathlib\np = pathlib.Path('data.txt')\nprint(sum(map(int, p.read_text().split())))"
+    )
     found = run.call({"code": f"{code}\np.write_text('gone')", "files": ["data.txt"]})
     assert found.value["output"].strip() == "3"
     assert (tmp_path / "data.txt").read_text() == "1\n2\n"

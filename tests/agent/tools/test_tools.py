@@ -148,7 +148,9 @@ def test_any_expression_is_a_value_or_a_sentence(text: str) -> None:
 
 @pytest.fixture
 def tables(tmp_path: Path) -> dict[str, Any]:
-    (tmp_path / "t.csv").write_text("name,数量,when\nPump,3,2025-01-02\n阀门,4,2025-02-03\n", "utf-8")
+    (tmp_path / "t.csv").write_text(
+        "name,数量,when\nPump,3,2025-01-02\n阀门,4,2025-02-03\n", "utf-8"
+    )
     (tmp_path / "t.jsonl").write_text('{"a": 1, "b": "x"}\n{"a": 2.5, "b": null}\n')
     return {"folder": Folder(tmp_path), **{one.name: one for one in table_tools(Folder(tmp_path))}}
 

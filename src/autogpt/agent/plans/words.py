@@ -99,9 +99,7 @@ def comparisons(text: str) -> list[Comparison]:
             if all(match.start() >= one.end or match.end() <= one.start for one in found):
                 value = float(match[1].replace(",", ""))
                 found.append(
-                    Comparison(
-                        operator=operator, value=value, start=match.start(), end=match.end()
-                    )
+                    Comparison(operator=operator, value=value, start=match.start(), end=match.end())
                 )
     return sorted(found, key=lambda one: one.start)
 

@@ -272,7 +272,11 @@ def _zero_shot(model: AgentModel, texts: list[str], labels: list[str]) -> list[d
 
 
 def _label(
-    folder: Folder, path: str, column: str, labels: list[str], predict: Any  # noqa: ANN401 - a function
+    folder: Folder,
+    path: str,
+    column: str,
+    labels: list[str],
+    predict: Any,  # noqa: ANN401 - a function
 ) -> tuple[dict[str, Any], list[str], list[list[Json]]]:
     from autogpt.agent.plans.query import rows_of
 
