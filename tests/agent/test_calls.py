@@ -144,10 +144,10 @@ class Handler(BaseHTTPRequestHandler):
     answers: ClassVar[list[tuple[int, Any]]] = []
     seen: ClassVar[list[Any]] = []
 
-    def do_GET(self) -> None:  # noqa: N802 - of the base class
+    def do_GET(self) -> None:
         self._send(200, {"data": [{"id": "big"}]})
 
-    def do_POST(self) -> None:  # noqa: N802 - of the base class
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.seen.append((self.path, dict(self.headers), body))
         self._send(*self.answers.pop(0))

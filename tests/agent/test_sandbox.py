@@ -38,7 +38,7 @@ print(json.dumps([[box.name, one.name, one.detail]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_every_escape_comes_to_nothing_for_an_ordinary_user(tmp_path: Path) -> None:
+def test_every_escape_comes_to_nothing_for_an_ordinary_user() -> None:
     python = shutil.which("python3.11", path="/usr/bin:/usr/local/bin")
     if python is None:
         pytest.skip("no Python of this version that an ordinary user may run")

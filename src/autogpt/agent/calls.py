@@ -1,6 +1,6 @@
 """From tools and a request to one valid call: a model writes it under the tool's JSON schema.
 
-The schema that is decoded under is tightened from what the tool asks for: nothing but what it names,
+The schema that is decoded under is tightened from what the tool asks: nothing but what it names,
 required arguments first and optional ones left to the model, values of an enum as they are. What
 comes out is JSON that fits, whoever the model is; whether it is the right call shows in its
 confidence (``models.sureness``): act from ``ACT``, ask from ``ASK``, below that turn to a larger
@@ -73,7 +73,9 @@ def call_schema(tools: Sequence[Tool], *, may_decline: bool = False) -> dict[str
     return options[0] if len(options) == 1 else {"anyOf": options}
 
 
-def tightened(schema: Mapping[str, Json], depth: int = 0) -> dict[str, Json]:
+def tightened(  # noqa: C901 - a line a keyword
+    schema: Mapping[str, Json], depth: int = 0
+) -> dict[str, Json]:
     """Return a schema to decode under: what constrains is kept, annotations are left out.
 
     Types of other languages, as function descriptions in the wild have them (``dict``, ``float``,
@@ -139,7 +141,7 @@ def read_call(text: str, tools: Sequence[Tool]) -> Call | None:
     """
     value = parsed(text)
     if not isinstance(value, dict):
-        raise ValueError("a call is an object")  # noqa: TRY004 - whatever is wrong with a text
+        raise ValueError("a call is an object")
     name = value.get("name")
     if name == "none":
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -53,10 +54,8 @@ def test_no_way_out_to_write(place: Path, path: str) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.lists(st.sampled_from(["..", ".", "in", "linked", "link.txt", "a.txt", "", ".env"])))
 def test_whatever_the_path_nothing_secret_is_read(place: Path, parts: list[str]) -> None:
-    try:
+    with contextlib.suppress(ToolError):
         assert Folder(place).read("/".join(parts)).startswith(b"inside")
-    except ToolError:
-        pass
 
 
 def test_a_link_that_is_exchanged_meanwhile_leads_nowhere(place: Path) -> None:
@@ -74,10 +73,8 @@ def test_a_link_that_is_exchanged_meanwhile_leads_nowhere(place: Path) -> None:
     thread.start()
     try:
         for _ in range(500):
-            try:
+            with contextlib.suppress(ToolError):
                 assert folder.read("swap.txt") in (b"inside", b"")
-            except ToolError:
-                pass
     finally:
         stop.set()
         thread.join()

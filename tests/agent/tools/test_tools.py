@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -131,7 +132,8 @@ def test_arithmetic(expression: str, value: str) -> None:
 @pytest.mark.parametrize(
     "expression",
     ["", "1 +", "__import__('os')", "a", "(1).real", "9**9**9**9", "1/0", "[1]", "'a'*3", "1 if 1 else 2",
-     "(lambda: 1)()", "sqrt(-1)", "sqrt", "True", "1e9999", "f'{1}'", "0**-1", "(" * 300 + "1" + ")" * 300],
+     "(lambda: "
+     "1)()", "sqrt(-1)", "sqrt", "True", "1e9999", "f'{1}'", "0**-1", "(" * 300 + "1" + ")" * 300],
 )  # fmt: skip
 def test_what_is_no_arithmetic(expression: str) -> None:
     with pytest.raises(ToolError):
@@ -140,10 +142,8 @@ def test_what_is_no_arithmetic(expression: str) -> None:
 
 @given(st.text(alphabet="0123456789+-*/(). e", max_size=30))
 def test_any_expression_is_a_value_or_a_sentence(text: str) -> None:
-    try:
+    with contextlib.suppress(ToolError):
         assert isinstance(calculate(text), Fraction | float)
-    except ToolError:
-        pass
 
 
 @pytest.fixture
@@ -173,8 +173,10 @@ def test_tables(tables: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "DROP TABLE t", "SELECT 1; SELECT 2", "COPY t TO 'x.csv'", "SELECT * FROM read_csv('/etc/passwd')",
-        "SELECT * FROM '/etc/passwd'", "INSTALL httpfs", "ATTACH 'x.db'", "SET threads=1", "", "nonsense",
+        "DROP TABLE "
+        "t", "SELECT 1; SELECT 2", "COPY t TO 'x.csv'", "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM "
+        "'/etc/passwd'", "INSTALL httpfs", "ATTACH 'x.db'", "SET threads=1", "", "nonsense",
         "SELECT * FROM read_text('/etc/hostname')", "PRAGMA version", "SELECT * FROM tables",
         "SELECT getenv('HOME')", "CREATE TABLE x AS SELECT 1", "SELECT * FROM glob('/*')",
     ],

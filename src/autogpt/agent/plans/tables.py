@@ -20,7 +20,7 @@ from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Chosen, Goal, Plan, Request, Template, Use
 from autogpt.agent.plans.query import Condition, Query, rows_of
-from autogpt.agent.plans.writing import save, said
+from autogpt.agent.plans.writing import said, save
 from autogpt.agent.tools.base import ToolError
 from autogpt.agent.tools.calculator import shown
 from autogpt.agent.tools.folder import Folder

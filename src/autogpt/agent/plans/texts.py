@@ -30,12 +30,14 @@ _SOUGHT = (
         r"(?:哪|什么)[^，。？?]*?(?:提到|提及|包含|含有|讲到|谈到|说到|出现|写到)(?:了|过)?(.+)"
     ),
     re.compile(
-        r"(?:找出|列出|查找)[^，。？?]*?(?:提到|提及|包含|含有|出现)(?:了|过)?(.+?)的(?:文件|笔记|文档)"
+        r"(?:找出|列出|查找)[^，。？?]*?(?:提到|提及|包含|含有|出现)(?:了|过)?(.+?)的(?:文件|"
+        r"笔记|文档)"
     ),
 )
 _OFTEN = (
     re.compile(
-        r"\bhow (?:often|many times)\b.*?\b(?:does|do|is|has|did|was)\s+(?:the (?:word|phrase|name|term)\s+)?"
+        r"\bhow (?:often|many times)\b.*?\b(?:does|do|is|has|did|was)\s+(?:the (?:word|phrase|"
+        r"name|term)\s+)?"
         r"(.+?)\s+(?:occur|appear|mentioned|come up|used|found|occurred|appeared)",
         re.IGNORECASE,
     ),
@@ -46,7 +48,8 @@ _OFTEN = (
     ),
     re.compile(
         r"\b(?:count|number of)\b.*?\b(?:times|occurrences|mentions|appearances)\b.*?(?:of\s+)?"
-        r"(?:the (?:word|phrase|name|term)\s+)?(.+?)(?:\s+(?:appears?|occurs?|is mentioned))?\s+in\b",
+        r"(?:the (?:word|phrase|name|term)\s+)?(.+?)(?:\s+(?:appears?|occurs?|is "
+        r"mentioned))?\s+in\b",
         re.IGNORECASE,
     ),
     re.compile(
@@ -54,7 +57,8 @@ _OFTEN = (
         r"mentioning|have)\s+(?:the (?:word|phrase)\s+)?(.+?)(?:\s+(?:are|in|does|do)\b|[?.]|$)",
         re.IGNORECASE,
     ),
-    re.compile(r"(.+?)(?:这个词|一词|这两个字|二字|两个字)?在.+?(?:中|里|文件)?(?:一共|总共|共)?(?:出现|提到)(?:了|过)?(?:多少|几)次"),
+    re.compile(r"(.+?)(?:这个词|一词|这两个字|二字|两个字)?在.+?(?:中|里|文件)?(?:一共|总共|"
+               r"共)?(?:出现|提到)(?:了|过)?(?:多少|几)次"),
     re.compile(r"(?:中|里)(?:一共|总共|共)?(?:出现|提到)(?:了|过)?(?:多少|几)次(?:词语?)?(.+)"),
     re.compile(r"(?:多少|几)行(?:中|里)?(?:包含|含有|提到|有)(.+)"),
 )  # fmt: skip
@@ -64,7 +68,8 @@ _MEASURES = (
     ("characters", r"\bcharacters?\b|\bletters\b|字符|字数|多少(?:个)?字"),
 )
 _ENDS = re.compile(
-    r"[\s?？。.!！,，]*$|[\s,，]*(?:\b(?:and|then)\b\s+(?:write|save|store|put)|并?(?:写入|保存|写到)).*$",
+    r"[\s?？。.!！,，]*$|[\s,，]*(?:\b(?:and|then)\b\s+(?:write|save|store|put)|并?(?:写入|保存|"
+    r"写到)).*$",
     re.IGNORECASE,
 )
 
@@ -96,7 +101,8 @@ def _mentions_fit(goal: Goal) -> float:
 
 def _times(goal: Goal) -> bool:
     return bool(
-        re.search(r"\b(?:how often|how many times|times|occurrences|how many lines)\b|几次|多少次|行包含",
+        re.search(r"\b(?:how often|how many times|times|occurrences|how many lines)\b|几次|"
+                  r"多少次|行包含",
                   goal.text, re.I)
     )  # fmt: skip
 
@@ -299,7 +305,8 @@ def _is_sentence(hit: dict[str, Json]) -> bool:
 
 
 _SAYS = re.compile(
-    r"\b(?:what|when|where|who|how|which|why|does|is|are|according to|quote|say|says|find|look up|tell)\b"
+    r"\b(?:what|when|where|who|how|which|why|does|is|are|according to|quote|say|says|find|look "
+    r"up|tell)\b"
     r"|什么|谁|哪|何时|怎|多少|几|吗|根据|引用|查",
     re.IGNORECASE,
 )
