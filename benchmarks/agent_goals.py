@@ -39,6 +39,63 @@ def goals(folder: Path, shared: Path | None = None) -> list[Case]:
     return cases
 
 
+def fresh(folder: Path) -> list[Case]:
+    """Make the files and return 20 goals that were written after the plans were, and kept apart.
+
+    Nothing was changed to reach them: they say what to expect of goals that nobody foresaw.
+    """
+    made = _files(folder)
+    sales, staff = made["sales.csv"], made["employees.csv"]
+    workers, orders = made["员工.csv"], made["订单.csv"]
+    log = [one["line"] for one in made["log"]]
+    most: dict[str, int] = defaultdict(int)
+    for row in sales:
+        most[row["region"]] += row["units"]
+    best: dict[str, int] = defaultdict(int)
+    for row in staff:
+        best[row["city"]] = max(best[row["city"]], row["salary"])
+    counts: dict[str, int] = defaultdict(int)
+    for row in orders:
+        counts[row["产品"]] += row["数量"]
+    names = [row["name"] for row in staff]
+    goods = ["Pump", "Valve", "Boiler", "Gauge", "Pipe"]
+    asked: list[tuple[str, Callable[[Path, str], bool]]] = [
+        ("Add up the units column of sales.csv", _says(sum(r["units"] for r in sales))),
+        ("Could you tell me what the cheapest product in sales.csv is?", _only("Pipe", of=goods)),
+        ("Number of rows in employees.csv?", _says(len(staff))),
+        ("Who earns the least?", _only("Eva Stone", of=names)),
+        ("What's the mean unit_price for Boiler orders?", _says(940)),
+        ("I need the maximum salary per city, from employees.csv.", _says(*best, *best.values())),
+        (
+            "Put the Support staff from employees.csv into support.csv",
+            _rows("support.csv", [r for r in staff if r["department"] == "Support"]),
+        ),
+        (
+            "Which region sold the most units?",
+            _only(max(most, key=lambda r: most[r]), of=list(most)),
+        ),
+        ("Is there a note on Lyon?", _says("notes/travel.txt")),
+        ("In which file does the phrase 'two bags of soil' occur?", _says("notes/garden.txt")),
+        ("What is the liability limited to in contract.md?", _says("5,000 euros")),
+        ("How many ERROR lines are there in app.log?", _says(sum("ERROR" in one for one in log))),
+        ("Compute the square root of 1764.", _says(42)),
+        (
+            "How many people over 40 work in Sales?",
+            _says(sum(r["age"] > 40 and r["department"] == "Sales" for r in staff)),
+        ),
+        (
+            "请问员工.csv里工资最低的是谁？",
+            _only(min(workers, key=lambda r: r["工资"])["姓名"], of=[r["姓名"] for r in workers]),
+        ),
+        ("订单.csv里华南的订单有几个？", _says(sum(r["地区"] == "华南" for r in orders))),
+        ("统计一下每个产品的总数量，数据在订单.csv。", _says(*counts, *counts.values())),
+        ("合同的付款期限是多久？", _says("三十天")),
+        ("365乘以24等于多少？", _says(8760)),
+        ("笔记里哪一篇写到了火车？", _says("笔记/旅行.txt")),
+    ]
+    return [Case(text=goal, right=right, kind="fresh") for goal, right in asked]
+
+
 # -- files ----------------------------------------------------------------------------------------
 
 

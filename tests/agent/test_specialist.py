@@ -15,8 +15,14 @@ from autogpt.core.examples import Labeled
 
 pytest.importorskip("sklearn")
 
-ANIMALS = ("cat", "dog", "horse", "cow", "sheep", "goat", "pig", "hen", "duck", "goose", "mouse", "rat", "fox", "wolf", "bear")  # fmt: skip
-PLANTS = ("oak", "elm", "ash", "fir", "pine", "rose", "lily", "tulip", "daisy", "fern", "moss", "wheat", "rye", "oats", "barley")  # fmt: skip
+ANIMALS = (
+    "cat", "dog", "horse", "cow", "sheep", "goat", "pig", "hen",
+    "duck", "goose", "mouse", "rat", "fox", "wolf", "bear",
+)  # fmt: skip
+PLANTS = (
+    "oak", "elm", "ash", "fir", "pine", "rose", "lily", "tulip",
+    "daisy", "fern", "moss", "wheat", "rye", "oats", "barley",
+)  # fmt: skip
 
 
 class Meaning:

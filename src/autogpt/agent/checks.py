@@ -300,7 +300,8 @@ _WRITTEN_IN = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _REACHED = re.compile(
-    r"(?:at least|>=|above|over|minimum of|不低于|至少|达到|超过)\s*(\d+(?:\.\d+)?)\s*(%|percent|％)?"
+    r"(?:at least|>=|above|over|minimum of|不低于|至少|达到|超过)"
+    r"\s*(\d+(?:\.\d+)?)\s*(%|percent|％)?"
     r"\s*(?:的)?(accuracy|macro[- ]?f1|准确率|正确率)"
     r"|(accuracy|macro[- ]?f1|准确率|正确率)[^.。\n]{0,20}?"
     r"(?:at least|>=|above|over|不低于|至少|达到|超过)\s*(\d+(?:\.\d+)?)\s*(%|percent|％)?",
@@ -334,7 +335,7 @@ def parse_check(text: str) -> Check:
     """Return the check that a user wrote on the command line.
 
     ``file:out.json``, ``command:python test.py``, ``metric:accuracy>=0.8``,
-    ``schema:out.json=schema.json`` (a schema in place begins with ``{``), ``quote:notes.txt=words``.
+    ``schema:out.json=schema.json`` (one in place begins with ``{``), ``quote:notes.txt=words``.
 
     Raises:
         UsageError: If it is none of these.

@@ -175,13 +175,20 @@ class Agent:
         self.tracer = Tracer(trace, show=show)
         self._journal_path = journal or journal_path()
 
-    def run(self, goal: str, *, checks: Sequence[Check | str] = ()) -> Outcome:
+    def run(
+        self,
+        goal: str,
+        *,
+        checks: Sequence[Check | str] = (),
+        plan: Callable[[Goal], Plan] | None = None,
+    ) -> Outcome:
         """Reach a goal, or say why not.
 
         Args:
             goal: One sentence or a few, English or Chinese.
             checks: What must hold besides, and speaks for the goal; as text, see
                 ``checks.parse_check``.
+            plan: An own plan in place of those that are known, see ``plans.base``.
 
         Raises:
             UsageError: If the goal is empty, or a check is none.
@@ -200,18 +207,24 @@ class Agent:
                 "checks": [one for one in checks if isinstance(one, str)],
             }
             log = journal.begin(goal.strip(), settings)
-            return _Run(self, log, goal.strip(), own, happened=None).drive()
+            return _Run(self, log, goal.strip(), own, happened=None, own_plan=plan).drive()
         finally:
             journal.close()
 
     def resume(
-        self, run: str, *, checks: Sequence[Check] = (), happened: bool | None = None
+        self,
+        run: str,
+        *,
+        checks: Sequence[Check] = (),
+        plan: Callable[[Goal], Plan] | None = None,
+        happened: bool | None = None,
     ) -> Outcome:
         """Go on with a run where it was when its process ended.
 
         Args:
             run: Its name.
             checks: As it was begun with, those that were no text.
+            plan: As it was begun with.
             happened: Whether an effect that was under way happened, where that cannot be told.
 
         Raises:
@@ -224,7 +237,8 @@ class Agent:
             row = journal.row(run)
             kept = [parse_check(one) for one in row.settings.get("checks", ())]
             own = [*kept, *checks]
-            return _Run(self, journal.open(run), row.goal, own, happened=happened).drive()
+            log = journal.open(run)
+            return _Run(self, log, row.goal, own, happened=happened, own_plan=plan).drive()
         finally:
             journal.close()
 
@@ -238,6 +252,7 @@ class _Run:
     goal_text: str
     checks: Sequence[Check]
     happened: bool | None
+    own_plan: Callable[[Goal], Plan] | None
     ledger: Ledger = field(init=False)
     repeats: Repeats = field(default_factory=Repeats)
     steps: list[Mapping[str, Json]] = field(default_factory=list)
@@ -306,6 +321,8 @@ class _Run:
         return goal, [*demanded(goal.text, known), *self.checks]
 
     def _plan(self, goal: Goal) -> Plan:
+        if self.own_plan is not None:
+            return self.own_plan(goal)
         template = best_template(goal) if self.agent.sees_files else None
         if template is not None and set(template.needs) <= set(self.agent.tools):
             self.agent.tracer.event("plan", template.about, name=template.name)

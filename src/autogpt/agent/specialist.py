@@ -434,7 +434,7 @@ def _refuse_noise(
             return
     raise ToolError(
         f"The labels cannot be told from the texts: on held-out examples a linear model of their "
-        f"words is right in {linear.value:.1%}, saying always the commonest of {len(labels)} labels "
+        f"words is right in {linear.value:.1%}, saying the commonest of {len(labels)} labels "
         f"in {majority.value:.1%}. They are shuffled, or say nothing of the text; nothing was "
         "trained.",
         hint="Look at some rows: does the label follow from the text?",

@@ -50,7 +50,7 @@ class ScriptedModel:
     def fill(
         self,
         messages: Sequence[Message],
-        schema: Mapping[str, Json],
+        schema: Mapping[str, Json],  # noqa: ARG002 - as of AgentModel
         *,
         max_tokens: int,  # noqa: ARG002 - as of AgentModel
     ) -> Reply:
@@ -103,7 +103,7 @@ class RandomModel(ScriptedModel):
 
     def fill(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[Message],  # noqa: ARG002 - as of AgentModel
         schema: Mapping[str, Json],
         *,
         max_tokens: int,  # noqa: ARG002 - as of AgentModel

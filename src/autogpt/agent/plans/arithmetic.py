@@ -1,4 +1,4 @@
-"""Arithmetic that stands in the goal, worked out by the calculator and a second time by decimals."""
+"""Arithmetic in the goal, worked out by the calculator and a second time by decimals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sorting texts into labels, and training a specialist for it when there are examples to learn from.
+"""Sorting texts into labels, and training a specialist for it when there are examples.
 
 "Sort tickets.csv into the five teams in teams.md": the labels come from the file that is named, or
 from the goal itself. If a file in the folder has texts *with* these labels, a specialist is trained

@@ -61,7 +61,9 @@ class _Slots:
     path: str
     columns: dict[str, dict[str, Json]]
     chosen: list[Chosen] = field(default_factory=list)
+    rows: int = 0
     amounts: list[str] = field(default_factory=list)  # columns that say how many of a thing
+    adds_up: bool = False  # "which region sold the most": of all its rows together
 
     @property
     def numeric(self) -> list[str]:
@@ -109,7 +111,7 @@ def _mentioned(goal: Goal, paths: Sequence[str]) -> list[str]:
 def _by_columns(goal: Goal, tables: Sequence[str]) -> list[str]:
     """Return the tables that have the most of the columns that a goal names, at least one."""
     text = words.without(goal.text, outputs(goal.text))
-    scores = {}
+    scores: dict[str, float] = {}
     for path in tables:
         columns = goal.columns.get(path, ())
         meant = [
@@ -117,7 +119,7 @@ def _by_columns(goal: Goal, tables: Sequence[str]) -> list[str]:
             for pattern, names in _MEANT
             if re.search(pattern, text, re.IGNORECASE)
             for name in columns
-            if name.lower() in names
+            if name.lower() in names and name.isascii() != goal.chinese
         ]
         stem = path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
         direct = words.named(columns, text)
@@ -201,15 +203,16 @@ def _table(goal: Goal) -> Generator[Request, Any, _Slots]:
     if not named:
         fitting = _by_columns(goal, sources)
         sources = fitting or sources
-        if len(fitting) > 1:  # perhaps only one of them has what the goal names
-            fitting = yield from _with_values(goal, fitting)
+        if len(fitting) != 1:  # perhaps only one of them has what the goal names
+            fitting = yield from _with_values(goal, sources)
         named = fitting if len(fitting) == 1 else []
     chosen = yield Choose("Which table?", sources, named, "table")
     described = yield Use("describe_table", {"path": chosen.option})
     if not described.ok:
         raise GaveUpError(str(described.value))
     columns = {column["name"]: column for column in described.value["columns"]}
-    return _Slots(path=chosen.option, columns=columns, chosen=[chosen])
+    rows = int(described.value["rows"])
+    return _Slots(path=chosen.option, columns=columns, chosen=[chosen], rows=rows)
 
 
 def _with_values(goal: Goal, paths: Sequence[str]) -> Generator[Request, Any, list[str]]:
@@ -219,7 +222,7 @@ def _with_values(goal: Goal, paths: Sequence[str]) -> Generator[Request, Any, li
         found = yield Use("find_values", {"path": path, "text": goal.text})
         counts[path] = len(found.value) if found.ok else 0
     best = max(counts.values())
-    return [path for path, count in counts.items() if count == best]
+    return [path for path, count in counts.items() if count == best and count]
 
 
 def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
@@ -253,7 +256,15 @@ def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
     strange = words.leftover(rest, explained)
     if strange:  # it may be a condition that was not understood
         slots.chosen.append(Chosen("words", " ".join(strange), grounded=False))
-    return Query(path=slots.path, operation=operation, column=column, show=show, where=where, by=by)
+    return Query(
+        path=slots.path,
+        operation=operation,
+        column=column,
+        show=show,
+        where=where,
+        by=by,
+        adds_up=slots.adds_up,
+    )
 
 
 _QUANTITY = ("units", "unit", "quantity", "qty", "count", "pieces", "数量", "件数", "个数")
@@ -317,7 +328,7 @@ def _compared(
         name for name in _named_columns(text[: comparison.start], slots) if name in slots.numeric
     ]
     after = words.named(slots.numeric, text[comparison.end : comparison.end + 30])
-    if re.search("older|younger|岁", text[comparison.start : comparison.end + 2], re.IGNORECASE):
+    if re.search(r"older|younger|岁|\b(?:people|persons|who)\b|谁", text, re.IGNORECASE):
         before = [name for name in slots.numeric if name.lower() in ("age", "年龄")] or before
     options = before[-1:] or after[:1]
     if options:
@@ -353,13 +364,23 @@ def _columns(
     slots.chosen.append(chosen)
     if not operation.startswith("arg"):
         return chosen.option, None
+    repeated = [name for name in slots.textual if _is_repeated(slots, name)]
     others = [name for name in slots.columns if name != chosen.option]
     shown_names = [name for name in found if name != chosen.option and name not in used]
     if not shown_names and words.named(_stems([slots.path]), text):
         shown_names = slots.textual[:1]  # "which employee": what a row of employees is called
     asked = yield Choose("What is asked for?", others, shown_names[:1], "shown")
     slots.chosen.append(asked)
+    slots.adds_up = asked.option in repeated and bool(
+        re.search(r"\b(?:most|least|fewest)\b|最多|最少", text, re.IGNORECASE)
+    )
     return chosen.option, asked.option
+
+
+def _is_repeated(slots: _Slots, name: str) -> bool:
+    """Whether a value of a column stands in several rows: then rows are no things but parts."""
+    column = slots.columns[name]
+    return bool(column.get("distinct", 0) < slots.rows)
 
 
 def _stems(paths: Sequence[str]) -> list[str]:

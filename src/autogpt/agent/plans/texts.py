@@ -30,11 +30,23 @@ _SOUGHT = (
         r"(?:哪|什么)[^，。？?]*?(?:提到|提及|包含|含有|讲到|谈到|说到|出现|写到)(?:了|过)?(.+)"
     ),
     re.compile(
+        r"\b(?:in\s+)?(?:which|what)\s+(?:file|note|document|text|letter|report)s?\s+"
+        r"(?:does|do|is|are)\s+(?:the (?:word|phrase|name|term)\s+)?(.+?)\s+"
+        r"(?:occur|appear|mentioned|found|stand|come up)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\bis there (?:a|an|any)\s+(?:file|note|document|text|letter|report)\s+"
+        r"(?:on|about|for|with|that mentions)\s+(.+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
         r"(?:找出|列出|查找)[^，。？?]*?(?:提到|提及|包含|含有|出现)(?:了|过)?(.+?)的(?:文件|"
         r"笔记|文档)"
     ),
 )
 _OFTEN = (
+    re.compile(r"\bhow many\s+(\w+)\s+lines\b", re.IGNORECASE),
     re.compile(
         r"\bhow (?:often|many times)\b.*?\b(?:does|do|is|has|did|was)\s+(?:the (?:word|phrase|"
         r"name|term)\s+)?"
@@ -234,7 +246,14 @@ def _counts_fit(goal: Goal) -> float:
 
 def _named_files(goal: Goal) -> list[str]:
     wanted = words.without(goal.text, outputs(goal.text))
-    return [path for path in goal.files if path in wanted or path.rsplit("/", 1)[-1] in wanted]
+    whole = [path for path in goal.files if path in wanted or path.rsplit("/", 1)[-1] in wanted]
+    return whole or [path for path in goal.files if _is_called(path, wanted)]
+
+
+def _is_called(path: str, text: str) -> bool:
+    """Whether a text names a file without its suffix, as in "the contract"."""
+    stem = path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    return len(stem) > 1 and words.find_name(stem, text) is not None
 
 
 def _counts(goal: Goal) -> Plan:
@@ -262,7 +281,8 @@ def _counts(goal: Goal) -> Plan:
     for path in outputs(goal.text):
         answer = yield from save(goal, path, answer, ["count"], [[count]])
         checks.append(Same(what=f"what is in {path}", claimed=True, again=_holds(path, str(count))))
-    return Answer(text=answer, checks=checks, slots=[Chosen("text", sought, grounded=grounded)])
+    slots = [Chosen("text", sought, grounded=grounded), *_strange(goal, [sought, *named])]
+    return Answer(text=answer, checks=checks, slots=slots)
 
 
 def _holds(path: str, text: str) -> Callable[[Folder], bool]:
@@ -294,7 +314,24 @@ def _measure(goal: Goal, named: list[str]) -> Plan:
         checks.append(
             Same(what=f"what is in {target}", claimed=True, again=_holds(target, str(count)))
         )
-    return Answer(text=answer, checks=checks, slots=[path, what])
+    slots = [path, what, *_strange(goal, [path.option])]
+    return Answer(text=answer, checks=checks, slots=slots)
+
+
+def _strange(goal: Goal, explained: list[str]) -> list[Chosen]:
+    """Return the words of a goal that nothing explains, as a choice that was not grounded."""
+    text = words.without(goal.text, [*goal.files, *outputs(goal.text), *explained])
+    text = re.sub(
+        r"\b(?:words?|phrase|term|often|times?|occurs?|appears?|mentions?|mentioned|contains?|"
+        r"occurrences|appearances|letters?|characters?|used|found|comes?|down)\b"
+        r"|这个词|一词|词语?|字符?|出现|提到|次|单词|包含|含有|段|字数",
+        " ",
+        text,
+        flags=re.IGNORECASE,
+    )
+    stems = [path.rsplit("/", 1)[-1].rsplit(".", 1)[0] for path in goal.files]
+    left = words.leftover(text, [*explained, *stems])
+    return [Chosen("words", " ".join(left), grounded=False)] if left else []
 
 
 def _is_sentence(hit: dict[str, Json]) -> bool:
@@ -307,7 +344,7 @@ def _is_sentence(hit: dict[str, Json]) -> bool:
 _SAYS = re.compile(
     r"\b(?:what|when|where|who|how|which|why|does|is|are|according to|quote|say|says|find|look "
     r"up|tell)\b"
-    r"|什么|谁|哪|何时|怎|多少|几|吗|根据|引用|查",
+    r"|什么|谁|哪|何时|怎|多少|多久|几|吗|根据|引用|查",
     re.IGNORECASE,
 )
 

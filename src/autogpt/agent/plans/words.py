@@ -33,31 +33,43 @@ _ASKS = r"\b(?:which|who|what(?!\s+(?:is|was|are|were)\b))"
 # The first that occurs decides; longer ones come first.
 _OPERATIONS: tuple[tuple[str, str], ...] = (
     ("distinct", r"how many (?:different|distinct|unique)|number of (?:different|distinct|unique)|"
-                 r"count (?:the )?(?:different|distinct|unique)|多少(?:种|个)?不同|几种|多少种|有几个不同"),
+                 r"count (?:the )?(?:different|distinct|unique)|"
+                 r"多少(?:种|个)?不同|几种|多少种|有几个不同"),
     ("argmax", _ASKS + r"\b[^?]*\b(?:highest|largest|biggest|greatest|most|maximum|"
-               r"longest|oldest|best|top)\b|(?:哪|谁)[^？?]*(?:最高|最大|最多|最贵|最长|最重|最好|最年长)"),
+               r"longest|oldest|best|top)\b|"
+               r"(?:哪|谁)[^？?]*(?:最高|最大|最多|最贵|最长|最重|最好|最年长)|"
+               r"(?:最高|最大|最多|最贵|最长|最重|最好|最年长)的?[^？?]{0,4}(?:哪|谁)"),
     ("argmin", _ASKS + r"\b[^?]*\b(?:lowest|smallest|least|minimum|fewest|cheapest|"
-               r"shortest|youngest|worst)\b|(?:哪|谁)[^？?]*(?:最低|最小|最少|最便宜|最短|最轻|最年轻)"),
+               r"shortest|youngest|worst)\b|"
+               r"(?:哪|谁)[^？?]*(?:最低|最小|最少|最便宜|最短|最轻|最年轻)|"
+               r"(?:最低|最小|最少|最便宜|最短|最轻|最年轻)的?[^？?]{0,4}(?:哪|谁)"),
     ("median", r"\bmedian\b|中位数"),
     ("mean", r"\b(?:average|mean)\b|平均"),
     ("max", r"\b(?:highest|largest|biggest|greatest|maximum|max|most expensive|longest|oldest)\b|"
             r"最高|最大|最贵|最长|最多"),
     ("min", r"\b(?:lowest|smallest|minimum|min|cheapest|least|shortest|youngest)\b|"
             r"最低|最小|最便宜|最短|最少"),
-    ("sum", r"\b(?:total|sum|add up|altogether|overall)\b|总(?:和|额|数|计|共|量)?|合计|求和|加起来"),
-    ("count", r"\b(?:how many|number of|count)\b|多少(?:个|条|行|人|次|笔|名|位|项|件|本|台|家|只|张)|"
+    ("sum", r"\b(?:total|sum|add up|altogether|overall)\b|"
+            r"总(?:和|额|数|计|共|量)?|合计|求和|加起来"),
+    ("count", r"\b(?:how many|number of|count)\b|"
+              r"多少(?:个|条|行|人|次|笔|名|位|项|件|本|台|家|只|张)|"
               r"几(?:个|条|行|人|次|笔|名|位|项|件)|数量|行数|计数|统计"),
 )  # fmt: skip
 _PER = re.compile(
-    r"\b(?:by|per|for each|for every|in each|of each|each)\s+(?:of\s+the\s+)?|(?:每个?|各个?|按照?)",
+    r"\b(?:by|per|for each|for every|in each|of each|each)\s+(?:of\s+the\s+)?"
+    r"|(?:每个?|各个?|按照?)",
     re.IGNORECASE,
 )
 _COMPARE: tuple[tuple[str, str], ...] = (
-    (">=", r"at least|no less than|not less than|or more|>=|≥|至少|不少于|不低于|大于等于|大于或等于"),
-    ("<=", r"at most|no more than|not more than|up to|<=|≤|至多|最多|不超过|不高于|小于等于|小于或等于"),
-    (">", r"more than|greater than|larger than|higher than|over|above|exceed(?:s|ing)?|older than|>|"
+    (">=", r"at least|no less than|not less than|or more|>=|≥|"
+           r"至少|不少于|不低于|大于等于|大于或等于"),
+    ("<=", r"at most|no more than|not more than|up to|<=|≤|"
+           r"至多|最多|不超过|不高于|小于等于|小于或等于"),
+    (">", r"more than|greater than|larger than|higher than|over|above|exceed(?:s|ing)?|"
+          r"older than|>|"
           r"大于|超过|高于|多于"),
-    ("<", r"less than|fewer than|lower than|smaller than|under|below|younger than|<|小于|低于|少于|不到"),
+    ("<", r"less than|fewer than|lower than|smaller than|under|below|younger than|<|"
+          r"小于|低于|少于|不到"),
 )  # fmt: skip
 _NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
 
@@ -165,6 +177,7 @@ def quoted(text: str) -> list[str]:
 
 # Words that every question may have, whatever it is about.
 _ENGLISH = """
+people person persons staff members hello thanks put is
 a an the of in on at to for from by per each every and or is are was were be been do does did
 has have had with what which who whom whose when where how many much please tell me give show
 list find get compute calculate work out determine return say name names number total sum
@@ -181,6 +194,7 @@ gets placed bought buy buys contain contains containing having using use look pr
 folder
 """
 _CHINESE = """
+请问 人员 职员 员工 一篇 写到 写到了
 请 帮我 帮忙 告诉 我们 我 你 您 把 将 的 了 是 在 有 和 与 及 中 里 里面 其中 内 表格 表 文件
 数据 数据表 记录 行 条 个 笔 名 人 次 位 项 件 本 种 台 家 只 张 一共 总共 共 共有 总和 总额
 总数 总计 总量 总 合计 求和 求 计算 算出 算 统计 一下 出 多少 几 什么 哪 哪个 哪些 哪位 哪一个
