@@ -18,12 +18,13 @@ from autogpt.data.preprocessing import PictureConfig, SoundConfig
 from autogpt.models.config import GPTConfig
 from autogpt.models.multimodal import MultimodalGPT
 from autogpt.models.multimodal_files import Recognition, save_multimodal
+from autogpt.tokenizer.bpe import TokenizerConfig
 from autogpt.tokenizer.bpe import train as train_tokenizer
 
 
 def _save(folder: Path, medium: PictureConfig | SoundConfig, recognition: Recognition) -> Path:
     torch.manual_seed(0)
-    tokenizer = train_tokenizer(["cat 狗 bird"], corpus_bytes=20)
+    tokenizer = train_tokenizer(["cat 狗 bird"], TokenizerConfig(), corpus_bytes=20)
     config = GPTConfig(
         vocab_size=tokenizer.vocab_size,
         hidden_size=32,

@@ -71,7 +71,7 @@ def test_pictures_are_fitted_whole_and_in_the_middle() -> None:
     found = fitted(wide, replace(GRAY, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3))
     assert found.shape == (3, 8, 8)
     assert (found[:, 0] == 90).all()  # its border's color above and below
-    assert found.max() > 200
+    assert found.max() > 150
     assert fitted(wide, GRAY).shape == (1, 8, 8)
     values = torch.from_numpy(fitted(wide, GRAY)[None]).float()
     torch.testing.assert_close(normalized(values, GRAY), (values / 255 - 0.5) / 0.25)
@@ -189,7 +189,8 @@ def test_speech_is_found_between_pauses() -> None:
     rate = 8000
     hiss = 0.001 * np.random.default_rng(0).standard_normal(10 * rate)
     for start, end in ((1.0, 2.0), (2.2, 3.0), (6.0, 7.5)):
-        hiss[int(start * rate) : int(end * rate)] += _noise(end - start, rate)
+        part = hiss[int(start * rate) : int(end * rate)]
+        part += _noise(2.0, rate)[: len(part)]
     found = speech_in(hiss.astype(np.float32), rate)
     ends = [edge for one in found for edge in (one.start_s, one.end_s)]
     assert ends == pytest.approx([0.85, 3.15, 5.85, 7.65], abs=0.1)
