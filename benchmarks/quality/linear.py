@@ -10,6 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,18 @@ __all__ = [
 DATA = Path(__file__).parents[3] / "shared/data"  # or what --data says
 WEIGHTS = Path(__file__).parents[2] / "src/autogpt/safety/weights"
 _SIZE = 1 << BITS
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Weights [classes, 2^18] and biases [classes]."""
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, features: csr_matrix) -> NDArray[np.float64]:
+        """Return the scores of texts, [N, classes]."""
+        return np.asarray(features @ self.weight.T + self.bias)
 
 
 def safety_data(name: str) -> Path:
@@ -84,17 +97,35 @@ def fit(
     labels: NDArray[np.int64],
     *,
     strength: float,
-    weights: dict[int, float] | None = None,
+    balance: float = 0.0,
     sample: NDArray[np.float64] | None = None,
-) -> LogisticRegression:
-    """Return a fitted logistic regression; ``strength`` is scikit-learn's C."""
-    model = LogisticRegression(C=strength, class_weight=weights, max_iter=300, tol=1e-4)
-    return model.fit(features, labels, sample_weight=sample)
+) -> Linear:
+    """Return a fitted logistic regression; of three classes or more, one against the others each.
+
+    Args:
+        features: Scaled, [N, 2^18].
+        labels: From 0; of two classes the second is what is looked for.
+        strength: scikit-learn's C.
+        balance: 0 weighs all texts alike, 1 so that both sides weigh the same.
+        sample: More weights of texts.
+    """
+    classes = [1] if labels.max() == 1 else range(int(labels.max()) + 1)
+    weights, biases = [], []
+    for place in classes:
+        own = (labels == place).astype(np.int64)
+        share = own.mean()
+        sides = {1: (0.5 / share) ** balance, 0: (0.5 / (1 - share)) ** balance}
+        model = LogisticRegression(
+            C=strength, solver="liblinear", class_weight=sides, tol=0.01, random_state=0
+        ).fit(features, own, sample_weight=sample)
+        weights.append(model.coef_[0])
+        biases.append(model.intercept_[0])
+    return Linear(np.stack(weights).astype(np.float32), np.array(biases, dtype=np.float32))
 
 
 def write(
     name: str,
-    model: LogisticRegression,
+    model: Linear,
     idf: NDArray[np.float32],
     classes: Sequence[str],
     *,
@@ -109,13 +140,12 @@ def write(
         classes: Their names.
         shift: What is added to the biases.
     """
-    weight = model.coef_.astype(np.float32)
-    scale = np.abs(weight).max(axis=1) / 127
+    scale = np.abs(model.weight).max(axis=1) / 127
     tensors = {
         "idf": np.rint(idf * 16).astype(np.uint8),
-        "weight": np.rint(weight / scale[:, None]).astype(np.int8),
+        "weight": np.rint(model.weight / scale[:, None]).astype(np.int8),
         "scale": scale.astype(np.float32),
-        "bias": (model.intercept_ + (np.array(shift) if len(shift) else 0)).astype(np.float32),
+        "bias": (model.bias + (np.array(shift) if len(shift) else 0)).astype(np.float32),
     }
     WEIGHTS.mkdir(exist_ok=True)
     path = WEIGHTS / f"{name}.safetensors"

@@ -91,11 +91,9 @@ def english(args: argparse.Namespace) -> dict[str, object]:
     idf = linear.idf_of(features[: len(train)])
     scaled = linear.scaled(features, idf)
     strength = args.strength or 4.0
-    weights = balanced(own, args.balance)
-    shift = best_shift(scaled, own, strength, weights, extra=len(calm))
-    model = linear.fit(
-        scaled, np.concatenate([own, np.full(len(calm), 2)]), strength=strength, weights=weights
-    )
+    shift = best_shift(scaled, own, strength, args.balance, extra=len(calm))
+    known = np.concatenate([own, np.full(len(calm), 2)])
+    model = linear.fit(scaled, known, strength=strength, balance=args.balance)
     classifier = linear.write(
         "moderation_en", model, idf, ["hate", "offensive", "neither"], shift=shift
     )
@@ -211,20 +209,11 @@ def other_texts(language: str) -> dict[str, list[str]]:
     return {name: texts[250:1250] for name, texts in _corpora(language).items()}
 
 
-def balanced(labels: NDArray[np.int64], power: float) -> dict[int, float]:
-    """Return class weights between none (0) and such that classes weigh the same (1)."""
-    counts = np.bincount(labels)
-    return {
-        place: float((len(labels) / len(counts) / count) ** power)
-        for place, count in enumerate(counts)
-    }
-
-
 def best_shift(
     features: object,
     labels: NDArray[np.int64],
     strength: float,
-    weights: dict[int, float],
+    balance: float,
     *,
     extra: int,
 ) -> list[float]:
@@ -235,8 +224,8 @@ def best_shift(
     for fit_on, judge in StratifiedKFold(3, shuffle=True, random_state=0).split(own, labels):
         rows = np.concatenate([fit_on, calm])
         known = np.concatenate([labels[fit_on], np.full(extra, 2)])
-        model = linear.fit(features[rows], known, strength=strength, weights=weights)  # type: ignore[index]
-        logits[judge] = model.decision_function(own[judge])
+        model = linear.fit(features[rows], known, strength=strength, balance=balance)  # type: ignore[index]
+        logits[judge] = model.logits(own[judge])
     best, found = -1.0, [0.0, 0.0, 0.0]
     for hate in np.arange(-1.0, 1.6, 0.1):
         for neither in np.arange(-1.0, 1.1, 0.1):

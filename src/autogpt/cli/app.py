@@ -23,6 +23,7 @@ from autogpt.cli.evaluate import evaluate
 from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
 from autogpt.cli.models import models
+from autogpt.cli.moderate import moderate
 from autogpt.cli.train import plan, quickstart, train
 from autogpt.core import launch
 from autogpt.core.errors import AutoGPTError, PeerLostError, UsageError
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, classify, tag, doctor),
+    *(generate, classify, tag, moderate, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)

@@ -17,7 +17,7 @@ from autogpt.core.errors import UsageError
 if TYPE_CHECKING:
     from autogpt.tasks.classify import Classification
 
-__all__ = ["classify", "tag"]
+__all__ = ["Input", "Text", "TextField", "classify", "read_texts", "tag"]
 
 _DEFAULT = "smollm2-135m-instruct"
 _BATCH = 256
@@ -78,7 +78,7 @@ def classify(  # noqa: PLR0913 - each flag is spelled out for the user
     autogpt classify --labels good,bad "The boiler works again!"
     autogpt classify --model runs/sentiment --input reviews.csv > labels.jsonl
     """  # noqa: D301 - \b keeps typer from joining the lines
-    texts = _texts(text, input_, text_field)
+    texts = read_texts(text, input_, text_field)
     from autogpt.llm import LLM, load
     from autogpt.llm.classifier import Classifier
     from autogpt.tasks.classify import Classify
@@ -150,7 +150,7 @@ def tag(
         )
     if threshold is not None and not 0 <= threshold <= 1:
         raise UsageError(f"threshold = {threshold} must be from 0 to 1.")
-    texts = _texts(text, input_, text_field)
+    texts = read_texts(text, input_, text_field)
     from autogpt.llm import load
     from autogpt.llm.tagger import Tagger
 
@@ -195,7 +195,7 @@ def _read_labels(value: str | None) -> dict[str, str] | None:
     return named
 
 
-def _texts(text: str | None, input_: str | None, text_field: str | None) -> Sequence[str]:
+def read_texts(text: str | None, input_: str | None, text_field: str | None) -> Sequence[str]:
     """Return the texts that the user named."""
     if (text is None) == (input_ is None):
         raise UsageError(

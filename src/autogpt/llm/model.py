@@ -5,6 +5,7 @@ Not here: the decode loop (``inference.engine``), reading models (``llm.loading`
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,7 +39,9 @@ from autogpt.inference.settings import (
     constraint_of,
 )
 from autogpt.inference.speculative import Speculator
+from autogpt.llm.guarding import GuardedRow, admit_prompt, refused_chunk
 from autogpt.models.gpt import GPT, parameter_count
+from autogpt.safety.rails import Rails
 from autogpt.tasks.base import Likelihood
 from autogpt.tasks.classify import Classify
 from autogpt.tokenizer.bpe import Tokenizer
@@ -59,14 +62,16 @@ class LLM:
         backend: Runs the model, see ``Engine``.
         speculator: Guesses tokens ahead, see ``Engine``.
         load_s: Seconds that loading took, for ``timing``.
+        rails: What prompts and texts go through; None lets everything pass.
 
     Attributes:
         model: As given.
         tokenizer: As given.
         defaults: As given.
+        rails: As given.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - made by load
         self,
         model: GPT,
         tokenizer: Tokenizer,
@@ -77,7 +82,9 @@ class LLM:
         backend: Backend | None = None,
         speculator: Speculator | None = None,
         load_s: float = 0.0,
+        rails: Rails | None = None,
     ) -> None:
+        self.rails = rails
         self.model = model
         self.tokenizer = tokenizer
         self.defaults = defaults or SamplingParams()
@@ -117,6 +124,7 @@ class LLM:
             ConfigError: If a setting is unknown or out of its range.
             UsageError: If the prompt is messages and the model has no chat template, or is
                 refused as too long.
+            RefusedError: If a safety rail refuses the prompt.
         """
         params = self.sampling(**settings)
         if params.n != 1:
@@ -143,6 +151,7 @@ class LLM:
             ConfigError: If a setting is unknown or out of its range.
             UsageError: If the prompt is messages and the model has no chat template, or is
                 refused as too long.
+            RefusedError: If a safety rail refuses the prompt.
         """
         return self.run([prompt], self.sampling(**settings), overflow=overflow)
 
@@ -152,23 +161,27 @@ class LLM:
         params: SamplingParams | None = None,
         *,
         overflow: Overflow = "truncate",
+        route: str | None = None,
     ) -> list[list[Completion]]:
         """Write ``params.n`` completions of each prompt, all in one batch.
 
-        Each text is what its prompt gives alone with the same settings.
+        Each text is what its prompt gives alone with the same settings. Of several prompts, one
+        that a safety rail refuses gives completions that end with "content_filter".
 
         Args:
             prompts: Texts, or conversations.
             params: Settings for all, as from :meth:`sampling`; default the model's own.
             overflow: As in :meth:`generate`.
+            route: The task they are for, which may have safety rules of its own.
 
         Raises:
             UsageError: If a prompt is messages and the model has no chat template, or is refused
                 as too long.
+            RefusedError: If there is one prompt, and a safety rail refuses it.
         """
         params = params or self.defaults
         drafts = [_Draft(logprobs=params.logprobs) for _ in range(len(prompts) * params.n)]
-        for chunk in self.run(prompts, params, overflow=overflow):
+        for chunk in self.run(prompts, params, overflow=overflow, route=route):
             drafts[chunk.index].add(chunk)
         completions = [draft.finished() for draft in drafts]
         return [
@@ -299,12 +312,14 @@ class LLM:
         params: SamplingParams,
         *,
         overflow: Overflow = "truncate",
+        route: str | None = None,
     ) -> Iterator[Chunk]:
-        """Encode and check now; write when the chunks are asked for."""
+        """Check and encode now; write when the chunks are asked for. See :meth:`complete`."""
         begin = time.perf_counter()
+        admitted, rows, refused = self._admit(prompts, params.n, route)
         token_ids = [
             self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
-            for prompt in prompts
+            for prompt in admitted
         ]
         writer = self._engine if params.beams == 1 else self._search
         if writer is None:
@@ -312,9 +327,34 @@ class LLM:
                 f"beams = {params.beams} cannot be followed with quantized weights.",
                 hint="Load the model without quantize, or leave beams out.",
             )
-        steps = writer.generate(token_ids, params)
+        steps = writer.generate(token_ids, params) if token_ids else iter(())
         counts = [len(ids) for ids in token_ids for _ in range(params.n)]
-        return self._chunks(steps, counts, begin)
+        return itertools.chain(refused, self._chunks(steps, counts, begin, rows))
+
+    def _admit(
+        self, prompts: Sequence[Prompt], n: int, route: str | None
+    ) -> tuple[list[Prompt], list[tuple[int, GuardedRow]], list[Chunk]]:
+        """Return the prompts that the model may read, the rows they give, and refusals."""
+        rails = self.rails
+        if rails is None or not rails.policy.enabled:
+            open_rows = [(index, GuardedRow(None)) for index in range(len(prompts) * n)]
+            return list(prompts), open_rows, []
+        admitted: list[Prompt] = []
+        rows: list[tuple[int, GuardedRow]] = []
+        refused: list[Chunk] = []
+        for place, prompt in enumerate(prompts):
+            shown, admission = admit_prompt(rails, prompt, route=route)
+            if len(prompts) == 1:
+                admission.raise_if_refused()
+            indices = range(place * n, (place + 1) * n)
+            if admission.is_refused:
+                refused += [refused_chunk(admission, index) for index in indices]
+                continue
+            admitted.append(shown)
+            rows += [
+                (index, GuardedRow(rails.output(admission.vault, route=route))) for index in indices
+            ]
+        return admitted, rows, refused
 
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
@@ -331,25 +371,33 @@ class LLM:
         return encode_chat(prompt, self.tokenizer, template=template, tokens=tokens)
 
     def _chunks(
-        self, steps: Iterator[StepOutput], prompt_tokens: Sequence[int], begin: float
+        self,
+        steps: Iterator[StepOutput],
+        prompt_tokens: Sequence[int],
+        begin: float,
+        rows: Sequence[tuple[int, GuardedRow]],
     ) -> Iterator[Chunk]:
         written = [0] * len(prompt_tokens)
         first: float | None = None
         total = 0
         for step in steps:
+            index, row = rows[step.row]
+            if row.is_over:  # the others are still being written
+                continue
             now = time.perf_counter()
             first = first or now
             total += 1
             written[step.row] += 1
-            if step.finish_reason is None:
-                if step.text or step.logprobs:
-                    yield Chunk(text=step.text, index=step.row, logprobs=step.logprobs)
+            text, logprobs, finish = row.push(step.text, step.logprobs, step.finish_reason)
+            if finish is None:
+                if text or logprobs:
+                    yield Chunk(text=text, index=index, logprobs=logprobs)
                 continue
             yield Chunk(
-                text=step.text,
-                index=step.row,
-                logprobs=step.logprobs,
-                finish_reason=step.finish_reason,
+                text=text,
+                index=index,
+                logprobs=logprobs,
+                finish_reason=finish,
                 usage=Usage(
                     prompt_tokens=prompt_tokens[step.row], completion_tokens=written[step.row]
                 ),
@@ -358,7 +406,10 @@ class LLM:
                     first_token_s=first - begin,
                     tokens_per_s=(total - 1) / (now - first) if now > first else 0.0,
                 ),
+                refusal=row.refusal,
             )
+            if all(each.is_over for _, each in rows):
+                break  # nothing that is still written would be shown
 
 
 @dataclass(slots=True)
@@ -386,4 +437,5 @@ class _Draft:
             usage=last.usage,
             timing=last.timing,
             logprobs=None if self.logprobs is None else tuple(self.entries),
+            refusal=last.refusal,
         )

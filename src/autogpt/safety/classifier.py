@@ -1,8 +1,8 @@
 """Linear classifiers over hashed n-grams, small enough to ship: TF-IDF and one weight a class.
 
 A model is a safetensors file: ``idf`` uint8 [2^18] (in 1/16), ``weight`` int8 [classes, 2^18],
-``scale`` and ``bias`` float32 [classes]; its metadata names the classes. Multinomial where there
-are several classes, logistic where there is one.
+``scale`` and ``bias`` float32 [classes]; its metadata names the classes. Each class has a logistic
+regression of its own against all others; of several the one with the highest score is meant.
 
 Source: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (linear models over
 hashed n-grams); Platt 1999 (probabilities). Not here: training (``benchmarks/quality``).
@@ -64,11 +64,7 @@ class LinearClassifier:
 
     def probabilities(self, counts: Counts) -> NDArray[np.float64]:
         """Return the probability of each class for each text, float64 [texts, classes]."""
-        logits = self.logits(counts)
-        if len(self.classes) == 1:
-            return np.asarray(1 / (1 + np.exp(-logits)))
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return np.asarray(1 / (1 + np.exp(-self.logits(counts).clip(-50, 50))))
 
 
 @lru_cache(maxsize=8)
