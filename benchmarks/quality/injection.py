@@ -25,9 +25,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import injection_phrases
 import linear
 
+from autogpt.safety.features import Features
 from autogpt.safety.injection import score_injection
 from autogpt.safety.normalize import normalize
 
+FEATURES = Features(bits=18, shortest=1, longest=5, words=3)
 DISGUISES = ("base64", "hex", "leet", "spaced", "reversed", "rot13", "wide", "invisible")
 
 
@@ -47,10 +49,10 @@ def main() -> None:
     negative = [*calm_train, *injection_phrases.harmless(4000, chance)]
     texts = [*positive, *negative]
     labels = np.array([1] * len(positive) + [0] * len(negative))
-    features = linear.matrix(texts)
+    features = linear.matrix(texts, FEATURES)
     idf = linear.idf_of(features)
     model = linear.fit(linear.scaled(features, idf), labels, strength=args.strength)
-    linear.write("injection", model, idf, ["injection"])
+    linear.write("injection", model, idf, ["injection"], features=FEATURES)
     report = measured(wild_test, calm_test)
     report["trained_on"] = {"attacks": len(positive), "harmless": len(negative)}
     print(json.dumps(report, indent=1, ensure_ascii=False))

@@ -10,7 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from autogpt.safety.classifier import LinearClassifier, load_classifier
-from autogpt.safety.features import BITS, count_features
+from autogpt.safety.features import Features, count_features
 from autogpt.safety.normalize import normalize
 
 __all__ = [
@@ -39,12 +39,11 @@ __all__ = [
 
 DATA = Path(__file__).parents[3] / "shared/data"  # or what --data says
 WEIGHTS = Path(__file__).parents[2] / "src/autogpt/safety/weights"
-_SIZE = 1 << BITS
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Weights [classes, 2^18] and biases [classes]."""
+    """Weights [classes, 2^bits] and biases [classes]."""
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -62,14 +61,17 @@ def safety_data(name: str) -> Path:
     return path
 
 
-def matrix(texts: Sequence[str]) -> csr_matrix:
-    """Return the features of texts, [N, 2^18]."""
+def matrix(texts: Sequence[str], which: Features) -> csr_matrix:
+    """Return the features of texts, [N, 2^bits]."""
     parts = []
     for begin in range(0, len(texts), 500):
-        counts = count_features([normalize(text).text for text in texts[begin : begin + 500]])
+        counts = count_features(
+            [normalize(text).text for text in texts[begin : begin + 500]], which
+        )
         parts.append(
             csr_matrix(
-                (counts.weights, (counts.rows, counts.features)), shape=(counts.texts, _SIZE)
+                (counts.weights, (counts.rows, counts.features)),
+                shape=(counts.texts, 1 << which.bits),
             )
         )
     return vstack(parts).tocsr()
@@ -77,7 +79,7 @@ def matrix(texts: Sequence[str]) -> csr_matrix:
 
 def idf_of(features: csr_matrix) -> NDArray[np.float32]:
     """Return inverse document frequencies in sixteenths, as they are stored; rare ones are 0."""
-    seen = np.bincount(features.indices, minlength=_SIZE)
+    seen = np.bincount(features.indices, minlength=features.shape[1])
     values = np.log((1 + features.shape[0]) / (1 + seen)) + 1
     values[seen < 2] = 0
     return (np.clip(np.rint(values * 16), 0, 255) / 16).astype(np.float32)
@@ -103,7 +105,7 @@ def fit(
     """Return a fitted logistic regression; of three classes or more, one against the others each.
 
     Args:
-        features: Scaled, [N, 2^18].
+        features: Scaled, [N, 2^bits].
         labels: From 0; of two classes the second is what is looked for.
         strength: scikit-learn's C.
         balance: 0 weighs all texts alike, 1 so that both sides weigh the same.
@@ -129,6 +131,7 @@ def write(
     idf: NDArray[np.float32],
     classes: Sequence[str],
     *,
+    features: Features,
     shift: Sequence[float] = (),
 ) -> LinearClassifier:
     """Write the weights in 8 bits, and return the classifier as it will be loaded.
@@ -138,6 +141,7 @@ def write(
         model: As fitted.
         idf: As used.
         classes: Their names.
+        features: What was counted.
         shift: What is added to the biases.
     """
     scale = np.abs(model.weight).max(axis=1) / 127
@@ -148,8 +152,10 @@ def write(
         "bias": (model.bias + (np.array(shift) if len(shift) else 0)).astype(np.float32),
     }
     WEIGHTS.mkdir(exist_ok=True)
+    metadata = {"classes": json.dumps(list(classes)), "features": json.dumps(asdict(features))}
     path = WEIGHTS / f"{name}.safetensors"
-    save_file(tensors, path, metadata={"classes": json.dumps(list(classes))})
+    save_file(tensors, path, metadata=metadata)
+    path.chmod(0o644)
     load_classifier.cache_clear()
     return load_classifier(name)
 
@@ -157,9 +163,7 @@ def write(
 def evaluate(classifier: LinearClassifier, texts: Sequence[str]) -> NDArray[np.float64]:
     """Return the probabilities that the stored classifier gives, [N, classes]."""
     parts = [
-        classifier.probabilities(
-            count_features([normalize(text).text for text in texts[begin : begin + 500]])
-        )
+        classifier.probabilities([normalize(text).text for text in texts[begin : begin + 500]])
         for begin in range(0, len(texts), 500)
     ]
     return np.concatenate(parts)

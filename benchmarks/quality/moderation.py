@@ -28,6 +28,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import injection
 import linear
 
+from autogpt.safety.features import Features
+
+ENGLISH = Features(bits=19, shortest=2, longest=4, words=2)
+CHINESE = Features(bits=19, shortest=1, longest=3, words=0)
 # Words of objection: a proxy for COLD's label "anti-bias", which train and dev do not carry.
 OBJECTION = re.compile(
     "歧视|偏见|刻板印象|地域黑|平等|尊重|反对|一概而论|以偏概全|污名|标签化|不应该|不能因为|别黑|不要黑|仇视|抹黑|种族主义|性别对立|一棍子|一竿子"
@@ -86,7 +90,7 @@ def english(args: argparse.Namespace) -> dict[str, object]:
         np.arange(len(texts)), test_size=0.2, random_state=0, stratify=labels
     )
     calm = calm_texts("en")
-    features = linear.matrix([*(texts[place] for place in train), *calm])
+    features = linear.matrix([*(texts[place] for place in train), *calm], ENGLISH)
     own = labels[train]
     idf = linear.idf_of(features[: len(train)])
     scaled = linear.scaled(features, idf)
@@ -95,7 +99,7 @@ def english(args: argparse.Namespace) -> dict[str, object]:
     known = np.concatenate([own, np.full(len(calm), 2)])
     model = linear.fit(scaled, known, strength=strength, balance=args.balance)
     classifier = linear.write(
-        "moderation_en", model, idf, ["hate", "offensive", "neither"], shift=shift
+        "moderation_en", model, idf, ["hate", "offensive", "neither"], features=ENGLISH, shift=shift
     )
     held = [texts[place] for place in test]
     probabilities = linear.evaluate(classifier, held)
@@ -127,7 +131,7 @@ def chinese(args: argparse.Namespace) -> dict[str, object]:
     calm = calm_texts("zh")
     texts = [text for text, _, _ in train]
     own = np.array([label for _, label, _ in train])
-    features = linear.matrix([*texts, *ours, *calm])
+    features = linear.matrix([*texts, *ours, *calm], CHINESE)
     idf = linear.idf_of(features[: len(train)])
     labels = np.concatenate([own, np.zeros(len(ours) + len(calm), dtype=np.int64)])
     objection = np.array([bool(OBJECTION.search(text)) for text in texts])
@@ -136,7 +140,7 @@ def chinese(args: argparse.Namespace) -> dict[str, object]:
     model = linear.fit(
         linear.scaled(features, idf), labels, strength=args.strength or 12.0, sample=sample
     )
-    classifier = linear.write("moderation_zh", model, idf, ["hate"])
+    classifier = linear.write("moderation_zh", model, idf, ["hate"], features=CHINESE)
     held = [text for text, _, _ in dev]
     truth = np.array([label for _, label, _ in dev])
     topics = np.array([topic for _, _, topic in dev])

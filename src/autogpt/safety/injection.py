@@ -16,7 +16,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from autogpt.safety.classifier import load_classifier
-from autogpt.safety.features import count_features
 from autogpt.safety.normalize import Normalized, normalize
 from autogpt.safety.sentences import pieces
 from autogpt.safety.spans import Span
@@ -80,7 +79,7 @@ def score_texts(texts: Sequence[str]) -> list[float]:
     if not texts:
         return []
     classifier = load_classifier("injection")
-    scores = classifier.probabilities(count_features(texts))[:, 0].tolist()
+    scores = classifier.probabilities(texts)[:, 0].tolist()
     return [
         max(score, _RULE_SCORE) if _has_rule(text) else score
         for text, score in zip(texts, scores, strict=True)

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 
 from autogpt.safety.classifier import load_classifier
-from autogpt.safety.features import count_features
 from autogpt.safety.normalize import Normalized
 from autogpt.safety.sentences import pieces
 from autogpt.safety.spans import Span
@@ -45,8 +44,7 @@ def score_moderation(read: Normalized) -> Iterator[Span]:
 
 def _score(name: str, read: Normalized, parts: list[tuple[int, int]]) -> Iterator[Span]:
     classifier = load_classifier(name)
-    counts = count_features([read.text[begin:end] for begin, end in parts])
-    scores = classifier.probabilities(counts)
+    scores = classifier.probabilities([read.text[begin:end] for begin, end in parts])
     for place, category in enumerate(classifier.classes):
         if category in ("hate", "offensive"):
             for (begin, end), score in zip(parts, scores[:, place].tolist(), strict=True):
