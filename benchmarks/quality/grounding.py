@@ -98,7 +98,7 @@ def translations(data: Path, limit: int) -> dict[str, object]:
         for english, chinese in some:
             passed += check_translation(chinese, english, to="zh").passed
         for english, chinese in pairs:
-            digits = [m for m in re.finditer(r"\d+", chinese)]
+            digits = list(re.finditer(r"\d+", chinese))
             marks = list(blanks(chinese))
             if changed == limit or not (digits or marks):
                 continue

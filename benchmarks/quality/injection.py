@@ -36,7 +36,7 @@ DISGUISES = ("base64", "hex", "leet", "spaced", "reversed", "rot13", "wide", "in
 def main() -> None:
     """Train, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--strength", type=float, default=30.0)
+    parser.add_argument("--strength", type=float, default=10.0)
     parser.add_argument("--data", type=Path, default=linear.DATA, help="The folder of data.")
     args = parser.parse_args()
     linear.DATA = args.data
@@ -48,10 +48,10 @@ def main() -> None:
     positive += embedded
     negative = [*calm_train, *injection_phrases.harmless(4000, chance)]
     texts = [*positive, *negative]
-    labels = np.array([1] * len(positive) + [0] * len(negative))
+    labels = np.array([1.0] * len(positive) + [0.0] * len(negative))
     features = linear.matrix(texts, FEATURES)
     idf = linear.idf_of(features)
-    model = linear.fit(linear.scaled(features, idf), labels, strength=args.strength)
+    model = linear.fit(linear.scaled(features, idf), labels[:, None], strength=args.strength)
     linear.write("injection", model, idf, ["injection"], features=FEATURES)
     report = measured(wild_test, calm_test)
     report["trained_on"] = {"attacks": len(positive), "harmless": len(negative)}
@@ -165,9 +165,9 @@ def calm(chance: random.Random) -> tuple[list[str], dict[str, list[str]]]:
     test: dict[str, list[str]] = {}
     for name, texts in corpora().items():
         chance.shuffle(texts)
-        half = min(len(texts) // 2, 1500)
+        half = min(len(texts) // 2, 700)
         train += texts[:half]
-        test[name] = texts[half : half + 500]
+        test[name] = texts[half : half + 250]
     return train, test
 
 

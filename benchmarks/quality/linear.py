@@ -96,30 +96,36 @@ def scaled(features: csr_matrix, idf: NDArray[np.float32]) -> csr_matrix:
 
 def fit(
     features: csr_matrix,
-    labels: NDArray[np.int64],
+    shares: NDArray[np.float64],
     *,
     strength: float,
     balance: float = 0.0,
     sample: NDArray[np.float64] | None = None,
 ) -> Linear:
-    """Return a fitted logistic regression; of three classes or more, one against the others each.
+    """Return a fitted logistic regression of each class against the others.
 
     Args:
         features: Scaled, [N, 2^bits].
-        labels: From 0; of two classes the second is what is looked for.
+        shares: How far each text belongs to each class, 0 to 1, [N, classes]: the judges' votes.
         strength: scikit-learn's C.
         balance: 0 weighs all texts alike, 1 so that both sides weigh the same.
         sample: More weights of texts.
     """
-    classes = [1] if labels.max() == 1 else range(int(labels.max()) + 1)
     weights, biases = [], []
-    for place in classes:
-        own = (labels == place).astype(np.int64)
+    extra = np.ones(len(shares)) if sample is None else sample
+    for own in shares.T:
         share = own.mean()
-        sides = {1: (0.5 / share) ** balance, 0: (0.5 / (1 - share)) ** balance}
-        model = LogisticRegression(
-            C=strength, solver="liblinear", class_weight=sides, tol=0.01, random_state=0
-        ).fit(features, own, sample_weight=sample)
+        for_it, against = np.flatnonzero(own > 0), np.flatnonzero(own < 1)
+        weight = np.concatenate(
+            [
+                own[for_it] * extra[for_it] * (0.5 / share) ** balance,
+                (1 - own[against]) * extra[against] * (0.5 / (1 - share)) ** balance,
+            ]
+        )
+        sides = np.concatenate([np.ones(len(for_it)), np.zeros(len(against))])
+        rows = vstack([features[for_it], features[against]])
+        model = LogisticRegression(C=strength, solver="liblinear", tol=0.01, random_state=0)
+        model.fit(rows, sides, sample_weight=weight)
         weights.append(model.coef_[0])
         biases.append(model.intercept_[0])
     return Linear(np.stack(weights).astype(np.float32), np.array(biases, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""Marks are found, unmarked texts are not taken for marked, and synthid leaves odds as they were."""
+"""Marks are found, unmarked texts are not taken for marked, and synthid keeps the odds."""
 
 from __future__ import annotations
 

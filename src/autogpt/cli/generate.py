@@ -39,6 +39,7 @@ from autogpt.cli.options import (
     TopP,
     Watermark,
     WatermarkKey,
+    read_key,
     say_policy,
 )
 from autogpt.core.errors import RefusedError, UsageError
@@ -218,7 +219,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
         "n": n if consistency is None else consistency,
         "logprobs": 0 if confidence and logprobs is None else logprobs,
         "watermark": watermark,
-        "watermark_key": None if watermark_key is None else _read_rules(watermark_key).strip(),
+        "watermark_key": read_key(watermark, watermark_key) or None,
     }
     from autogpt.models.quantized import check_quantization
 
@@ -338,7 +339,7 @@ def _print_lines(llm: LLM, prompts: list[Row], params: SamplingParams, overflow:
                 print(json.dumps(facts | completion.to_dict(), ensure_ascii=False), flush=True)
 
 
-def _print_completions(  # noqa: PLR0913 - one line for each
+def _print_completions(
     llm: LLM,
     prompt: str,
     params: SamplingParams,

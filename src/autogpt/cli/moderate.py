@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from autogpt.cli.classify import Input, Text, TextField, read_texts
+from autogpt.cli.inputs import Input, Text, TextField, gather, standard_output
 from autogpt.cli.options import Json, Policy, say_policy
 
 if TYPE_CHECKING:
@@ -38,16 +38,18 @@ def moderate(
     autogpt moderate page.txt --as untrusted --json
     autogpt moderate --input comments.csv --policy strict > verdicts.jsonl
     """  # noqa: D301 - \b keeps typer from joining the lines
-    texts = read_texts(text, input_, text_field)
+    inputs = gather(text, input_, text_field)
     from autogpt.safety.rails import Rails
 
     rails = Rails(say_policy(policy))
-    for own in texts:
-        verdict = rails.check(own, direction=source)
-        if json_ or input_ is not None:
-            print(json.dumps(verdict.to_dict(), ensure_ascii=False), flush=True)
-        else:
-            _show(own, verdict)
+    with standard_output():
+        for where, own in inputs.rows:
+            verdict = rails.check(own, direction=source)
+            if json_ or inputs.many:
+                fields = {"source": where} | verdict.to_dict() if where else verdict.to_dict()
+                print(json.dumps(fields, ensure_ascii=False), flush=True)
+            else:
+                _show(own, verdict)
 
 
 def _show(text: str, verdict: Verdict) -> None:

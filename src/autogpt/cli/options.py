@@ -41,6 +41,7 @@ __all__ = [
     "Watermark",
     "WatermarkKey",
     "process_start",
+    "read_key",
     "say_policy",
 ]
 
@@ -243,6 +244,26 @@ def process_start() -> float:
     import psutil
 
     return time.perf_counter() - (time.time() - float(psutil.Process().create_time()))
+
+
+def read_key(watermark: str | None, name: str | None) -> str:
+    """Return the secret of a watermark, "" if none is asked for.
+
+    Raises:
+        UsageError: If one of the two flags is missing, or the file is.
+    """
+    from pathlib import Path
+
+    from autogpt.core.errors import UsageError
+
+    if watermark is None and name is None:
+        return ""
+    if watermark is None or name is None:
+        raise UsageError("--watermark and --watermark-key go together.", hint="Give both.")
+    try:
+        return Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The key {name!r} cannot be read.") from error
 
 
 def say_policy(policy: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from autogpt.core.errors import RefusedError
 from autogpt.core.messages import (
     Chunk,
     FinishReason,
@@ -23,13 +24,13 @@ from autogpt.safety.policy import Direction
 from autogpt.safety.rails import Admission, Rails
 from autogpt.safety.streaming import OutputRail
 
-__all__ = ["GuardedRow", "admit_prompt", "refused_chunk"]
+__all__ = ["GuardedRow", "ServedRails", "admit_prompt", "refused_chunk"]
 
-_DIRECTIONS: dict[Role, Direction] = {"user": "input", "system": "context", "assistant": "context"}
+_DIRECTIONS: dict[Role, Direction] = {"system": "context", "assistant": "context"}
 
 
 def admit_prompt(
-    rails: Rails, prompt: Prompt, *, route: str | None = None
+    rails: Rails, prompt: Prompt, *, route: str | None = None, untrusted: bool = False
 ) -> tuple[Prompt, Admission]:
     """Return the prompt as the model may read it, and what the rails say of it.
 
@@ -38,14 +39,19 @@ def admit_prompt(
         prompt: Text to continue, or messages. What a user says is read in full; a system message
             and earlier answers are masked; any other role counts as untrusted.
         route: The task or route, for rules of its own.
+        untrusted: Whether the user's part, too, is a document that nobody wrote for the model.
     """
+    own: Direction = "untrusted" if untrusted else "input"
     if isinstance(prompt, str):
-        admission = rails.admit([prompt], route=route)
+        admission = rails.admit([prompt], directions=[own], route=route)
         return (admission.texts or ("",))[0], admission
     messages: Sequence[Message] = prompt
     admission = rails.admit(
         [message.content for message in messages],
-        directions=[_DIRECTIONS.get(message.role, "untrusted") for message in messages],
+        directions=[
+            own if message.role == "user" else _DIRECTIONS.get(message.role, "untrusted")
+            for message in messages
+        ],
         route=route,
     )
     if admission.is_refused:
@@ -105,3 +111,54 @@ class GuardedRow:
     def refusal(self) -> str | None:
         """What is said of a completion that was stopped."""
         return self.rail.answer if self.rail is not None and self.is_over else None
+
+
+@dataclass(frozen=True)
+class ServedRails:
+    """The rails in the shape a server asks for: ``server.rails.Rails``. May be called in threads.
+
+    What is asked is looked at and not masked, as the server hands its own messages on; what is
+    written passes the whole output rail.
+
+    Attributes:
+        rails: What is looked for.
+        route: For rules of its own.
+    """
+
+    rails: Rails
+    route: str | None = "server"
+
+    def check_input(self, messages: Sequence[Message]) -> None:
+        """Look at what is asked.
+
+        Raises:
+            RefusedError: If it must not be answered; its message is help where that is the answer.
+        """
+        _, admission = admit_prompt(self.rails, messages, route=self.route)
+        admission.raise_if_refused()
+        if admission.is_refused:
+            raise RefusedError(admission.answer)
+
+    def output_filter(self) -> ServedFilter:
+        """Return what watches over one text."""
+        return ServedFilter(self.rails.output(route=self.route))
+
+
+@dataclass(frozen=True)
+class ServedFilter:
+    """The output rail in the shape a server asks for: ``server.rails.OutputFilter``."""
+
+    rail: OutputRail
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the text must end here."""
+        return self.rail.verdict is not None
+
+    def push(self, text: str) -> str:
+        """Add text; return what may be shown of all that was added, and was not shown yet."""
+        return self.rail.push(text).text
+
+    def close(self) -> str:
+        """Return what may be shown of the rest."""
+        return self.rail.close().text

@@ -39,6 +39,7 @@ from autogpt.inference.settings import (
     constraint_of,
 )
 from autogpt.inference.speculative import Speculator
+from autogpt.inference.watermark import Detection, Watermark, detect
 from autogpt.llm.guarding import GuardedRow, admit_prompt, refused_chunk
 from autogpt.llm.tasks import TaskMethods
 from autogpt.models.gpt import GPT, parameter_count
@@ -115,7 +116,12 @@ class LLM(TaskMethods):
         )
 
     def generate(
-        self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[Settings]
+        self,
+        prompt: Prompt,
+        *,
+        overflow: Overflow = "truncate",
+        route: str | None = None,
+        **settings: Unpack[Settings],
     ) -> Completion:
         """Write what follows ``prompt``.
 
@@ -123,6 +129,7 @@ class LLM(TaskMethods):
             prompt: Text to continue, or messages to answer.
             overflow: What happens to a prompt longer than the model's context: "truncate" reads
                 its end and warns, "refuse" is an error.
+            route: What it is for, which may have safety rules of its own, see ``safety.policy``.
             settings: Explained in :class:`Settings`.
 
         Raises:
@@ -136,10 +143,15 @@ class LLM(TaskMethods):
             raise ConfigError(
                 f"n is {params.n}, but generate writes one text.", hint="Use stream or complete."
             )
-        return self.complete([prompt], params, overflow=overflow)[0][0]
+        return self.complete([prompt], params, overflow=overflow, route=route)[0][0]
 
     def stream(
-        self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[ManySettings]
+        self,
+        prompt: Prompt,
+        *,
+        overflow: Overflow = "truncate",
+        route: str | None = None,
+        **settings: Unpack[ManySettings],
     ) -> Iterator[Chunk]:
         """Write what follows ``prompt``, piece by piece.
 
@@ -150,6 +162,7 @@ class LLM(TaskMethods):
         Args:
             prompt: Text to continue, or messages to answer.
             overflow: As in :meth:`generate`.
+            route: As in :meth:`generate`.
             settings: Explained in :class:`Settings`; and ``n``, how many completions.
 
         Raises:
@@ -158,7 +171,7 @@ class LLM(TaskMethods):
                 refused as too long.
             RefusedError: If a safety rail refuses the prompt.
         """
-        return self.run([prompt], self.sampling(**settings), overflow=overflow)
+        return self.run([prompt], self.sampling(**settings), overflow=overflow, route=route)
 
     def complete(
         self,
@@ -167,6 +180,7 @@ class LLM(TaskMethods):
         *,
         overflow: Overflow = "truncate",
         route: str | None = None,
+        untrusted: bool = False,
     ) -> list[list[Completion]]:
         """Write ``params.n`` completions of each prompt, all in one batch.
 
@@ -177,7 +191,8 @@ class LLM(TaskMethods):
             prompts: Texts, or conversations.
             params: Settings for all, as from :meth:`sampling`; default the model's own.
             overflow: As in :meth:`generate`.
-            route: The task they are for, which may have safety rules of its own.
+            route: What they are for, which may have safety rules of its own.
+            untrusted: Whether the prompts are documents that nobody wrote for the model.
 
         Raises:
             UsageError: If a prompt is messages and the model has no chat template, or is refused
@@ -186,7 +201,7 @@ class LLM(TaskMethods):
         """
         params = params or self.defaults
         drafts = [_Draft(logprobs=params.logprobs) for _ in range(len(prompts) * params.n)]
-        for chunk in self.run(prompts, params, overflow=overflow, route=route):
+        for chunk in self.run(prompts, params, overflow=overflow, route=route, untrusted=untrusted):
             drafts[chunk.index].add(chunk)
         completions = [draft.finished() for draft in drafts]
         return [
@@ -202,6 +217,8 @@ class LLM(TaskMethods):
     ) -> list[Completion]:
         """Write what follows each of several prompts, all in one batch; as :meth:`generate`.
 
+        For tasks: what they work on is a document to the safety rails, no instruction.
+
         Args:
             prompts: Texts to continue, or conversations to answer.
             overflow: As in :meth:`generate`.
@@ -210,7 +227,9 @@ class LLM(TaskMethods):
         Raises:
             ConfigError, UsageError: As :meth:`generate`.
         """
-        rows = self.complete(prompts, self.sampling(**settings), overflow=overflow)
+        rows = self.complete(
+            prompts, self.sampling(**settings), overflow=overflow, route="task", untrusted=True
+        )
         return [row[0] for row in rows]
 
     @property
@@ -333,6 +352,20 @@ class LLM(TaskMethods):
             return pose(tokenizer, before, prompt, continuations)
         return Question(self._encode(prompt), [tokenizer.encode(text) for text in continuations])
 
+    def find_watermark(self, text: str, *, method: str, key: str) -> Detection:
+        """Return what speaks for a text carrying the mark of a key; see ``inference.watermark``.
+
+        Args:
+            text: Written by this model or one with its tokenizer, if it carries one.
+            method: "kgw" or "synthid".
+            key: The secret.
+
+        Raises:
+            ConfigError: If the method is unknown or the key is empty.
+        """
+        watermark = Watermark(method=method, key=key)  # type: ignore[arg-type]  # it checks
+        return detect(self.tokenizer.encode(text), watermark)
+
     def run(
         self,
         prompts: Sequence[Prompt],
@@ -340,10 +373,11 @@ class LLM(TaskMethods):
         *,
         overflow: Overflow = "truncate",
         route: str | None = None,
+        untrusted: bool = False,
     ) -> Iterator[Chunk]:
         """Check and encode now; write when the chunks are asked for. See :meth:`complete`."""
         begin = time.perf_counter()
-        admitted, rows, refused = self._admit(prompts, params.n, route)
+        admitted, rows, refused = self._admit(prompts, params.n, route, untrusted=untrusted)
         token_ids = [
             self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
             for prompt in admitted
@@ -359,7 +393,7 @@ class LLM(TaskMethods):
         return itertools.chain(refused, self._chunks(steps, counts, begin, rows))
 
     def _admit(
-        self, prompts: Sequence[Prompt], n: int, route: str | None
+        self, prompts: Sequence[Prompt], n: int, route: str | None, *, untrusted: bool
     ) -> tuple[list[Prompt], list[tuple[int, GuardedRow]], list[Chunk]]:
         """Return the prompts that the model may read, the rows they give, and refusals."""
         rails = self.rails
@@ -370,7 +404,7 @@ class LLM(TaskMethods):
         rows: list[tuple[int, GuardedRow]] = []
         refused: list[Chunk] = []
         for place, prompt in enumerate(prompts):
-            shown, admission = admit_prompt(rails, prompt, route=route)
+            shown, admission = admit_prompt(rails, prompt, route=route, untrusted=untrusted)
             if len(prompts) == 1:
                 admission.raise_if_refused()
             indices = range(place * n, (place + 1) * n)

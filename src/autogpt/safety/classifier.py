@@ -1,8 +1,8 @@
 """Linear classifiers over hashed n-grams, small enough to ship: TF-IDF and one weight a class.
 
 A model is a safetensors file: ``idf`` uint8 [2^bits] (in 1/16), ``weight`` int8 [classes, 2^bits],
-``scale`` and ``bias`` float32 [classes]; its metadata names the classes and the n-grams. Each class has a logistic
-regression of its own against all others; of several the one with the highest score is meant.
+``scale`` and ``bias`` float32 [classes]; its metadata names the classes and the n-grams. Each class
+has a logistic regression of its own against all others; of several, the highest score is meant.
 
 Source: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (linear models over
 hashed n-grams); Platt 1999 (probabilities). Not here: training (``benchmarks/quality``).

@@ -30,6 +30,7 @@ _RULE_SCORE = 0.98
 
 _RULES = re.compile(
     r"""(?ix)
+    (?<!never\ )(?<!not\ )(?<!n't\ )
     \b(?:ignor(?:e|ing)|disregard|forget|override|bypass|neglect|overlook|drop|discard|skip
         |stop\ following|do\ not\ follow|don'?t\ follow|pay\ no\ attention\ to)\b
       \W+(?:\w+\W+){0,5}?
@@ -42,9 +43,12 @@ _RULES = re.compile(
       \W+(?:\w+\W+){0,4}?(?:your|the|hidden)\W+(?:\w+\W+){0,2}?
       (?:system|initial|hidden|original|secret|developer)\W+(?:prompt|instruction|message)s?\b
     | \bdo\ anything\ now\b | \bDAN\ mode\b | \bjailbr(?:eak|oken)\b.{0,30}\bmode\b
-    | \b(?:developer|god|sudo|unrestricted|unfiltered)\ mode\ (?:is\ )?(?:now\ )?(?:enabled|activated|on)\b
-    | \b(?:enter|activate|enable|switch\ to)\W+(?:\w+\W+){0,2}?(?:developer|god|dan|unrestricted|unfiltered)\ mode\b
-    | \byou\ are\ (?:now\ )?(?:\w+\W+){0,6}?(?:free\ of|without|no\ longer\ bound\ by|not\ bound\ by)
+    | \b(?:developer|god|sudo|unrestricted|unfiltered)\ mode
+      \ (?:is\ )?(?:now\ )?(?:enabled|activated|on)\b
+    | \b(?:enter|activate|enable|switch\ to)\W+(?:\w+\W+){0,2}?
+      (?:developer|god|dan|unrestricted|unfiltered)\ mode\b
+    | \byou\ are\ (?:now\ )?(?:\w+\W+){0,6}?
+      (?:free\ of|without|no\ longer\ bound\ by|not\ bound\ by)
       \W+(?:\w+\W+){0,3}?(?:restriction|limit|rule|filter|guideline|ethic|polic)\w*
     | <\|?(?:im_start|system|start_header_id)\|?>\W*system | \[/?INST\] | <</?SYS>>
     """
@@ -53,20 +57,27 @@ _RULES_OTHER = re.compile(
     "(?:忽略|无视|忽视|忘记|忘掉|不要理会|不用管|别管|抛弃|放弃|跳过|覆盖)[^。！？\n]{0,12}"
     "(?:之前|以上|上面|前面|先前|此前|所有|全部|原有|系统|一切|你的|收到)[^。！？\n]{0,10}"
     "(?:指令|指示|提示|规则|命令|要求|设定|限制|说明|内容|约束)"
-    "|(?:输出|显示|告诉我|泄露|透露|打印|重复|公开)[^。！？\n]{0,8}(?:系统提示|系统指令|初始指令|隐藏指令|提示词)"
-    "|(?:开发者|越狱|无限制|上帝)模式|(?:没有|不受)(?:任何)?(?:道德|伦理|限制|规则|约束)[^。！？\n]{0,6}(?:的)?(?:AI|人工智能|助手|模型|机器人)"
+    "|(?:输出|显示|告诉我|泄露|透露|打印|重复|公开)[^。！？\n]{0,8}"
+    "(?:系统提示|系统指令|初始指令|隐藏指令|提示词)"
+    "|(?:开发者|越狱|无限制|上帝)模式"
+    "|(?:没有|不受)(?:任何)?(?:道德|伦理|限制|规则|约束)[^。！？\n]{0,6}"
+    "(?:的)?(?:AI|人工智能|助手|模型|机器人)"
     "|忽略[^。！？\n]{0,8}(?:指令|提示)|無視[^。！？\n]{0,10}(?:指令|指示|規則)"
     # ja, ko
-    "|(?:以前|これまで|上記|前|全て|すべて)の?[^。\n]{0,8}(?:指示|命令|ルール|プロンプト)[^。\n]{0,6}(?:無視|忘れ)"
+    "|(?:以前|これまで|上記|前|全て|すべて)の?[^。\n]{0,8}"
+    "(?:指示|命令|ルール|プロンプト)[^。\n]{0,6}(?:無視|忘れ)"
     "|(?:이전|위의?|모든|앞선)[^.\n]{0,12}(?:지시|명령|지침|규칙|프롬프트)[^.\n]{0,8}(?:무시|잊)"
     # es, pt, it, fr, de, nl, pl, tr, ru, ar, hi, vi, id
-    r"|(?i:\b(?:ignora|olvida|ignore|esque[çc]a|esquece|desconsidere|dimentica|oublie[zs]?|ignore[zs]|ne tiens pas compte|"
-    r"ignorier\w*|vergiss|vergessen|missachte\w*|negeer|vergeet|zignoruj|zapomnij|yok say|unut|abaikan|lupakan|bo qua|quen)\b"
-    r"[^.!?\n]{0,40}\b(?:instru\w+|indicacion\w*|ordenes|reglas|regras|istruzion\w*|regole|consignes|regles|anweisung\w*|"
-    r"befehle|regeln|vorgaben|instructies|regels|opdrachten|instrukcj\w*|polecen\w*|talimat\w*|kural\w*|instruksi|perintah|"
-    r"huong dan|chi dan|lenh)\b)"
+    r"|(?i:\b(?:ignora|olvida|esqueca|esquece|desconsidere|dimentica|oublie[zs]?|ignorez|ignores|"
+    r"ne tiens pas compte|ignorier\w*|vergiss|vergessen|missachte\w*|negeer|vergeet|zignoruj|"
+    r"zapomnij|abaikan|lupakan|bo qua|quen)\b[^.!?\n]{0,40}\b"
+    r"(?:instru\w+|indicacion\w*|ordenes|reglas|regras|istruzion\w*|regole|consignes|regles|"
+    r"anweisung\w*|befehle|regeln|vorgaben|instructies|regels|opdrachten|instrukcj\w*|"
+    r"polecen\w*|instruksi|perintah|huong dan|chi dan|lenh)\b)"
+    r"|(?i:\bignore\b[^.!?\n]{0,24}\b(?:instructions? (?:prec|ant)|instrucoes|consignes|regles)\w*)"
     r"|(?i:\b(?:talimat|kural)\w*[^.!?\n]{0,30}\b(?:yok say|unut|gormezden gel)\w*)"
-    "|(?i:(?:игнорируй|игнорируйте|забудь|забудьте|проигнорируй|нe учитывай)[^.!?\n]{0,40}(?:инструкци|указани|правил|команд))"
+    "|(?i:(?:игнорируй|игнорируйте|забудь|забудьте|проигнорируй)"
+    "[^.!?\n]{0,40}(?:инструкци|указани|правил|команд))"
     "|(?:تجاهل|انس)[^.!?\n]{0,40}(?:التعليمات|الأوامر|القواعد)"
     "|(?:निर्देश|आदेश|नियम)[^।\n]{0,30}(?:अनदेखा|नज़रअंदाज|भूल)"
 )
