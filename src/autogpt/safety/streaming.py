@@ -84,6 +84,7 @@ class OutputRail:
         self._patience = rails.policy.hold_tokens
         self._place = 0  # of the first character that is held, in the whole answer
         self._entries: deque[tuple[int, int, tuple[TokenLogprob, ...]]] = deque()
+        self._shown: list[str] = []  # for the log
         self.verdict: Verdict | None = None
         self.masked = 0
 
@@ -122,9 +123,26 @@ class OutputRail:
 
     def close(self) -> Passed:
         """Return what is left when no more comes."""
-        if self.verdict is not None or not self._held:
-            return Passed("", self._take(self._place, []), blocked=self.verdict is not None)
-        return self._let_through(len(self._held), closing=True)
+        if self.verdict is not None:
+            return Passed("", blocked=True)
+        if self._held:
+            passed = self._let_through(len(self._held), closing=True)
+        else:
+            passed = Passed("", self._take(self._place, []))
+        if not passed.blocked:
+            self._log("output")
+        return passed
+
+    def _log(self, event: str) -> None:
+        audit = self._rails.audit
+        if audit is not None:
+            audit.write(
+                event,
+                text="".join(self._shown),
+                verdict=self.verdict,
+                masked=self.masked,
+                policy=self._rails.policy.name,
+            )
 
     def _let_through(self, end: int, *, closing: bool = False) -> Passed:
         if not closing:
@@ -142,6 +160,7 @@ class OutputRail:
         if verdict.is_blocked:
             self.verdict = verdict
             self._entries.clear()
+            self._log("blocked")
             return Passed("", blocked=True)
         spans = [span for span in verdict.masked if span.start < cut]
         return self._release(cut, spans)
@@ -158,6 +177,8 @@ class OutputRail:
         self._held = self._held[cut:]
         self._place += cut
         self._tokens, self._patience = 0, self._rails.policy.hold_tokens
+        if self._rails.audit is not None:
+            self._shown.append(shown)
         return Passed(self._vault.unmask(shown), logprobs)
 
     def _take(self, end: int, spans: Sequence[Span]) -> tuple[TokenLogprob, ...]:
