@@ -25,7 +25,6 @@ __all__ = ["score_injection", "score_texts"]
 
 _WINDOW = 1200
 _SENTENCE = 300
-_MOST_WINDOWS = 64  # of a long text: its beginning and its end
 _RULE_SCORE = 0.98
 
 _RULES = re.compile(
@@ -111,13 +110,11 @@ def score_injection(read: Normalized, *, by_sentence: bool) -> Iterator[Span]:
     """
     category = "injection" if by_sentence else "jailbreak"
     parts = pieces(read.text, chars=_SENTENCE if by_sentence else _WINDOW)
-    if not by_sentence and len(parts) > _MOST_WINDOWS:
-        parts = parts[: _MOST_WINDOWS // 2] + parts[-_MOST_WINDOWS // 2 :]
     places = [(begin, end, read.text[begin:end]) for begin, end in parts]
     places += [
         (view.start, view.end, view.text[begin:end])
         for view in views(read.text, original=read.original)
-        for begin, end in pieces(view.text, chars=_WINDOW)[:_MOST_WINDOWS]
+        for begin, end in pieces(view.text, chars=_WINDOW)
     ]
     scores = score_texts([text for _, _, text in places])
     for (begin, end, _), score in zip(places, scores, strict=True):

@@ -35,11 +35,16 @@ _OPEN = (
         r"(?i)(?:password|passwd|passphrase|pwd|密码|口令|key|token|secret|bearer|密钥|令牌)"
         r"[\"']?\s{0,8}(?:[:=]|=>|是|为|\bis\b|\s)?\s{0,8}[\"']?[^\s\"'<>,;，。；、]{0,200}\Z"
     ),
-    # a link, an image or an element that is not closed yet
-    re.compile(r"!?\[[^\]\n]{0,500}(?:\](?:[(\[][^)\]\n]{0,500})?)?\Z"),
-    re.compile(r"<[A-Za-z/!][^>]{0,1000}\Z"),
-    re.compile(r"(?i)<(?:script|iframe|object|embed|svg)\b(?:(?!</)[^\x00]){0,1900}\Z"),
     re.compile(r"[\x1b\x9b][^A-Za-z]{0,200}\Z"),
+)
+# A link or an image that is not closed yet; an element that may come to run.
+_OPEN_IMAGE = (
+    re.compile(r"!?\[[^\]\n]{0,500}(?:\](?:[(\[][^)\]\n]{0,500})?)?\Z"),
+    re.compile(r"(?i)<(?:i|im|img\b[^>]{0,500})?\Z"),
+)
+_OPEN_SCRIPT = (
+    re.compile(r"<[A-Za-z/!]?[^>]{0,1000}\Z"),
+    re.compile(r"(?i)<(?:script|iframe|object|embed|svg)\b(?:(?!</)[^\x00]){0,1900}\Z"),
 )
 _TAIL = 2000  # characters in which those are looked for
 
@@ -78,6 +83,10 @@ class OutputRail:
         self._rails = rails
         self._vault = vault or Vault()
         self._route = route
+        self._opening = [*_OPEN]
+        for category, patterns in (("active.image", _OPEN_IMAGE), ("script", _OPEN_SCRIPT)):
+            if rails.policy.rule(category, route).on("output") != "allow":
+                self._opening += patterns
         self._held = ""
         self._before = ""
         self._tokens = 0  # since something was let through or tried
@@ -199,7 +208,7 @@ class OutputRail:
         text = read.text
         first = len(text.rstrip(_GRAPHIC))
         found = [(_NUMBER, max(0, len(text) - 64))]
-        found += [(pattern, max(0, len(text) - _TAIL)) for pattern in _OPEN]
+        found += [(pattern, max(0, len(text) - _TAIL)) for pattern in self._opening]
         for pattern, begin in found:
             match = pattern.search(text, begin)
             if match is not None:
