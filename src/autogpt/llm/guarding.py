@@ -82,7 +82,7 @@ class GuardedRow:
 
     Attributes:
         rail: Reads it; None lets everything through.
-        is_over: Whether it has been stopped, so that nothing of it passes any more.
+        is_over: Whether it has ended or was stopped, so that nothing of it passes any more.
     """
 
     rail: OutputRail | None
@@ -95,6 +95,7 @@ class GuardedRow:
         finish: FinishReason | None,
     ) -> tuple[str, tuple[TokenLogprob, ...], FinishReason | None]:
         """Return what may be shown of a step, and whether the completion ends with it."""
+        self.is_over = finish is not None
         if self.rail is None:
             return text, logprobs, finish
         passed = self.rail.push(text, logprobs)
@@ -110,7 +111,7 @@ class GuardedRow:
     @property
     def refusal(self) -> str | None:
         """What is said of a completion that was stopped."""
-        return self.rail.answer if self.rail is not None and self.is_over else None
+        return None if self.rail is None or self.rail.verdict is None else self.rail.answer
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Unpack
 
@@ -471,6 +471,8 @@ class LLM(TaskMethods):
             )
             if all(each.is_over for _, each in rows):
                 break  # nothing that is still written would be shown
+        if isinstance(steps, Generator):
+            steps.close()
 
 
 @dataclass(slots=True)
