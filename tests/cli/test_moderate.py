@@ -130,3 +130,18 @@ def test_watermarks(autogpt: Command, run_folder: str, tmp_path: Path) -> None:
     assert set(found) == {"watermarked", "p_value", "places", "score"}
     assert "this key" in autogpt("inspect", run_folder, text, *marked[:4])
     autogpt("generate", run_folder, "Shall", "--watermark", "kgw", code=2)
+
+
+def test_a_record_can_be_checked(autogpt: Command, run_folder: str, tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="records are signed with the package cryptography")
+    from autogpt.safety.records import verify_record
+
+    path, key = tmp_path / "record.json", tmp_path / "key.pem"
+    flags = ["--record", str(path), "--signing-key", str(key), "--seed", "5", "--policy", "off"]
+    text = autogpt("generate", run_folder, "Shall", "--max-tokens", "8", *flags)
+    signed = json.loads(path.read_text())
+    record = verify_record(signed, text=text.removesuffix("\n\n"), prompt="Shall")
+    assert record["seed"] == "5"
+    assert record["settings"]["max_tokens"] == "8"
+    assert len(record["model_sha256"]) == 64
+    autogpt("generate", run_folder, "Shall", "--record", str(path), code=2)

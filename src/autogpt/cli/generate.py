@@ -173,6 +173,23 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     ] = False,
     watermark: Watermark = None,
     watermark_key: WatermarkKey = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel="Provenance",
+            help="Write a signed record of the text there: model, settings, seed, hashes; autogpt "
+            "verify FILE checks it.",
+        ),
+    ] = None,
+    signing_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel="Provenance",
+            help="The key that signs --record; made if it is not there.",
+        ),
+    ] = None,
     policy: Policy = "default",
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
@@ -190,6 +207,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     from autogpt.inference.settings import check_settings
 
     _check_reliability(consistency, n, input_)
+    _check_record(record, signing_key, single=n == 1 and not (consistency or input_))
     if logprobs is not None and not (json_ or input_):
         raise UsageError("--logprobs is shown in JSON only.", hint="Add --json.")
     too_long = _read_overflow(overflow)
@@ -247,10 +265,21 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
             _print_lines(llm, prompts, params, too_long)
         elif consistency is not None:
             _print_agreement(llm, prompts[0][1], params, too_long, as_json=json_)
-        elif json_ or n > 1:
-            _print_completions(
+        elif json_ or n > 1 or record is not None:
+            completions = _print_completions(
                 llm, prompts[0][1], params, too_long, as_json=json_, confidence=confidence
             )
+            if record is not None and signing_key is not None:
+                from autogpt.llm.provenance import write_record
+
+                write_record(
+                    record,
+                    completions[0],
+                    model=model,
+                    prompt=prompts[0][1],
+                    params=params,
+                    key=signing_key,
+                )
         elif confidence:
             _print_shaded(llm, prompts[0][1], params, too_long)
         else:
@@ -347,7 +376,7 @@ def _print_completions(
     *,
     as_json: bool,
     confidence: bool,
-) -> None:
+) -> list[Completion]:
     completions = llm.complete([prompt], params, overflow=overflow)[0]
     for index, completion in enumerate(completions):
         fields = {"index": index} | completion.to_dict()
@@ -356,6 +385,7 @@ def _print_completions(
         line = json.dumps(fields, ensure_ascii=False)
         print(line if as_json else completion.text + "\n", flush=True)
     _end_refused([completion.refusal for completion in completions])
+    return completions
 
 
 def _print_agreement(
@@ -407,6 +437,13 @@ def _end_refused(refusals: Sequence[str | None]) -> None:
     if all(refusals):
         print(f"autogpt: {refusals[0]}", file=sys.stderr)
         raise typer.Exit(RefusedError.exit_code)
+
+
+def _check_record(record: Path | None, key: Path | None, *, single: bool) -> None:
+    if (record is None) != (key is None):
+        raise UsageError("--record and --signing-key go together.", hint="Give both.")
+    if record is not None and not single:
+        raise UsageError("--record is of the one text that answers a PROMPT.")
 
 
 def _check_reliability(consistency: int | None, n: int, input_: str | None) -> None:
