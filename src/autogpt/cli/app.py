@@ -29,6 +29,7 @@ from autogpt.cli.inspect import inspect
 from autogpt.cli.media import recognize, transcribe
 from autogpt.cli.models import models
 from autogpt.cli.serve import serve
+from autogpt.cli.moderate import moderate
 from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
 from autogpt.cli.translate import translate
@@ -46,7 +47,7 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, chat, summarize, translate, classify, tag, recognize, transcribe),
+    *(generate, chat, summarize, translate, classify, tag, recognize, transcribe, moderate),
     *(inspect, export, verify, serve, agent, mcp, doctor),
 )
 for _verb in _VERBS:

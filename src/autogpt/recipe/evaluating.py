@@ -133,7 +133,9 @@ def evaluate(
     settings = settings or Settings()
     _check(data, settings)
     begin = time.perf_counter()
-    loaded = load(model, dtype=dtype)
+    loaded = load(
+        model, dtype=dtype, policy=None
+    )  # what the model writes is measured, not the rails
     if progress is not None:
         progress.say(f"loaded {model} in {time.perf_counter() - begin:.1f}s")
     found = evaluate_model(loaded, data, settings=settings, name=str(model), progress=progress)
