@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
@@ -13,9 +13,6 @@ from autogpt.cli.generate import read_prompts, read_standard_input
 from autogpt.cli.offer import require
 from autogpt.cli.options import Json
 from autogpt.core.errors import UsageError
-
-if TYPE_CHECKING:
-    from autogpt.tasks.classify import Classification
 
 __all__ = ["classify", "tag"]
 
@@ -78,52 +75,34 @@ def classify(  # noqa: PLR0913 - each flag is spelled out for the user
     autogpt classify --labels good,bad "The boiler works again!"
     autogpt classify --model runs/sentiment --input reviews.csv > labels.jsonl
     """  # noqa: D301 - \b keeps typer from joining the lines
-    texts = _texts(text, input_, text_field)
-    from autogpt.llm import LLM, load
-    from autogpt.llm.classifier import Classifier
-    from autogpt.tasks.classify import Classify
-
     named = _read_labels(labels)
-    if named is None and (subject or multi_label):
-        raise UsageError("--subject and --multi-label go with --labels.")
     if model is None and named is None:
         raise UsageError(
             "There are no labels to choose from.",
             hint="Give --labels good,bad; or --model with a trained head.",
         )
-    task = None
-    if named is not None:  # what is wrong with them is said before a large model is loaded
-        task = Classify(
-            labels=tuple(named),
-            descriptions={name: words for name, words in named.items() if words},
-            subject=subject,
-            multi_label=multi_label,
-            threshold=threshold,
-            top_k=top_k,
-        )
+    texts = _texts(text, input_, text_field)
+    from autogpt.tasks.classify import TASK
+
+    parameters = {
+        "labels": None if named is None else list(named),
+        "descriptions": {name: words for name, words in (named or {}).items() if words} or None,
+        "subject": subject,
+        "multi_label": multi_label or None,
+        "threshold": threshold,
+        "top_k": top_k,
+    }
+    TASK.job(parameters)  # what is wrong with them is said before a large model is loaded
+    from autogpt.llm import load
+
     require(model or _DEFAULT)
     judge = load(model or _DEFAULT, dtype=dtype)
     for first in range(0, len(texts), _BATCH):
-        some = texts[first : first + _BATCH]
-        if isinstance(judge, LLM):
-            if task is None:
-                raise UsageError(
-                    f"{model!r} has no trained head.",
-                    hint="Give it --labels, or train one: autogpt finetune MODEL DATA --task "
-                    "classify.",
-                )
-            answers = task.run(judge, some)
-        elif isinstance(judge, Classifier):
-            if task is not None:
-                raise UsageError(
-                    f"{model!r} has a trained head with labels of its own.",
-                    hint="Leave --labels out.",
-                )
-            answers = judge.run(some, threshold=threshold, top_k=top_k)
-        else:
-            raise _headless(str(model), "classification", "classify")
-        for answer in answers:
-            _show(answer, as_json=json_ or input_ is not None)
+        for answer in TASK.run(judge, texts[first : first + _BATCH], **parameters):
+            if json_ or input_ is not None:
+                print(json.dumps(answer, ensure_ascii=False), flush=True)
+            else:
+                _show(answer)
 
 
 def tag(
@@ -148,39 +127,30 @@ def tag(
             "There is no model to tag with.",
             hint="Train one: autogpt finetune MODEL DATA --task tag; then give --model RUN.",
         )
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(f"threshold = {threshold} must be from 0 to 1.")
     texts = _texts(text, input_, text_field)
+    from autogpt.tasks.tag import TASK
+
+    TASK.job({"threshold": threshold})
     from autogpt.llm import load
-    from autogpt.llm.tagger import Tagger
 
     require(model)
     tagger = load(model, dtype=dtype)
-    if not isinstance(tagger, Tagger):
-        raise _headless(model, "tagging", "tag")
     for first in range(0, len(texts), _BATCH):
-        for answer in tagger.run(texts[first : first + _BATCH], threshold=threshold):
+        for answer in TASK.run(tagger, texts[first : first + _BATCH], threshold=threshold):
             if json_ or input_ is not None:
-                print(json.dumps(answer.to_dict(), ensure_ascii=False), flush=True)
+                print(json.dumps(answer, ensure_ascii=False), flush=True)
                 continue
-            for entity in answer.entities:
-                place = f"{entity.start}-{entity.end}"
-                print(f"{entity.type}\t{entity.text}\t{place}\t{entity.score:.2f}", flush=True)
+            for entity in cast("list[dict[str, Any]]", answer["entities"]):
+                place = f"{entity['start']}-{entity['end']}"
+                print(
+                    f"{entity['type']}\t{entity['text']}\t{place}\t{entity['score']:.2f}",
+                    flush=True,
+                )
 
 
-def _headless(model: str, head: str, task: str) -> UsageError:
-    return UsageError(
-        f"{model!r} has no trained {head} head, and what an untrained one said would be noise.",
-        hint=f"Train one: autogpt finetune MODEL DATA --task {task}.",
-    )
-
-
-def _show(answer: Classification, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(answer.to_dict(), ensure_ascii=False), flush=True)
-        return
-    for label, probability in answer.probabilities.items():
-        mark = "*" if label in answer.labels else " "
+def _show(answer: Mapping[str, Any]) -> None:
+    for label, probability in answer["probabilities"].items():
+        mark = "*" if label in answer["labels"] else " "
         print(f"{mark} {probability:6.1%}  {label}", flush=True)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from autogpt.core.errors import CheckpointError, ConfigError, UsageError
+from autogpt.core.files import read_json
 from autogpt.core.refs import resolve
 from autogpt.core.store import holds
 from autogpt.inference.backends import Backend, TorchBackend
@@ -41,6 +42,8 @@ from autogpt.models.quantized import (
     load_quantized,
     one_thread,
 )
+from autogpt.tasks import asking
+from autogpt.tasks.asking import Form
 from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = ["load"]
@@ -120,7 +123,17 @@ def load(
         backend=backend,
         speculator=None if draft is None else _read_draft(draft, tokenizer, dtype=dtype),
         load_s=time.perf_counter() - begin,
+        form=_read_form(path, adapters),
     )
+
+
+def _read_form(path: Path, adapters: Sequence[str | Path]) -> Form | None:
+    """Return how a model, or else an adapter on it, was taught to be asked for a task."""
+    for folder in (*map(adapter_files.find_adapter, reversed(adapters)), path):
+        file = folder / asking.FILE
+        if file.is_file():
+            return Form.from_dict(read_json(file), where=str(file))
+    return None
 
 
 def _read_headed(

@@ -6,14 +6,13 @@ Not here: the decode loop (``inference.engine``), reading models (``llm.loading`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Unpack, overload
+from typing import Unpack
 
 from torch import Tensor
 
 from autogpt.core.errors import ConfigError, UsageError
-from autogpt.core.examples import Labeled
 from autogpt.core.messages import (
     Chunk,
     Completion,
@@ -38,16 +37,17 @@ from autogpt.inference.settings import (
     constraint_of,
 )
 from autogpt.inference.speculative import Speculator
+from autogpt.llm.tasks import TaskMethods
 from autogpt.models.gpt import GPT, parameter_count
+from autogpt.tasks.asking import Form
 from autogpt.tasks.base import Likelihood
-from autogpt.tasks.classify import Classify
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import encode_chat
 
 __all__ = ["LLM"]
 
 
-class LLM:
+class LLM(TaskMethods):
     """A model and its tokenizer. Made by :func:`load`.
 
     Args:
@@ -59,14 +59,16 @@ class LLM:
         backend: Runs the model, see ``Engine``.
         speculator: Guesses tokens ahead, see ``Engine``.
         load_s: Seconds that loading took, for ``timing``.
+        form: How it was taught to be asked for a task, if it was.
 
     Attributes:
         model: As given.
         tokenizer: As given.
         defaults: As given.
+        form: As given.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - made by load alone
         self,
         model: GPT,
         tokenizer: Tokenizer,
@@ -77,8 +79,10 @@ class LLM:
         backend: Backend | None = None,
         speculator: Speculator | None = None,
         load_s: float = 0.0,
+        form: Form | None = None,
     ) -> None:
         self.model = model
+        self.form = form
         self.tokenizer = tokenizer
         self.defaults = defaults or SamplingParams()
         if ends is None:
@@ -175,6 +179,49 @@ class LLM:
             completions[start : start + params.n] for start in range(0, len(completions), params.n)
         ]
 
+    def write(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        overflow: Overflow = "truncate",
+        **settings: Unpack[Settings],
+    ) -> list[Completion]:
+        """Write what follows each of several prompts, all in one batch; as :meth:`generate`.
+
+        Args:
+            prompts: Texts to continue, or conversations to answer.
+            overflow: As in :meth:`generate`.
+            settings: Explained in :class:`Settings`.
+
+        Raises:
+            ConfigError, UsageError: As :meth:`generate`.
+        """
+        rows = self.complete(prompts, self.sampling(**settings), overflow=overflow)
+        return [row[0] for row in rows]
+
+    @property
+    def answers_messages(self) -> bool:
+        """Whether it has a chat template, so that it takes messages and not only text."""
+        return self.tokenizer.roles.chat_template is not None
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return parameter_count(self.model.config)
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens it sees at once."""
+        return self.model.config.max_position_embeddings
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens a prompt takes, with what the chat template adds.
+
+        Raises:
+            UsageError: If it is messages and the model has no chat template.
+        """
+        return len(self._encode(prompt))
+
     def sampling(self, **settings: Unpack[ManySettings]) -> SamplingParams:
         """Return the model's own settings, changed by those that are given.
 
@@ -229,62 +276,6 @@ class LLM:
             return score(self.model, self._head, questions)
         context = self.model.config.max_position_embeddings
         return score_quantized(self._backend, questions, context=context)
-
-    @overload
-    def classify(  # type: ignore[overload-overlap]  # a text is a sequence of texts too
-        self,
-        texts: str,
-        labels: Sequence[str],
-        *,
-        descriptions: Mapping[str, str] | None = None,
-        subject: str | None = None,
-        examples: Sequence[Labeled] = (),
-        multi_label: bool = False,
-    ) -> dict[str, float]: ...
-    @overload
-    def classify(
-        self,
-        texts: Sequence[str],
-        labels: Sequence[str],
-        *,
-        descriptions: Mapping[str, str] | None = None,
-        subject: str | None = None,
-        examples: Sequence[Labeled] = (),
-        multi_label: bool = False,
-    ) -> list[dict[str, float]]: ...
-    def classify(
-        self,
-        texts: str | Sequence[str],
-        labels: Sequence[str],
-        *,
-        descriptions: Mapping[str, str] | None = None,
-        subject: str | None = None,
-        examples: Sequence[Labeled] = (),
-        multi_label: bool = False,
-    ) -> dict[str, float] | list[dict[str, float]]:
-        """Return the probability of each label, of a text or of each of several, without training.
-
-        Args:
-            texts: Any Unicode.
-            labels: Two or more.
-            descriptions: What labels are called in the prompt, where their names say little.
-            subject: What a label is of the text, as in "Topic".
-            examples: Texts with their labels, shown before each text.
-            multi_label: Whether several labels, or none, may hold.
-
-        Raises:
-            UsageError: If the labels are too few, or one is there twice.
-        """
-        task = Classify(
-            labels=tuple(labels),
-            descriptions=descriptions or {},
-            subject=subject,
-            examples=tuple(examples),
-            multi_label=multi_label,
-        )
-        answers = task.run(self, [texts] if isinstance(texts, str) else texts)
-        found = [answer.probabilities for answer in answers]
-        return found[0] if isinstance(texts, str) else found
 
     def _question(self, prompt: Prompt, continuations: Sequence[str]) -> Question:
         tokenizer = self.tokenizer
