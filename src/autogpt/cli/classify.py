@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
-from autogpt.cli.generate import read_prompts, read_standard_input
-from autogpt.cli.offer import require
-from autogpt.cli.options import Json
+from autogpt.cli.inputs import (
+    DEFAULT_MODEL,
+    Dtype,
+    Input,
+    Out,
+    Resume,
+    Text,
+    TextField,
+    gather,
+    load_model,
+    perform,
+)
+from autogpt.cli.options import Json, Quiet
 from autogpt.core.errors import UsageError
 
 __all__ = ["classify", "tag"]
-
-_DEFAULT = "smollm2-135m-instruct"
-_BATCH = 256
-
-Text = Annotated[
-    str | None, typer.Argument(metavar="TEXT|FILE|-", help="A text, a file, or standard input.")
-]
-Input = Annotated[
-    str | None,
-    typer.Option(
-        "--input",
-        metavar="FILE",
-        help="In place of TEXT: every row of a file (.txt one a line, .jsonl, .csv, ...), one JSON "
-        "line each, in the same order.",
-    ),
-]
-TextField = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The field of --input that holds the text.")
-]
-Dtype = Annotated[
-    Literal["auto", "float32", "bfloat16"],
-    typer.Option(help="To compute in; bfloat16 is faster where the processor has it, and rounds."),
-]
 
 
 def classify(  # noqa: PLR0913 - each flag is spelled out for the user
     text: Text = None,
     model: Annotated[
         str | None,
-        typer.Option(help=f"With a trained head; or one that writes, with --labels: {_DEFAULT}."),
+        typer.Option(
+            help=f"With a trained head; or one that writes, with --labels: {DEFAULT_MODEL}."
+        ),
     ] = None,
     labels: Annotated[
         str | None,
@@ -66,14 +53,17 @@ def classify(  # noqa: PLR0913 - each flag is spelled out for the user
     ] = None,
     input_: Input = None,
     text_field: TextField = None,
+    out: Out = None,
+    resume: Resume = False,  # noqa: FBT002 - a command line flag
     dtype: Dtype = "float32",
+    quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Say which label a text has.
 
     \b
     autogpt classify --labels good,bad "The boiler works again!"
-    autogpt classify --model runs/sentiment --input reviews.csv > labels.jsonl
+    autogpt classify --model runs/sentiment --input reviews.csv --out labels.jsonl
     """  # noqa: D301 - \b keeps typer from joining the lines
     named = _read_labels(labels)
     if model is None and named is None:
@@ -81,31 +71,29 @@ def classify(  # noqa: PLR0913 - each flag is spelled out for the user
             "There are no labels to choose from.",
             hint="Give --labels good,bad; or --model with a trained head.",
         )
-    texts = _texts(text, input_, text_field)
     from autogpt.tasks.classify import TASK
 
-    parameters = {
-        "labels": None if named is None else list(named),
-        "descriptions": {name: words for name, words in (named or {}).items() if words} or None,
-        "subject": subject,
-        "multi_label": multi_label or None,
-        "threshold": threshold,
-        "top_k": top_k,
-    }
-    TASK.job(parameters)  # what is wrong with them is said before a large model is loaded
-    from autogpt.llm import load
+    perform(
+        TASK,
+        gather(text, input_, text_field),
+        {
+            "labels": None if named is None else list(named),
+            "descriptions": {name: words for name, words in (named or {}).items() if words} or None,
+            "subject": subject,
+            "multi_label": multi_label or None,
+            "threshold": threshold,
+            "top_k": top_k,
+        },
+        load=lambda: load_model(model or DEFAULT_MODEL, dtype=dtype),
+        show=_show,
+        as_json=json_,
+        out=out,
+        resume=resume,
+        quiet=quiet,
+    )
 
-    require(model or _DEFAULT)
-    judge = load(model or _DEFAULT, dtype=dtype)
-    for first in range(0, len(texts), _BATCH):
-        for answer in TASK.run(judge, texts[first : first + _BATCH], **parameters):
-            if json_ or input_ is not None:
-                print(json.dumps(answer, ensure_ascii=False), flush=True)
-            else:
-                _show(answer)
 
-
-def tag(
+def tag(  # noqa: PLR0913 - each flag is spelled out for the user
     text: Text = None,
     model: Annotated[str, typer.Option(help="One that was trained to tag.")] = "",
     threshold: Annotated[
@@ -113,39 +101,42 @@ def tag(
     ] = None,
     input_: Input = None,
     text_field: TextField = None,
+    out: Out = None,
+    resume: Resume = False,  # noqa: FBT002 - a command line flag
     dtype: Dtype = "float32",
+    quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Find names and other entities in a text.
 
     \b
     autogpt tag --model runs/names "Ada Lovelace lived in London."
-    autogpt tag --model runs/names --input tweets.txt > entities.jsonl
+    autogpt tag --model runs/names --input tweets.txt --out entities.jsonl
     """  # noqa: D301 - \b keeps typer from joining the lines
     if not model:
         raise UsageError(
             "There is no model to tag with.",
             hint="Train one: autogpt finetune MODEL DATA --task tag; then give --model RUN.",
         )
-    texts = _texts(text, input_, text_field)
     from autogpt.tasks.tag import TASK
 
-    TASK.job({"threshold": threshold})
-    from autogpt.llm import load
+    perform(
+        TASK,
+        gather(text, input_, text_field),
+        {"threshold": threshold},
+        load=lambda: load_model(model, dtype=dtype),
+        show=_show_entities,
+        as_json=json_,
+        out=out,
+        resume=resume,
+        quiet=quiet,
+    )
 
-    require(model)
-    tagger = load(model, dtype=dtype)
-    for first in range(0, len(texts), _BATCH):
-        for answer in TASK.run(tagger, texts[first : first + _BATCH], threshold=threshold):
-            if json_ or input_ is not None:
-                print(json.dumps(answer, ensure_ascii=False), flush=True)
-                continue
-            for entity in cast("list[dict[str, Any]]", answer["entities"]):
-                place = f"{entity['start']}-{entity['end']}"
-                print(
-                    f"{entity['type']}\t{entity['text']}\t{place}\t{entity['score']:.2f}",
-                    flush=True,
-                )
+
+def _show_entities(answer: Mapping[str, Any]) -> None:
+    for entity in answer["entities"]:
+        place = f"{entity['start']}-{entity['end']}"
+        print(f"{entity['type']}\t{entity['text']}\t{place}\t{entity['score']:.2f}", flush=True)
 
 
 def _show(answer: Mapping[str, Any]) -> None:
@@ -163,22 +154,3 @@ def _read_labels(value: str | None) -> dict[str, str] | None:
     if len(named) < len(pairs):
         raise UsageError(f"--labels is {value!r}, which names a label twice.")
     return named
-
-
-def _texts(text: str | None, input_: str | None, text_field: str | None) -> Sequence[str]:
-    """Return the texts that the user named."""
-    if (text is None) == (input_ is None):
-        raise UsageError(
-            "There is no text." if text is None else "TEXT and --input were both given.",
-            hint="Give a TEXT, a FILE, - or --input FILE.",
-        )
-    if input_ is not None:
-        return [own for _, own in read_prompts(input_, text_field, "fail")]
-    if text_field is not None:
-        raise UsageError("--text-field is for the rows of --input.")
-    if text == "-":
-        return [read_standard_input()]
-    assert text is not None  # checked above
-    if len(text) < 256 and "\n" not in text and Path(text).is_file():
-        return ["\n".join(own for _, own in read_prompts(text, None, "fail"))]
-    return [text]

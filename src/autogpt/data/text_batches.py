@@ -46,11 +46,15 @@ class TextBatch:
         lengths: Tokens of each row.
         targets: A label's number for each row; for each row 0 or 1 of each label; or a label's
             number for each token, -100 where none is learned.
+        hidden: What the model's first blocks made of the rows, if that is known.
+        blocks: How many blocks those are.
     """
 
     inputs: Int[Tensor, "B T"]
     lengths: Int[Tensor, " B"]
     targets: Int[Tensor, " B"] | Float[Tensor, "B C"] | Int[Tensor, "B T"]
+    hidden: Float[Tensor, "B T D"] | None = None
+    blocks: int = 0
 
     @property
     def weight(self) -> float:
@@ -63,7 +67,13 @@ class TextBatch:
         """Return it on ``device``."""
         if device.type == "cpu":
             return self
-        return TextBatch(self.inputs.to(device), self.lengths.to(device), self.targets.to(device))
+        return TextBatch(
+            self.inputs.to(device),
+            self.lengths.to(device),
+            self.targets.to(device),
+            None if self.hidden is None else self.hidden.to(device),
+            self.blocks,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +88,8 @@ class TextBatches:
         pad_id: What fills up rows.
         several: Whether a text may have several labels.
         lengths: Tokens of each row; found by itself.
+        hidden: What blocks that do not learn made of all rows, one after the other.
+        blocks: How many blocks those are.
     """
 
     rows: Sequence[TextRow] = field(repr=False)
@@ -87,6 +99,8 @@ class TextBatches:
     pad_id: int
     several: bool = False
     lengths: tuple[int, ...] = field(default=(), repr=False)
+    hidden: Float[Tensor, "N D"] | None = field(default=None, repr=False)
+    blocks: int = 0
 
     def __post_init__(self) -> None:
         """Check that there is a text at all.
@@ -131,7 +145,16 @@ class TextBatches:
             targets = torch.full((len(some), longest), IGNORED)
             for number, row in enumerate(some):
                 targets[number, : len(row.target)] = torch.from_numpy(row.target)
-        return TextBatch(inputs, lengths, targets)
+        return TextBatch(inputs, lengths, targets, self._known(places, longest), self.blocks)
+
+    def _known(self, places: Sequence[int], longest: int) -> Float[Tensor, "B T D"] | None:
+        if self.hidden is None:
+            return None
+        starts = _starts(self.lengths)
+        known = self.hidden.new_zeros(len(places), longest, self.hidden.shape[1])
+        for row, place in enumerate(places):
+            known[row, : self.lengths[place]] = self.hidden[starts[place] : starts[place + 1]]
+        return known
 
     def fingerprint(self) -> str:
         """Return what changes with the texts or their labels."""
@@ -152,6 +175,12 @@ def texts_in_order(source: TextBatches, *, tokens_at_once: int) -> Iterator[Text
         count = max(1, tokens_at_once // source.lengths[places[0]])
         some, places = places[:count], places[count:]
         yield source.gather(some)
+
+
+@lru_cache(maxsize=4)
+def _starts(lengths: tuple[int, ...]) -> tuple[int, ...]:
+    """Return where each row starts among the tokens of all, and where the last one ends."""
+    return (0, *np.cumsum(lengths).tolist())
 
 
 @lru_cache(maxsize=4)  # a batch may lie across two epochs

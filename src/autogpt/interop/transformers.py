@@ -111,13 +111,13 @@ def load_encoder(
 
 
 @contextlib.contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn what the library says of a broken folder into one sentence."""
+def explained(folder: Path, *, what: str = "an encoder") -> Iterator[None]:
+    """Turn what the library says of a broken folder into one sentence; ``what`` it should be."""
     try:
         yield
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200].removesuffix(".") or type(error).__name__
-        raise CheckpointError(f"{str(folder)!r} cannot be read as an encoder: {reason}.") from error
+        raise CheckpointError(f"{str(folder)!r} cannot be read as {what}: {reason}.") from error
 
 
 @contextlib.contextmanager
@@ -215,6 +215,10 @@ class Encoder:
             batch = order[start : start + _BATCH_ROWS]
             rows[batch] = self._run([token_ids[index] for index in batch])
         return nn.functional.normalize(rows, dim=-1) if normalize else rows
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens of each text :meth:`embed` reads."""
+        return [len(ids) for ids in self._token_ids(list(texts), truncation=True)]
 
     def _words(self, prompt: str | None) -> str:
         name = prompt or self._steps.default_prompt

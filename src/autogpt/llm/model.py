@@ -23,6 +23,7 @@ from autogpt.core.messages import (
     Usage,
 )
 from autogpt.core.units import format_count
+from autogpt.evaluation.inspection.inspection import Focus, Inspection, inspect
 from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
@@ -105,6 +106,16 @@ class LLM(TaskMethods):
             f"LLM({config.model_type}, {format_count(parameter_count(config))} parameters, "
             f"context {config.max_position_embeddings})"
         )
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the model, for a caller that drives many requests at once (``server``)."""
+        return self._engine
+
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading took."""
+        return self._load_s
 
     def generate(
         self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[Settings]
@@ -277,12 +288,47 @@ class LLM(TaskMethods):
         context = self.model.config.max_position_embeddings
         return score_quantized(self._backend, questions, context=context)
 
+    def inspect(
+        self,
+        prompt: Prompt,
+        *,
+        focus: Focus | None = None,
+        params: SamplingParams | None = None,
+        name: str = "",
+    ) -> Inspection:
+        """Return what happens inside the model while it reads ``prompt``.
+
+        Args:
+            prompt: A text, or a conversation.
+            focus: What to look at closely; default the last token.
+            params: How the next token would be chosen, see ``evaluation.inspection.inspect``.
+            name: What to call the model.
+
+        Raises:
+            ConfigError: If the model is quantized: its weights are elsewhere.
+            UsageError: If the prompt is longer than the context, or is messages and the model has
+                no chat template.
+        """
+        if self._backend is not None:
+            raise ConfigError(
+                "Quantized weights cannot be looked into.", hint="Load the model without quantize."
+            )
+        return inspect(
+            self.model,
+            self.tokenizer,
+            self._encode(prompt),
+            head=self._head,
+            params=params,
+            focus=focus,
+            name=name,
+        )
+
     def _question(self, prompt: Prompt, continuations: Sequence[str]) -> Question:
         tokenizer = self.tokenizer
         if isinstance(prompt, str):
             before = tokenizer.bos_ids or (() if prompt.strip() else (tokenizer.pad_id,))
             return pose(tokenizer, before, prompt, continuations)
-        return Question(self._encode(prompt), [tokenizer.encode(text) for text in continuations])
+        return Question(self.encode(prompt), [tokenizer.encode(text) for text in continuations])
 
     def run(
         self,
@@ -294,7 +340,7 @@ class LLM(TaskMethods):
         """Encode and check now; write when the chunks are asked for."""
         begin = time.perf_counter()
         token_ids = [
-            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
+            self._engine.fit(self.encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
             for prompt in prompts
         ]
         writer = self._engine if params.beams == 1 else self._search
@@ -307,7 +353,12 @@ class LLM(TaskMethods):
         counts = [len(ids) for ids in token_ids for _ in range(params.n)]
         return self._chunks(steps, counts, begin)
 
-    def _encode(self, prompt: Prompt) -> list[int]:
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the token ids that the model reads of a prompt.
+
+        Raises:
+            UsageError: If the prompt is messages and the model has no chat template.
+        """
         if isinstance(prompt, str):
             tokenizer = self.tokenizer
             return [*tokenizer.bos_ids, *tokenizer.encode(prompt)] or [tokenizer.pad_id]

@@ -192,10 +192,25 @@ class HeadedGPT(GPT):
         return output.float()
 
     def read_rows(
-        self, token_ids: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]
+        self,
+        token_ids: Int[Tensor, "B T"],
+        lengths: Int[Tensor, " B"],
+        *,
+        hidden: Float[Tensor, "B T D"] | None = None,
+        blocks: slice = slice(None),
     ) -> Float[Tensor, "B *T C"]:
-        """Return the scores of rows that are padded on the right, with whatever token."""
-        return self.scores(self(token_ids, document_ids=self.row_mask(token_ids, lengths)), lengths)
+        """Return the scores of rows that are padded on the right, with whatever token.
+
+        Args:
+            token_ids: The rows.
+            lengths: Tokens of each row.
+            hidden: As in :class:`GPT`: what the blocks before those of ``blocks`` made of them.
+            blocks: Which blocks are left to go through.
+        """
+        mask = self.row_mask(token_ids, lengths)
+        return self.scores(
+            self(token_ids, document_ids=mask, hidden=hidden, blocks=blocks), lengths
+        )
 
     def row_mask(
         self, token_ids: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]
@@ -207,22 +222,31 @@ class HeadedGPT(GPT):
         return (place >= lengths[:, None]).long()
 
 
-def put_head(body: GPT, head: HeadConfig) -> HeadedGPT:
+def put_head(body: GPT, head: HeadConfig, *, layers: int | None = None) -> HeadedGPT:
     """Return a model with the weights of ``body`` and a head that has learned nothing.
 
     The two share memory; ``body`` is used up. A tagger's tokens look at the whole text where the
     family can say so.
 
+    Args:
+        body: The decoder.
+        head: The labels.
+        layers: Blocks to keep, from the first; None: all.
+
     Raises:
-        ConfigError: If the body's family has no such class.
+        ConfigError: If the body's family has no such class, or it has fewer blocks.
     """
     config = replace(body.config, tie_word_embeddings=True)  # there is no other head
+    if layers is not None:
+        config = _with_layers(config, layers)
     if config.model_type not in _CLASSES:
         raise ConfigError(f"Models of type {config.model_type!r} do not take a head.")
     if head.kind == "token" and _can_look_ahead(config):
         config = replace(config, is_causal=False)
     weights = {
-        name: weight for name, weight in body.state_dict().items() if not name.startswith("head.")
+        name: weight
+        for name, weight in body.state_dict().items()
+        if not name.startswith("head.") and _is_kept(name, config.num_hidden_layers)
     }
     score = nn.Linear(config.hidden_size, len(head.labels), bias=head.kind == "token")
     nn.init.normal_(score.weight, 0.0, config.initializer_range)
@@ -234,6 +258,25 @@ def put_head(body: GPT, head: HeadConfig) -> HeadedGPT:
         for name, weight in score.state_dict().items()
     }
     return _filled(config, head, weights, attention=body.attention)
+
+
+def _with_layers(config: GPTConfig, layers: int) -> GPTConfig:
+    if layers > config.num_hidden_layers:
+        raise ConfigError(
+            f"layers = {layers} is more than the {config.num_hidden_layers} blocks of the model."
+        )
+    kinds = config.layer_types
+    return replace(
+        config,
+        num_hidden_layers=layers,
+        layer_types=None if kinds is None else kinds[:layers],
+    )
+
+
+def _is_kept(name: str, layers: int) -> bool:
+    """Whether a weight is not of a block that is left out."""
+    room, _, rest = name.partition(".")
+    return room != "layers" or int(rest.partition(".")[0]) < layers
 
 
 def _filled(

@@ -18,8 +18,10 @@ class Trainable(nn.Module):
         layers: The blocks. They are compiled one by one, and their matrices have a method of their
             own in the optimizer.
         attention: The form in which attention is computed; may be set at any time.
+        dropout: Share of what a block adds that is dropped in training; may be set at any time.
     """
 
     config: GPTConfig
     layers: nn.ModuleList
     attention: AttentionForm
+    dropout: float = 0.0

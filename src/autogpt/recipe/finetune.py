@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from autogpt.core.config import from_mapping, merge, to_mapping
-from autogpt.core.errors import RunError
+from autogpt.core.errors import ConfigError, RunError
 from autogpt.core.files import read_json, write_json
 from autogpt.core.progress import Progress
 from autogpt.core.units import format_count
@@ -414,7 +414,7 @@ class _Run:
                 taught=lesson.taught,
                 gathered=gathered,
                 tokenizer=lesson.base.tokenizer,
-                config=lesson.base.config,
+                config=model.config,
                 energy=energy,
                 phases=self._phases,
                 forecast=read_json(self.out / FORECAST),
@@ -432,7 +432,7 @@ class _Run:
     ) -> Trainable:
         """Write weights as a model folder, and of LoRA as an adapter; return the whole model."""
         model = lesson.model
-        if recipe.finetune.method == "lora":
+        if recipe.finetune.method == "lora" or recipe.finetune.frozen_layers:
             model = _model(_in_fp32(recipe), lesson.base, lesson.teacher)
         model.float()
         with torch.no_grad():
@@ -469,15 +469,36 @@ def _model(recipe: FinetuneRecipe, base: BaseModel, teacher: Teacher) -> Trainab
     gpt = base.read(recipe.kernels.dtype)
     own = {name for name, _ in gpt.named_parameters()}
     model = teacher.model(gpt)
+    model.dropout = recipe.finetune.dropout
     if recipe.finetune.method == "full":
         for weight in model.parameters():
             weight.requires_grad = True
+        _freeze(model, recipe.finetune.frozen_layers)
         return model
     adapters.attach(model, recipe.lora, shared=adapter_files.shared(base.config))
     for name, weight in model.named_parameters():
         if name not in own and not name.endswith(("lora_a", "lora_b")):
             weight.requires_grad = True  # a head is new, so it learns
     return model.to(getattr(torch, recipe.kernels.dtype))
+
+
+def _freeze(model: Trainable, layers: int) -> None:
+    """Keep the first blocks, and what is before them, from learning.
+
+    Raises:
+        ConfigError: If no block would learn.
+    """
+    if not layers:
+        return
+    if layers >= len(model.layers):
+        raise ConfigError(
+            f"finetune.frozen_layers = {layers} leaves none of {len(model.layers)} blocks to learn."
+        )
+    learning = {id(weight) for block in model.layers[layers:] for weight in block.parameters()}
+    in_blocks = {id(weight) for weight in model.layers.parameters()}
+    for name, weight in model.named_parameters():
+        if name.startswith("embedding.") or id(weight) in in_blocks - learning:
+            weight.requires_grad = False
 
 
 def _in_fp32(recipe: FinetuneRecipe) -> FinetuneRecipe:

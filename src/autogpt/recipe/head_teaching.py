@@ -17,8 +17,8 @@ import torch
 
 from autogpt.core.errors import DataError, UsageError
 from autogpt.core.examples import Entity, Example, Labeled, Tagged
-from autogpt.data.batches import Learnable
-from autogpt.data.text_batches import IGNORED, TextBatch, TextBatches, TextRow, texts_in_order
+from autogpt.core.hardware import look
+from autogpt.data.text_batches import IGNORED, TextBatches, TextRow, texts_in_order
 from autogpt.llm.tagger import OwnTokenScorer, Tagger
 from autogpt.models.gpt import GPT
 from autogpt.models.heads import (
@@ -30,6 +30,9 @@ from autogpt.models.heads import (
     save_headed,
 )
 from autogpt.models.trainable import Trainable
+from autogpt.recipe.base_model import NEW
+from autogpt.recipe.embedding_start import embed_by_neighbors
+from autogpt.recipe.head_start import fit_head, go_through
 from autogpt.recipe.teaching import Classroom, Taught
 from autogpt.tasks.calibration import (
     expected_calibration_error,
@@ -44,6 +47,8 @@ from autogpt.training.objective import head_loss
 
 __all__ = ["ClassTeacher", "TagTeacher"]
 
+_EMBEDDING_SCALE = 0.1  # of a new model: enough for neighbors not to be forgotten in a few steps
+_KEPT_PART = 4  # of the free memory: what blocks that do not learn made of the examples
 _LOOK_TOKENS = 4096  # of a batch of validation: enough to fill the cores
 
 Scores = npt.NDArray[np.float64]
@@ -60,6 +65,9 @@ class _HeadTeacher:
 
     def __init__(self, room: Classroom, head: HeadConfig) -> None:
         self._tokenizer, self._seed = room.tokenizer, room.recipe.seed
+        self._layers = room.recipe.finetune.layers
+        self._frozen = room.recipe.finetune.frozen_layers
+        self._is_new = room.recipe.finetune.base == NEW
         self._head = head
         self._examples, self._held_out = room.train, room.validation
         self._validation: TextBatches | None = None
@@ -71,19 +79,25 @@ class _HeadTeacher:
 
     def model(self, gpt: GPT) -> Trainable:
         """Return the model with a head on it."""
-        return put_head(gpt, self._head)
+        return put_head(gpt, self._head, layers=self._layers)
 
-    def _taught(self, train: Sequence[TextRow], validation: Sequence[TextRow]) -> Taught:
+    def _taught(
+        self, model: Trainable, train: Sequence[TextRow], validation: Sequence[TextRow]
+    ) -> Taught:
+        assert isinstance(model, HeadedGPT)  # as this teacher made it
         several = self._head.multi_label
         batches, looks = (
             TextBatches.of(rows, seed=self._seed, pad_id=self._tokenizer.pad_id, several=several)
             for rows in (train, validation)
         )
         self._validation = looks
+        tokens = sum(batches.lengths) + sum(looks.lengths)
+        if self._frozen and tokens * _state_bytes(model) < look().free_memory_bytes / _KEPT_PART:
+            batches, looks = (go_through(model, x, blocks=self._frozen) for x in (batches, looks))
         return Taught(
             batches=batches,
             rows_in=lambda epochs: epochs * len(train),
-            validation=self._looks,
+            validation=lambda: texts_in_order(looks, tokens_at_once=_LOOK_TOKENS),
             objective=head_loss,
             fill=1.0,
             tokens=sum(batches.lengths),
@@ -93,9 +107,10 @@ class _HeadTeacher:
             same_shapes=False,
         )
 
-    def _looks(self) -> Iterator[Learnable]:
-        assert self._validation is not None  # teach was called
-        return texts_in_order(self._validation, tokens_at_once=_LOOK_TOKENS)
+    def _begin(self, model: Trainable, train: Sequence[TextRow]) -> None:
+        """Let a new model begin with tokens that are alike where their neighbors are."""
+        assert isinstance(model, HeadedGPT)  # as this teacher made it
+        embed_by_neighbors(model, [row.token_ids for row in train], scale=_EMBEDDING_SCALE)
 
     def metrics(self, model: Trainable, taught: Taught) -> Mapping[str, float]:
         """Return what was found when the model was saved, which came before."""
@@ -119,10 +134,10 @@ class _HeadTeacher:
     @torch.inference_mode()
     def _scored(self, model: HeadedGPT) -> tuple[Scores, Targets]:
         """Return the logits of all validation examples, or their tokens, and what is right."""
+        assert self._validation is not None  # teach was called
         scores, targets = [], []
         with eager():
-            for batch in self._looks():
-                assert isinstance(batch, TextBatch)  # as made above
+            for batch in texts_in_order(self._validation, tokens_at_once=_LOOK_TOKENS):
                 found = model.read_rows(batch.inputs, batch.lengths)
                 wanted = batch.targets
                 if wanted.ndim == 2 and not wanted.is_floating_point():
@@ -151,6 +166,11 @@ class _HeadTeacher:
             temperature=temperature,
             calibration=Calibration(examples=len(scores), error_before=before, error=after),
         )
+
+
+def _state_bytes(model: HeadedGPT) -> int:
+    """Return what a token takes between two blocks."""
+    return model.config.hidden_size * model.embedding.weight.element_size()
 
 
 def _error(probabilities: Scores, targets: Targets) -> float:
@@ -200,13 +220,22 @@ class ClassTeacher(_HeadTeacher):
         return max(len(row.token_ids) for row in (*self._train, *self._valid))
 
     def teach(self, model: Trainable, *, context_length: int) -> Taught:
-        """Return what the loop needs; of longer texts the beginning is learned."""
-        del model
+        """Return what the loop needs; of longer texts the beginning is learned.
+
+        The head of a model that knows something is fitted to what that says first.
+        """
+        assert isinstance(model, HeadedGPT)  # as this teacher made it
         train, validation = (
             [TextRow(row.token_ids[:context_length], row.target) for row in rows]
             for rows in (self._train, self._valid)
         )
-        return self._taught(train, validation)
+        taught = self._taught(model, train, validation)
+        if self._is_new:
+            self._begin(model, train)
+        else:
+            assert isinstance(taught.batches, TextBatches)  # as made above
+            fit_head(model, taught.batches, seed=self._seed)
+        return taught
 
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""
@@ -264,12 +293,13 @@ class TagTeacher(_HeadTeacher):
 
     def teach(self, model: Trainable, *, context_length: int) -> Taught:
         """Return what the loop needs; longer texts are learned in parts."""
-        del model
         train, validation = (
             [row for tokens, targets in part for row in self._rows(tokens, targets, context_length)]
             for part in self._tokens
         )
-        return self._taught(train, validation)
+        if self._is_new:
+            self._begin(model, train)
+        return self._taught(model, train, validation)
 
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""

@@ -13,8 +13,10 @@ from typing import Literal
 from autogpt.core.config import dump_toml, read_toml, to_mapping
 from autogpt.core.errors import ConfigError
 from autogpt.core.files import write_text
+from autogpt.data.augmentation import AugmentConfig
 from autogpt.data.clean import CleanConfig
 from autogpt.data.examples import ExamplesConfig
+from autogpt.data.preprocessing import MediaConfig
 from autogpt.data.readers import ReadConfig
 from autogpt.models.presets import ModelConfig
 from autogpt.nn.adapters import LoRAConfig
@@ -88,6 +90,9 @@ class FinetuneConfig:
         context_length: Tokens that a row holds; None: what the longest example needs, from 128 to
             1,024. Longer examples are cut.
         validation_share: Of the examples that are held out where no validation file is given.
+        layers: Blocks that a model with a head keeps, from the first; None: all.
+        frozen_layers: Blocks, from the first, that stay as they are, and the embedding with them.
+        dropout: Share of what blocks add that is dropped in training.
         beta: How strongly preferences hold a model to what it was.
     """
 
@@ -98,6 +103,9 @@ class FinetuneConfig:
     patience: int = 3
     context_length: int | None = None
     validation_share: float = 0.1
+    layers: int | None = None
+    frozen_layers: int = 0
+    dropout: float = 0.0
     beta: float = 0.1
 
     def __post_init__(self) -> None:
@@ -123,13 +131,34 @@ class FinetuneConfig:
             raise ConfigError(
                 f"validation_share = {self.validation_share} must be between 0 and 1."
             )
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout = {self.dropout} must be from 0 to below 1.")
+        self._check_layers()
         if not 0 < self.beta < math.inf:
             raise ConfigError(f"beta = {self.beta} must be positive.")
+
+    def _check_layers(self) -> None:
+        if self.layers is not None and self.layers < 1:
+            raise ConfigError(f"layers = {self.layers} must be at least 1.")
+        if self.layers is not None and self.task not in ("classify", "tag"):
+            raise ConfigError(
+                f"layers = {self.layers} is for models with a head, not for {self.task!r}."
+            )
+        if self.frozen_layers < 0:
+            raise ConfigError(f"frozen_layers = {self.frozen_layers} must not be negative.")
+        if self.frozen_layers and (self.base == "new" or self.method == "lora"):
+            raise ConfigError(
+                f"frozen_layers = {self.frozen_layers} is for --method full and a model that knows "
+                "something already."
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinetuneRecipe:
-    """Every setting of a fine-tuning run; ``tokenizer`` and ``model`` are of a new model alone."""
+    """Every setting of a fine-tuning run; ``tokenizer`` and ``model`` are of a new model alone.
+
+    ``media`` and ``augment`` are of pictures and sounds alone.
+    """
 
     seed: int = 0
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
@@ -139,6 +168,8 @@ class FinetuneRecipe:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     kernels: KernelConfig = field(default_factory=KernelConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
 def write_recipe(path: Path, recipe: Recipe | FinetuneRecipe) -> None:

@@ -48,6 +48,8 @@ TEACHERS: dict[str, str] = {
     "classify": "autogpt.recipe.head_teaching:ClassTeacher",
     "tag": "autogpt.recipe.head_teaching:TagTeacher",
     "preference": "autogpt.recipe.teaching:PreferenceTeacher",
+    "recognize": "autogpt.recipe.media_teaching:RecognizeTeacher",
+    "transcribe": "autogpt.recipe.media_teaching:TranscribeTeacher",
 }
 """Name of a task -> dotted path of its :class:`Teacher`."""
 

@@ -25,6 +25,8 @@ TASKS: dict[str, str] = {
     "summarize": "autogpt.tasks.summarize.TASK",
     "classify": "autogpt.tasks.classify.TASK",
     "tag": "autogpt.tasks.tag.TASK",
+    "recognize": "autogpt.tasks.recognize.TASK",
+    "transcribe": "autogpt.tasks.transcribe.TASK",
 }
 """Name of a task -> dotted path of its :class:`~autogpt.tasks.base.Task`."""
 

@@ -196,8 +196,9 @@ def _special(text: str, start: int, end: int) -> Block | None:
     heading = _HEADING.match(line)
     if heading:
         closed = re.sub(r"[ \t]+#+[ \t]*$", "", line)
-        found = _trimmed(text, "heading", start + heading.end(), start + len(closed))
-        return Block("heading", found.start, found.end, len(heading[1]))
+        begin = start + heading.end()
+        end = max(begin, start + len(closed))
+        return _trimmed(text, "heading", begin, end, level=len(heading[1]))
     if _RULE.match(line):
         return Block("rule", start, end)
     if _ROW.match(line):

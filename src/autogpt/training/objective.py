@@ -15,10 +15,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from autogpt.data.batches import Batch
+from autogpt.data.media_batches import MediaBatch
 from autogpt.data.preferences import PairBatch
 from autogpt.data.text_batches import TextBatch
 from autogpt.models.gpt import GPT
 from autogpt.models.heads import HeadedGPT
+from autogpt.models.multimodal import MultimodalGPT
 from autogpt.nn.head_loss import mean_cross_entropy, token_logprobs
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "head_loss",
     "learned_tokens",
     "margins",
+    "media_tokens",
     "next_token",
     "next_token_loss",
     "preference",
@@ -70,6 +73,14 @@ def learned_tokens(model: GPT, batch: Batch) -> Float[Tensor, ""]:
     return mean_cross_entropy(hidden[learned], _head(model), batch.targets[learned])
 
 
+def media_tokens(model: MultimodalGPT, batch: MediaBatch) -> Float[Tensor, ""]:
+    """Return the mean loss of the tokens that are written of pictures or sounds."""
+    values = batch.values.to(model.embedding.weight.dtype)
+    hidden = model.read_media(batch.inputs, values, batch.lengths)  # [B, T, D]
+    learned = batch.targets != -100
+    return mean_cross_entropy(hidden[learned], _head(model), batch.targets[learned])
+
+
 def text_logprobs(
     model: GPT, inputs: Int[Tensor, "B T"], targets: Int[Tensor, "B T"]
 ) -> Float[Tensor, " B"]:
@@ -108,7 +119,9 @@ def head_loss(model: HeadedGPT, batch: TextBatch) -> Float[Tensor, ""]:
     Of one label a text, or one a token (those of -100 do not count), over all labels; of several a
     text, of each label being there or not, summed over the labels, so that rare ones count.
     """
-    scores = model.read_rows(batch.inputs, batch.lengths)  # [B, C] or [B, T, C]
+    scores = model.read_rows(  # [B, C] or [B, T, C]
+        batch.inputs, batch.lengths, hidden=batch.hidden, blocks=slice(batch.blocks, None)
+    )
     if batch.targets.is_floating_point():
         each = F.binary_cross_entropy_with_logits(scores, batch.targets, reduction="none")
         return each.sum(-1).mean()
