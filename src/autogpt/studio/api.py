@@ -112,7 +112,7 @@ class Studio:
             prefix="/v1/studio", tags=["studio"], route_class=_Route, include_in_schema=False
         )
         _data_routes(router, self)
-        _job_routes(router, self)
+        _job_routes(router, self, serving)
         _run_routes(router, self)
         _model_routes(router, self, serving)
         _system_routes(router, self, serving)
@@ -192,7 +192,7 @@ def _tokenizer_of(model: str, workspace: Workspace) -> Path | None:
     return path if (path / "tokenizer.json").is_file() else None
 
 
-def _job_routes(router: APIRouter, studio: Studio) -> None:
+def _job_routes(router: APIRouter, studio: Studio, serving: Serving) -> None:
     store, runner, workspace = studio.store, studio.runner, studio.workspace
 
     def shown(job: Job, request: Request) -> dict[str, object]:
@@ -219,7 +219,7 @@ def _job_routes(router: APIRouter, studio: Studio) -> None:
         if kind not in _JOBS:
             raise UsageError(f"There is no kind of job {kind[:40]!r}.")
         asked = await read(request, _JOBS[kind])
-        wanted = await asyncio.to_thread(work, asked, workspace)
+        wanted = await asyncio.to_thread(work, asked, workspace, _served(serving))
         return shown(runner.submit(wanted, asked.model_dump()), request)
 
     @router.get("/jobs/{job_id}")
@@ -318,7 +318,7 @@ def _model_routes(router: APIRouter, studio: Studio, serving: Serving) -> None:
     workspace, engine = studio.workspace, serving.engine
 
     def loaded() -> list[dict[str, object]]:
-        references = {spec.name: spec.reference for spec in engine.specs.values()}
+        references = _served(serving)
         return [
             {**facts, "reference": _named(references.get(name, ""), workspace)}
             for name, facts in engine.models.items()
@@ -358,12 +358,18 @@ def _model_routes(router: APIRouter, studio: Studio, serving: Serving) -> None:
         return {"freed_bytes": freed}
 
 
+def _served(serving: Serving) -> dict[str, str]:
+    """Return the MODEL of each model that is loaded, by its name."""
+    return {spec.name: spec.reference for spec in serving.engine.specs.values()}
+
+
 def _named(reference: str, workspace: Workspace) -> str:
     """Return what the page calls a MODEL: no path of this machine leaves it."""
     path = Path(reference)
-    if path.is_absolute() and path.parent == workspace.root:
-        return f"run:{path.name}"
-    return path.name if path.exists() else reference
+    if not path.exists():
+        return reference
+    path = path.resolve()
+    return f"run:{path.name}" if path.parent == workspace.root else path.name
 
 
 def _system_routes(router: APIRouter, studio: Studio, serving: Serving) -> None:

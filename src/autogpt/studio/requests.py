@@ -39,7 +39,7 @@ __all__ = [
     "work",
 ]
 
-_RUN = "run:"
+_RUN, _SERVED = "run:", "served:"
 _SETTING = re.compile(
     r"(seed|(read|clean|tokenizer|model|training|kernels|finetune|lora|examples)\.[a-z0-9_]+)"
     r"=[^\n]{1,200}"
@@ -155,8 +155,13 @@ class Work:
     run: Path | None = None
 
 
-def work(request: Wire, workspace: Workspace) -> Work:
+def work(request: Wire, workspace: Workspace, served: Mapping[str, str]) -> Work:
     """Return the command line of a request.
+
+    Args:
+        request: Checked.
+        workspace: Where uploads and runs are.
+        served: The MODEL of each model that is loaded, by its name.
 
     Raises:
         UsageError: If it names something that is not there, or may not be named.
@@ -168,22 +173,34 @@ def work(request: Wire, workspace: Workspace) -> Work:
         case TrainRequest():
             return _train(request, workspace)
         case FinetuneRequest():
-            return _finetune(request, workspace)
+            return _finetune(request, workspace, served)
         case EvaluateRequest():
-            return _evaluate(request, workspace)
+            return _evaluate(request, workspace, served)
         case TaskBatchRequest():
-            return _task(request, workspace)
+            return _task(request, workspace, served)
         case PullRequest():
             return _pull(request)
     raise UsageError(f"{type(request).__name__} is no work.")
 
 
-def model_reference(name: str, workspace: Workspace) -> str:
-    """Return the MODEL that a request names: ``run:NAME``, a short name or ``hf:org/name``.
+def model_reference(
+    name: str, workspace: Workspace, served: Mapping[str, str] | None = None
+) -> str:
+    """Return the MODEL that a request names.
+
+    Args:
+        name: ``run:NAME``, ``served:NAME``, a short name or ``hf:org/name``.
+        workspace: Where runs are.
+        served: The MODEL of each model that is loaded, by its name.
 
     Raises:
         UsageError: If it is none of these.
     """
+    if name.startswith(_SERVED):
+        known = (served or {}).get(name.removeprefix(_SERVED))
+        if known is None:
+            raise UsageError(f"The model {name.removeprefix(_SERVED)!r} is not loaded.")
+        return str(Path(known).resolve()) if Path(known).exists() else known
     if name.startswith(_RUN):
         return str(workspace.run(name.removeprefix(_RUN)))
     if name.startswith("hf:"):
@@ -229,10 +246,14 @@ def _train(request: TrainRequest, workspace: Workspace) -> Work:
     )
 
 
-def _finetune(request: FinetuneRequest, workspace: Workspace) -> Work:
+def _finetune(
+    request: FinetuneRequest, workspace: Workspace, served: Mapping[str, str]
+) -> Work:
     parse_budget(request.budget)
     out = workspace.new_run(request.name)
-    model = "new" if request.model == "new" else model_reference(request.model, workspace)
+    model = request.model
+    if model != "new":
+        model = model_reference(model, workspace, served)
     command = [
         *("finetune", model, *_paths(request.data, workspace)),
         *("--task", request.task, "--method", request.method),
@@ -248,22 +269,26 @@ def _finetune(request: FinetuneRequest, workspace: Workspace) -> Work:
     return Work(kind="finetune", title=request.name, command=tuple(command), run=out)
 
 
-def _evaluate(request: EvaluateRequest, workspace: Workspace) -> Work:
+def _evaluate(
+    request: EvaluateRequest, workspace: Workspace, served: Mapping[str, str]
+) -> Work:
     data = _paths(request.data, workspace)
-    model = model_reference(request.model, workspace)
+    model = model_reference(request.model, workspace, served)
     task = ("--task", request.task) if request.task else ()
     return Work(
         kind="evaluate",
-        title=f"{request.model.removeprefix(_RUN)}: {Path(data[0]).name}",
+        title=f"{request.model.rpartition(':')[2]}: {Path(data[0]).name}",
         command=("evaluate", model, *data, *task, "--out", "evaluation", "--json"),
     )
 
 
-def _task(request: TaskBatchRequest, workspace: Workspace) -> Work:
+def _task(
+    request: TaskBatchRequest, workspace: Workspace, served: Mapping[str, str]
+) -> Work:
     path = _paths([request.data], workspace)[0]
     command = [request.task, "--input", path]
     if request.model is not None:
-        command += ["--model", model_reference(request.model, workspace)]
+        command += ["--model", model_reference(request.model, workspace, served)]
     if request.text_field is not None:
         command += ["--text-field", request.text_field]
     command += flags(request.parameters)

@@ -74,7 +74,7 @@ function TaskForm({ task }) {
     try {
       await post("/v1/studio/jobs/task", {
         task: task.name,
-        ...(needed && chosen ? { model: chosen.reference || chosen.name } : {}),
+        ...(needed && chosen ? { model: `served:${chosen.name}` } : {}),
         data: data[0],
         parameters: parameters(),
       });
