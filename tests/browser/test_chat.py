@@ -79,7 +79,7 @@ def test_how_sure_it_was(studio: Any, words: Any, language: str, shoot: Any):
 def test_stop_and_two_models_side_by_side(studio: Any, words: Any, language: str, shoot: Any):
     page = studio.open("models")
     card = page.locator("article", has=page.get_by_role("heading", name="tiny-chat", exact=True))
-    assert card.count() == 2  # loaded, and trained here
+    card.nth(1).wait_for()  # loaded, and trained here
     studio.server.ask("POST", "/v1/studio/models/load", {"model": "run:tiny-chat", "name": "again"})
     page = studio.open("chat")
     page.reload()

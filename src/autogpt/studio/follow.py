@@ -15,7 +15,7 @@ __all__ = ["count_lines", "error_in", "last_object", "lines_after", "log", "obje
 _TAIL_BYTES = 1 << 14
 _RESULT_BYTES = 1 << 20
 _MOST_LINES = 4000
-_SHARE = re.compile(r"^\s*(\d{1,3})%\s\s(.*?)(?:\s\s+(\S.*) left)?\s*$")
+_SHARE = re.compile(r"^\s*(\d{1,3})%\s\s(.*?)(?:\s\s+(\d[\d.hms ]*) left)?\s*$")
 
 
 def progress(folder: Path) -> dict[str, object] | None:

@@ -312,7 +312,7 @@ def flags(parameters: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for name, value in parameters.items():
         flag = f"--{name.replace('_', '-')}"
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) or name in ("model", "input", "json"):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) or name in ("model", "input", "out", "json"):
             raise UsageError(f"{name!r} is not a parameter.")
         if value is None or value is False or value == "":
             continue

@@ -58,6 +58,7 @@ def sniff(path: Path, *, tokenizer: Path | None = None) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="autogpt-") as room:
         look = _beginning(path, Path(room))
         report, examples = _read(look.path)
+        share = path.stat().st_size / max(1, look.path.stat().st_size)
     kept, found = checks.check(examples, [])
     problems = [*_about_reading(report), *({"text": line} for line in found.warnings())]
     texts = [checks.written(example) for example in kept]
@@ -67,7 +68,6 @@ def sniff(path: Path, *, tokenizer: Path | None = None) -> dict[str, object]:
     if not look.is_whole:
         problems.append({"key": "data.problem.large", "values": {"bytes": _LOOK_AT_BYTES}})
     encoder = _tokenizer(tokenizer, texts)
-    share = path.stat().st_size / look.path.stat().st_size if not look.is_whole else 1.0
     kinds = Counter(type(example).__name__.lower() for example in kept)
     return {
         "kind": report.kind,

@@ -68,11 +68,17 @@ def begin(folder: Path, arguments: list[str], *, cwd: Path) -> subprocess.Popen[
     return subprocess.Popen(
         [sys.executable, "-m", "autogpt.studio.worker", str(folder), "--", *arguments],
         cwd=cwd,
+        env={**os.environ, "PYTHONPATH": _absolute(os.environ.get("PYTHONPATH", ""))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def _absolute(paths: str) -> str:
+    """Return a search path that means the same in another folder."""
+    return os.pathsep.join(str(Path(path).absolute()) for path in paths.split(os.pathsep) if path)
 
 
 def main(arguments: list[str]) -> int:

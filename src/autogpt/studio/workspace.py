@@ -87,7 +87,7 @@ class Workspace:
             UsageError: If there is none of this name.
         """
         folder = self.root / name
-        if safe_name(name) != name or not folder.is_dir():
+        if not name or safe_name(name) != name or not folder.is_dir():
             raise UsageError(
                 f"There is no run {name!r}.", hint="Reload the page to see which there are."
             )

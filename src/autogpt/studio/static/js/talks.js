@@ -154,6 +154,7 @@ function chatTokens(logprobs) {
     one.token,
     one.logprob,
     (one.top_logprobs || []).map((other) => [other.token, other.logprob]),
+    one.bytes,
   ]);
 }
 
@@ -163,4 +164,33 @@ function textTokens(logprobs) {
     logprobs.token_logprobs[at],
     Object.entries(logprobs.top_logprobs?.[at] || {}),
   ]);
+}
+
+// Tokens that can be shown: of a character whose bytes are several tokens, these are one. Chat says
+// the bytes; where they are not known, the text says what stands between the tokens that are whole.
+export function readable({ tokens, text }) {
+  const groups = [];
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let waiting = null, bytes = [];
+  let at = 0;
+  for (const [token, logprob, top, own] of tokens) {
+    waiting = waiting ? [null, waiting[1] + logprob, waiting[2]] : [null, logprob, top];
+    if (own) {
+      bytes.push(...own);
+      try {
+        groups.push([decoder.decode(new Uint8Array(bytes)), waiting[1], waiting[2]]);
+        [waiting, bytes] = [null, []];
+      } catch {
+        // the character goes on in the next token
+      }
+    } else if (!token.includes("\ufffd")) {
+      const found = text.indexOf(token, at);
+      if (found > at) groups.push([text.slice(at, found), waiting[1] - logprob, waiting[2]]);
+      groups.push([token, logprob, top]);
+      at = (found < 0 ? at : found) + token.length;
+      waiting = null;
+    }
+  }
+  if (waiting && at < text.length && !bytes.length) groups.push([text.slice(at), waiting[1], waiting[2]]);
+  return groups;
 }

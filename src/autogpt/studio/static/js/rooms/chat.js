@@ -5,7 +5,7 @@ import { Area, Button, copy, Dialog, Empty, Field, say, Select } from "../parts.
 import { Prose } from "../prose.js";
 import { go, path } from "../route.js";
 import { server } from "../server.js";
-import { answer, change, forget, isWriting, newTalk, SETTINGS, stopAll, talks } from "../talks.js";
+import { answer, change, forget, isWriting, newTalk, readable, SETTINGS, stopAll, talks } from "../talks.js";
 import { number, percent, t } from "../words.js";
 
 export function Chat({ parts }) {
@@ -211,7 +211,7 @@ function Answer({ one, two, shade, last, busy, onRetry }) {
   return html`<article class="answer" aria-label=${one.model} aria-busy=${writing}>
     ${two && html`<div class="who">${one.model}</div>`}
     ${shaded
-      ? html`<${Shaded} tokens=${one.tokens} />`
+      ? html`<${Shaded} tokens=${readable(one)} />`
       : html`<${Prose} text=${one.text} className=${writing ? "writing" : ""} />`}
     ${one.error && !stopped && html`<div class="problem" role="alert"><p>${one.error.message}</p></div>`}
     ${stopped && html`<div class="hint cut"><p>${t("chat.rail")}</p></div>`}

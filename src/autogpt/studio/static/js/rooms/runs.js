@@ -34,7 +34,7 @@ function List() {
         <th class="number optional">${t("figure.tokens")}</th><th class="number optional">${t("figure.time")}</th><th class="number optional">${t("figure.val_loss")}</th><th class="number">${t("figure.bits")}</th><th class="number optional">${t("runs.changed")}</th></tr></thead>
       <tbody>${runs.map((run) => html`<tr key=${run.name}>
         <td><label class="check"><input type="checkbox" checked=${kept.includes(run.name)} aria-label=${t("runs.compare_one", { name: run.name })} onChange=${(e) => toggle(run.name, e.target.checked)} />
-          <span><span class="swatch ${kept.includes(run.name) ? `s${kept.indexOf(run.name) + 1}` : ""}"></span><a href=${path("runs", run.name)}>${run.name}</a></span></label></td>
+          <span>${kept.includes(run.name) && html`<span class="swatch s${kept.indexOf(run.name) + 1}"></span>`}<a href=${path("runs", run.name)}>${run.name}</a></span></label></td>
         <td><${State} state=${run.state} /></td>
         <td class="optional soft">${run.kind === "train" ? t("runs.from_text") : `${run.task} · ${run.base}`}</td>
         <td class="number optional">${number(run.steps)}</td><td class="number optional">${count(run.tokens)}</td><td class="number optional">${duration(run.elapsed_s)}</td>
