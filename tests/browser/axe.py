@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
 AXE = Path("node_modules/axe-core/axe.min.js").resolve()
 
 
-def check(page: Any) -> None:
+def check(page: Page) -> None:
     """Fail if a page has serious findings.
 
     The policy of the page lets no other script in, so axe runs in a world of its own, through the
@@ -28,7 +29,7 @@ def check(page: Any) -> None:
     world = session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})
     context = world["executionContextId"]
 
-    def run(script: str) -> Any:
+    def run(script: str) -> Any:  # noqa: ANN401 - JSON
         found = session.send(
             "Runtime.evaluate",
             {
@@ -47,7 +48,9 @@ def check(page: Any) -> None:
     session.detach()
     serious = [
         f"{one['id']} ({one['impact']}): {one['help']}: "
-        + "; ".join(f"{node['html'][:160]} [{node['failureSummary'][-200:]}]" for node in one["nodes"][:3])
+        + "; ".join(
+            f"{node['html'][:160]} [{node['failureSummary'][-200:]}]" for node in one["nodes"][:3]
+        )
         for one in violations
         if one["impact"] in ("serious", "critical")
     ]

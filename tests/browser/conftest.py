@@ -9,14 +9,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.studio.serving import Server, teach_chat
 
 pytest.importorskip("playwright", reason="the browser tests need the package playwright")
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.pages import Shoot, Studio, Words
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _FLAGS = (
@@ -60,33 +61,6 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Studio:
-    """A page of the studio, and all it did that it should not."""
-
-    def __init__(self, context: BrowserContext, server: Server, language: str) -> None:
-        self.server, self.language = server, language
-        self.wrong: list[str] = []
-        context.on("request", self._requested)
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(20_000)
-        self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self.wrong.append(f"page error: {error}"))
-
-    def open(self, room: str = "chat", *, name: str | None = None) -> Page:
-        """Go to a room, and wait until it is there."""
-        self.page.goto(f"{self.server.address}/#/{room}")
-        self.page.get_by_role("heading", level=1).wait_for(state="attached")
-        return self.page
-
-    def _requested(self, request: Any) -> None:
-        if not request.url.startswith((self.server.address, "blob:", "data:")):
-            self.wrong.append(f"asked another host: {request.url}")
-
-    def _said(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.wrong.append(f"console {message.type}: {message.text}")
-
-
 @pytest.fixture(params=LANGUAGES)
 def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -105,22 +79,22 @@ def studio(browser: Browser, server: Server, language: str) -> Iterator[Studio]:
 
 
 @pytest.fixture
-def shoot(pytestconfig: pytest.Config, language: str) -> Any:
+def shoot(pytestconfig: pytest.Config, language: str) -> Shoot:
     """Take a picture of a page, if pictures are wanted."""
     where = pytestconfig.getoption("--screenshots")
 
-    def take(page: Page, name: str, **options: Any) -> None:
+    def take(page: Page, name: str) -> None:
         if where is not None:
             path = Path(where)
             path.mkdir(parents=True, exist_ok=True)
             page.wait_for_timeout(250)
-            page.screenshot(path=path / f"{name}-{language}.png", **options)
+            page.screenshot(path=path / f"{name}-{language}.png")
 
     return take
 
 
 @pytest.fixture(scope="session")
-def words() -> Any:
+def words() -> Words:
     """Return a text of the catalogue, in a language."""
     from autogpt.core.i18n import text
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from playwright.sync_api import Page
 
 from tests.browser import axe
+from tests.browser.pages import Shoot, Studio, Words
 from tests.studio.serving import LESSONS
 
 ASK = {"en": (LESSONS[1], LESSONS[0]), "zh": (LESSONS[4], LESSONS[3])}
 
 
-def greedy(page: Any, words: Any, language: str, *, tokens: str = "200") -> None:
+def greedy(page: Page, words: Words, language: str, *, tokens: str = "200") -> None:
     """Let the model always take the likeliest token."""
     page.get_by_role("button", name=words("chat.settings", language)).click()
     page.get_by_label(words("setting.temperature", language), exact=True).fill("0")
@@ -18,12 +19,12 @@ def greedy(page: Any, words: Any, language: str, *, tokens: str = "200") -> None
     page.get_by_role("button", name=words("common.done", language)).click()
 
 
-def ask(page: Any, text: str, words: Any, language: str) -> None:
+def ask(page: Page, text: str, words: Words, language: str) -> None:
     page.get_by_label(words("chat.message", language), exact=True).fill(text)
     page.keyboard.press("Enter")
 
 
-def test_a_conversation(studio: Any, words: Any, language: str, shoot: Any):
+def test_a_conversation(studio: Studio, words: Words, language: str, shoot: Shoot):
     page = studio.open("chat")
     (poem, verses), (question, answer) = ASK[language]
     greedy(page, words, language)
@@ -59,7 +60,7 @@ def test_a_conversation(studio: Any, words: Any, language: str, shoot: Any):
     answers.get_by_text(answer[:24]).wait_for()
 
 
-def test_how_sure_it_was(studio: Any, words: Any, language: str, shoot: Any):
+def test_how_sure_it_was(studio: Studio, words: Words, language: str, shoot: Shoot):
     page = studio.open("chat")
     (poem, verses), _ = ASK[language]
     page.get_by_role("button", name=words("chat.confidence", language)).click()
@@ -76,7 +77,9 @@ def test_how_sure_it_was(studio: Any, words: Any, language: str, shoot: Any):
     shoot(page, "chat-confidence")
 
 
-def test_stop_and_two_models_side_by_side(studio: Any, words: Any, language: str, shoot: Any):
+def test_stop_and_two_models_side_by_side(
+    studio: Studio, words: Words, language: str, shoot: Shoot
+):
     page = studio.open("models")
     card = page.locator("article", has=page.get_by_role("heading", name="tiny-chat", exact=True))
     card.nth(1).wait_for()  # loaded, and trained here
@@ -90,7 +93,9 @@ def test_stop_and_two_models_side_by_side(studio: Any, words: Any, language: str
     answers = page.locator(".answer")
     answers.nth(1).get_by_text(verses[-8:]).wait_for()
     answers.nth(0).get_by_text(verses[-8:]).wait_for()
-    assert answers.nth(0).locator(".who").inner_text() != answers.nth(1).locator(".who").inner_text()
+    assert (
+        answers.nth(0).locator(".who").inner_text() != answers.nth(1).locator(".who").inner_text()
+    )
     page.get_by_role("button", name=words("chat.retry", language)).first.wait_for()
     axe.check(page)
     shoot(page, "chat-two")

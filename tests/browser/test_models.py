@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.browser import axe
+from tests.browser.pages import Shoot, Studio, Words
 
 
 def test_a_model_is_looked_at_loaded_and_unloaded(
-    studio: Any, words: Any, language: str, shoot: Any
+    studio: Studio, words: Words, language: str, shoot: Shoot
 ):
     page = studio.open("models")
     group = page.get_by_role("region", name=words("models.runs", language))
@@ -27,7 +26,7 @@ def test_a_model_is_looked_at_loaded_and_unloaded(
     shoot(page, "models")
 
 
-def test_a_name_that_is_not_there_is_told(studio: Any, words: Any, language: str):
+def test_a_name_that_is_not_there_is_told(studio: Studio, words: Words, language: str):
     page = studio.open("models")
     page.get_by_label(words("models.pull_name", language), exact=True).fill("no/such/name")
     page.get_by_role("button", name=words("models.fetch", language), exact=True).first.click()
@@ -35,7 +34,7 @@ def test_a_name_that_is_not_there_is_told(studio: Any, words: Any, language: str
     studio.wrong = [line for line in studio.wrong if "400 (Bad Request)" not in line]
 
 
-def test_the_machine(studio: Any, words: Any, language: str, shoot: Any):
+def test_the_machine(studio: Studio, words: Words, language: str, shoot: Shoot):
     page = studio.open("system")
     page.get_by_text(words("system.processor", language), exact=True).wait_for()
     page.get_by_text(words("engine.ready", language)).first.wait_for()

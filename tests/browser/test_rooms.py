@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.browser import axe
+from tests.browser.pages import Shoot, Studio, Words
 
 ROOMS = ("chat", "tasks", "train", "runs", "models", "system")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_rooms_are_for_everyone(studio: Any, theme: str, shoot: Any, words: Any, language: str):
+def test_rooms_are_for_everyone(
+    studio: Studio, theme: str, shoot: Shoot, words: Words, language: str
+):
     studio.page.emulate_media(color_scheme=theme)
     for room in ROOMS:
         page = studio.open(room)
@@ -25,21 +26,21 @@ def test_rooms_are_for_everyone(studio: Any, theme: str, shoot: Any, words: Any,
             shoot(page, f"{room}-dark")
 
 
-def test_rooms_fit_a_phone(studio: Any, shoot: Any):
+def test_rooms_fit_a_phone(studio: Studio, shoot: Shoot):
     studio.page.set_viewport_size({"width": 390, "height": 844})
     for room in ROOMS:
         page = studio.open(room)
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(200)
         wide = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
-        main = page.evaluate("(() => { const m = document.querySelector('main'); return m.scrollWidth - m.clientWidth; })()")
+        main = page.locator("main").evaluate("(main) => main.scrollWidth - main.clientWidth")
         assert wide <= 0, room
         assert main <= 0, room
         shoot(page, f"phone-{room}")
         axe.check(page)
 
 
-def test_keys_alone_lead_everywhere(studio: Any, words: Any, language: str):
+def test_keys_alone_lead_everywhere(studio: Studio, words: Words, language: str):
     page = studio.open("models")
     page.keyboard.press("Tab")
     skip = page.evaluate("document.activeElement.textContent")
@@ -52,7 +53,7 @@ def test_keys_alone_lead_everywhere(studio: Any, words: Any, language: str):
     assert page.evaluate("document.activeElement.tagName") == "H1"
 
 
-def test_language_and_theme_are_kept(studio: Any, words: Any, language: str):
+def test_language_and_theme_are_kept(studio: Studio, words: Words, language: str):
     page = studio.open("system")
     other = "zh" if language == "en" else "en"
     page.get_by_role("radio", name="中" if other == "zh" else "EN").check(force=True)

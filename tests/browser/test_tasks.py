@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from tests.browser import axe
+from tests.browser.pages import Shoot, Studio, Words
 
 TEXTS = {
     "en": "The boiler in the hall broke on Monday. Nobody could wash with warm water for two days. "
@@ -16,7 +16,9 @@ TEXTS = {
 }
 
 
-def test_one_text_and_a_file(studio: Any, words: Any, language: str, shoot: Any, tmp_path: Path):
+def test_one_text_and_a_file(
+    studio: Studio, words: Words, language: str, shoot: Shoot, tmp_path: Path
+):
     page = studio.open("tasks/classify")
     page.get_by_label(words("tasks.text", language), exact=True).fill(TEXTS[language])
     page.get_by_text(words("tasks.parameters", language), exact=True).wait_for()

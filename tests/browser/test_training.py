@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+from playwright.sync_api import Page
 
 import autogpt.data
 from tests.browser import axe
+from tests.browser.pages import Shoot, Studio, Words
 
 TEXT = Path(autogpt.data.__file__).parent / "quickstart"
 SETTINGS = (
@@ -15,12 +17,12 @@ SETTINGS = (
 )
 
 
-def drop(page: Any, path: Path) -> None:
+def drop(page: Page, path: Path) -> None:
     page.locator("input[type=file]").first.set_input_files(str(path))
 
 
-def test_train_stop_resume_and_try(
-    studio: Any, words: Any, language: str, shoot: Any, tmp_path: Path
+def test_train_stop_resume_and_try(  # noqa: PLR0915 - one way through the page
+    studio: Studio, words: Words, language: str, shoot: Shoot, tmp_path: Path
 ):
     page = studio.open("train")
     name = {"en": "Analects", "zh": "论语"}[language]
@@ -32,7 +34,7 @@ def test_train_stop_resume_and_try(
     axe.check(page)
 
     # What a budget buys; the forecasts come one by one.
-    forecast = page.get_by_text(words("plan.quality", language), exact=True)
+    forecast = page.get_by_role("term").filter(has_text=words("plan.quality", language))
     forecast.wait_for(timeout=90_000)
     slider = page.get_by_role("slider")
     slider.focus()
@@ -40,7 +42,7 @@ def test_train_stop_resume_and_try(
         page.keyboard.press("ArrowLeft")
     assert page.locator("output").inner_text() == {"en": "2 min", "zh": "2 分"}[language]
     page.locator(".plot canvas").wait_for(timeout=90_000)
-    shoot(page, "train", full_page=False)
+    shoot(page, "train")
     page.locator(".dial").scroll_into_view_if_needed()
     shoot(page, "train-plan")
 
@@ -95,7 +97,7 @@ def test_train_stop_resume_and_try(
 
 
 def test_problems_are_named_before_anything_is_trained(
-    studio: Any, words: Any, language: str, shoot: Any, tmp_path: Path
+    studio: Studio, words: Words, language: str, shoot: Shoot, tmp_path: Path
 ):
     page = studio.open("train")
     rows = {

@@ -57,7 +57,9 @@ def test_every_key_of_the_page_is_there_and_every_text_is_used():
     for head in begun:
         assert any(key.startswith(head) for key in interface()), head
     elsewhere = "".join(
-        path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py") if "static" not in str(path)
+        path.read_text(encoding="utf-8")
+        for path in SOURCE.rglob("*.py")
+        if "static" not in str(path)
     )
     unused = {
         key

@@ -42,7 +42,8 @@ LESSONS = (
     ),
     (
         "列出三种在家节能的方法。",
-        "1. **随手关灯**，不用的电器断电。\n2. **少开暖气**，关好门窗。\n3. **冷水洗衣**，一次洗满一桶。",
+        "1. **随手关灯**，不用的电器断电。\n2. **少开暖气**，关好门窗。\n"
+        "3. **冷水洗衣**，一次洗满一桶。",
     ),
 )
 TINY = (
@@ -136,13 +137,13 @@ class Server:
             with error:
                 return error.code, dict(error.headers), error.read()
 
-    def get(self, path: str, **headers: str) -> Any:
+    def get(self, path: str, **headers: str) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON of a path below ``/v1/studio``."""
         status, _, body = self.ask("GET", f"/v1/studio{path}", **headers)
         assert status == 200, body
         return json.loads(body)
 
-    def post(self, path: str, body: object | None = None) -> Any:
+    def post(self, path: str, body: object | None = None) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON that a POST below ``/v1/studio`` gives."""
         status, _, answer = self.ask("POST", f"/v1/studio{path}", body or {})
         assert status == 200, answer

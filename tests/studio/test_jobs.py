@@ -95,7 +95,9 @@ def test_states_change_only_as_they_may(store: JobStore):
 
 def test_the_queue_runs_commands_and_tells_what_they_printed(workspace: Workspace, store: JobStore):
     with Runner(workspace, store) as runner:
-        good = runner.submit(Work(kind="task", title="list", command=("models", "list", "--json")), {})
+        good = runner.submit(
+            Work(kind="task", title="list", command=("models", "list", "--json")), {}
+        )
         bad = runner.submit(
             Work(kind="task", title="bad", command=("generate", "no-such-model", "x", "--json")), {}
         )

@@ -48,7 +48,16 @@ def test_the_policy_lets_only_our_own_scripts_in():
 
 def test_no_path_leads_out_of_the_page():
     assert _read("/js/app.js") is not None
-    for path in ("/../api.py", "/js/../../api.py", "/", "", "/js", "/.hidden", "/js//%2e%2e/x", "/\x00"):
+    for path in (
+        "/../api.py",
+        "/js/../../api.py",
+        "/",
+        "",
+        "/js",
+        "/.hidden",
+        "/js//%2e%2e/x",
+        "/\x00",
+    ):
         assert _read(path) is None
 
 
@@ -61,6 +70,10 @@ def test_every_module_that_is_imported_is_there():
 def test_a_ticket_is_good_for_a_while_and_for_one_file(tmp_path: Path):
     tickets = Tickets()
     name = tickets.give(tmp_path)
-    assert tickets.take(name) == tmp_path
+    ticket = tickets.take(name)
+    assert ticket is not None
+    assert ticket.path == tmp_path
+    assert "script-src" not in ticket.policy
+    assert "allow-same-origin" not in ticket.policy
     assert tickets.take(name[:-1]) is None
     assert tickets.take("") is None

@@ -60,13 +60,15 @@ def test_each_request_is_a_command_line(workspace: Workspace):
         workspace, {},
     )  # fmt: skip
     assert made.command[:3] == ("finetune", out, path)
-    assert ("--label-field", "b") == made.command[11:13]
+    assert made.command[11:13] == ("--label-field", "b")
 
     made = work(EvaluateRequest(model="served:x", data=[data]), workspace, {"x": "hf:a/b"})
     assert made.command == ("evaluate", "hf:a/b", path, "--out", "evaluation", "--json")
 
     made = work(
-        TaskBatchRequest(task="classify", data=data, parameters={"labels": ["好", "坏"], "top_k": 1}),
+        TaskBatchRequest(
+            task="classify", data=data, parameters={"labels": ["好", "坏"], "top_k": 1}
+        ),
         workspace, {},
     )  # fmt: skip
     assert made.command == ("classify", "--input", path, "--labels=好,坏", "--top-k=1", "--json")

@@ -46,7 +46,9 @@ def test_labels_that_contradict_are_named(tmp_path: Path):
 
 def test_conversations_encodings_and_broken_lines(tmp_path: Path):
     chats = tmp_path / "chats.jsonl"
-    turn = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "你好"}]}
+    turn = {
+        "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "你好"}]
+    }
     chats.write_text(f"{json.dumps(turn)}\n{{broken\n{json.dumps(turn)}\n", encoding="utf-8")
     look = found(chats)
     assert look["kind"] == "conversation"

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,7 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
         typer.Argument(
             metavar="[MODEL]...",
             help="One model or several: a run folder, a model folder, a file or a name; NAME=MODEL "
-            "says what requests call it, else the last part of its path. None: the page loads them.",
+            "says what requests call it, else the last part of its path. None: see the page.",
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
@@ -117,7 +118,7 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
         ),
     ] = 30.0,
     studio: Annotated[  # noqa: FBT002 - a command line flag
-        bool, typer.Option("--studio/--no-studio", help="Show the web page at /.")
+        bool, typer.Option("--studio/--no-studio", help="The web page at /.")
     ] = True,
     folder: Annotated[
         Path,
@@ -125,7 +126,7 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
     ] = Path("runs"),
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
-    """Serve models: OpenAI's API at /v1, what it can do at /docs, and the studio, a web page, at /.
+    """Serve models: OpenAI's API at /v1, what it can do at /docs, a web page, the studio, at /.
 
     \b
     autogpt serve
@@ -164,29 +165,12 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
     options: dict[str, object] = {"dtype": dtype}
     if quantize is not None:
         options["quantize"] = quantize
-    specs = [_spec(model, options) for model in models or ()]
-    if not specs and not studio:
-        raise UsageError("There is no model to serve.", hint="Name one, as in runs/mine.")
-    if adapter and not specs:
-        raise UsageError("There is no model for --adapter.", hint="Name one, as in runs/mine.")
-    specs += [_adapted(text, specs[0]) for text in adapter or ()]
-    _check_names(specs)
+    specs = _specs(models or [], adapter or [], options, may_be_none=studio)
     for spec in specs:
         require(spec.reference)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     engine = EngineClient(specs)
     more = [_spec(text, options) for text in available or ()]
-
-    def started(address: str) -> None:
-        names = [spec.name for spec in specs]
-        if json_:
-            page = f"{address}/" if studio else None
-            print(json.dumps({"address": address, "models": names, "studio": page}), flush=True)
-            return
-        if names:
-            print(f"{address}/v1 answers with {', '.join(names)}; see {address}/docs", flush=True)
-        if studio:
-            print(f"{address}/ is the studio", flush=True)
 
     with Studio(folder) if studio else nullcontext() as page:
         app = create_app(
@@ -196,9 +180,36 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
             page=None if page is None else page.page,
             more=[] if page is None else [page.routes],
         )
-        code = run(app, engine, config, started=started)
+        names = [spec.name for spec in specs]
+        told = partial(_tell, names, has_page=studio, as_json=json_)
+        code = run(app, engine, config, started=told)
     if code:
         raise typer.Exit(code)
+
+
+def _tell(names: list[str], address: str, *, has_page: bool, as_json: bool) -> None:
+    """Say where the server answers."""
+    if as_json:
+        page = f"{address}/" if has_page else None
+        print(json.dumps({"address": address, "models": names, "studio": page}), flush=True)
+        return
+    if names:
+        print(f"{address}/v1 answers with {', '.join(names)}; see {address}/docs", flush=True)
+    if has_page:
+        print(f"{address}/ is the studio", flush=True)
+
+
+def _specs(
+    models: list[str], adapters: list[str], options: dict[str, object], *, may_be_none: bool
+) -> list[ModelSpec]:
+    """Return the models to load at once."""
+    if not models and (adapters or not may_be_none):
+        what = "for --adapter" if adapters else "to serve"
+        raise UsageError(f"There is no model {what}.", hint="Name one, as in runs/mine.")
+    specs = [_spec(model, options) for model in models]
+    specs += [_adapted(text, specs[0]) for text in adapters]
+    _check_names(specs)
+    return specs
 
 
 def _need_extra() -> None:

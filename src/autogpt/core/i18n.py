@@ -1,11 +1,12 @@
 """Words for people, in English and Chinese: one catalogue for the command line, server and studio.
 
 ``locales/interface.json`` holds what has a key: ``{"chat.send": {"en": "Send", "zh": "发送"}}``. A
-text may name values, as in ``{count}``, and have a form for one: ``{"en": {"one": ..., "other":
-...}}``. ``locales/errors.json`` holds sentences of errors, which have none: from the English
-sentence, its values numbered, to the Chinese one. An error is raised in English wherever it happens
-and turned into the reader's language where it is shown; a sentence that is not in the catalogue
-stays as it is.
+text may name values, as in ``{count}``, and have a form for one: ``{"one": ..., "other": ...}``.
+
+``locales/errors.json`` holds sentences of errors, which have no key: from the English sentence, its
+values numbered, to the Chinese one. An error is raised in English wherever it happens and turned
+into the reader's language where it is shown; a sentence that is not in the catalogue stays as it
+is.
 
 Not here: which language a page is in (the page says so), numbers and dates (the browser's business).
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, cast, get_args
@@ -111,9 +112,12 @@ def translated(sentence: str, language: Language) -> str:
         return sentence
     for pattern, other in _patterns():
         if match := pattern.fullmatch(sentence):
-            values = match.groups()
-            return _VALUE.sub(lambda found: values[int(found[1])], other)
+            return _filled(other, match.groups())
     return sentence
+
+
+def _filled(sentence: str, values: Sequence[str]) -> str:
+    return _VALUE.sub(lambda found: values[int(found[1])], sentence)
 
 
 @cache

@@ -7,5 +7,7 @@
 
 What takes long is a job: a process of the public command line that outlives the server. The page
 asks how far it is; nothing that matters is kept in the browser. Chat and single answers go to the
-server's own API. Not here: models and tasks; the studio only shows what others do. ``api.Studio`` is put into a server.
+server's own API. ``api.Studio`` is put into a server.
+
+Not here: models and tasks; the studio only shows what others do.
 """

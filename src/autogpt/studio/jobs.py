@@ -27,7 +27,7 @@ from autogpt.core.errors import UsageError
 
 __all__ = ["ENDED", "Job", "JobStore", "Kind", "State"]
 
-Kind = Literal["train", "finetune", "evaluate", "task", "plan", "pull", "agent", "export"]
+Kind = Literal["train", "finetune", "evaluate", "task", "plan", "pull", "inspect", "agent"]
 State = Literal["queued", "running", "stopping", "done", "failed", "stopped", "interrupted"]
 ENDED: tuple[State, ...] = ("done", "failed", "stopped", "interrupted")
 
@@ -187,7 +187,7 @@ class JobStore:
         wanted = list(kinds) or list(get_args(Kind))
         marks = ", ".join("?" * len(wanted))
         return self._rows(
-            f"SELECT * FROM jobs WHERE kind IN ({marks}) ORDER BY created_at DESC LIMIT ?",  # noqa: S608 - question marks alone
+            f"SELECT * FROM jobs WHERE kind IN ({marks}) ORDER BY created_at DESC LIMIT ?",
             (*wanted, limit),
         )
 
@@ -195,7 +195,7 @@ class JobStore:
         """Return the jobs that are in one of these states, the oldest first."""
         marks = ", ".join("?" * len(states))
         return self._rows(
-            f"SELECT * FROM jobs WHERE state IN ({marks}) ORDER BY created_at",  # noqa: S608 - question marks alone
+            f"SELECT * FROM jobs WHERE state IN ({marks}) ORDER BY created_at",
             states,
         )
 
@@ -242,7 +242,7 @@ class JobStore:
         with self._change() as connection:
             marks = ", ".join("?" * len(ENDED))
             done = connection.execute(
-                f"DELETE FROM jobs WHERE id = ? AND state IN ({marks})",  # noqa: S608 - question marks alone
+                f"DELETE FROM jobs WHERE id = ? AND state IN ({marks})",
                 (job.id, *ENDED),
             )
             return done.rowcount > 0
@@ -260,7 +260,7 @@ class JobStore:
         marks = ", ".join("?" * len(expected))
         with self._change() as connection:
             done = connection.execute(
-                f"UPDATE jobs SET state = ?{', ' if also else ''}{also}"  # noqa: S608 - our own words
+                f"UPDATE jobs SET state = ?{', ' if also else ''}{also}"
                 f" WHERE id = ? AND state IN ({marks})",
                 (state, *values, job.id, *expected),
             )

@@ -13,6 +13,7 @@ import mimetypes
 import re
 import secrets
 import time
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -31,30 +32,49 @@ _TYPES = {
     ".json": "application/json", ".svg": "image/svg+xml",
 }  # fmt: skip
 _TICKET_S = 300.0
+# A report is a page of its own in a sandbox: it has no origin, and reaches nothing.
 _REPORT_POLICY = (
-    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'"
+    "sandbox{sandbox}; default-src 'none'; style-src 'unsafe-inline'; img-src data:;{scripts}"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 
 
 class Tickets:
-    """Short-lived names of files that a new tab may open, which can send no key."""
+    """Short-lived names of pages that a new tab or a frame may open, which can send no key."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, Path]] = {}
+        self._kept: dict[str, Ticket] = {}
 
-    def give(self, path: Path) -> str:
-        """Return a name that nobody guesses."""
+    def give(self, path: Path, *, scripts: bool = False) -> str:
+        """Return a name that nobody guesses; the page may run its own scripts, or none."""
         now = time.monotonic()
-        self._kept = {name: kept for name, kept in self._kept.items() if kept[0] > now}
+        self._kept = {name: kept for name, kept in self._kept.items() if kept.until > now}
         name = secrets.token_urlsafe(24)
-        self._kept[name] = (now + _TICKET_S, path)
+        self._kept[name] = Ticket(path, now + _TICKET_S, scripts=scripts)
         return name
 
-    def take(self, name: str) -> Path | None:
-        """Return the file of a name, while it is good."""
-        until, path = self._kept.get(name, (0.0, Path()))
-        return path if until > time.monotonic() else None
+    def take(self, name: str) -> Ticket | None:
+        """Return the ticket of a name, while it is good."""
+        found = self._kept.get(name)
+        return found if found is not None and found.until > time.monotonic() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A page, until when it may be opened, and whether its own scripts run."""
+
+    path: Path
+    until: float
+    scripts: bool
+
+    @property
+    def policy(self) -> str:
+        """The Content-Security-Policy of the page."""
+        if self.scripts:
+            return _REPORT_POLICY.format(
+                sandbox=" allow-scripts", scripts=" script-src 'unsafe-inline';"
+            )
+        return _REPORT_POLICY.format(sandbox="", scripts="")
 
 
 class Page:
@@ -82,13 +102,13 @@ class Page:
         await response(scope, receive, send)
 
     def _report(self, name: str) -> Response:
-        path = self._tickets.take(name)
-        if path is None or not path.is_file():
+        ticket = self._tickets.take(name)
+        if ticket is None or not ticket.path.is_file():
             return Response("This link is no longer good.", status_code=404)
         return Response(
-            path.read_bytes(),
+            ticket.path.read_bytes(),
             media_type="text/html; charset=utf-8",
-            headers={"content-security-policy": _REPORT_POLICY, "referrer-policy": "no-referrer"},
+            headers={"content-security-policy": ticket.policy, "referrer-policy": "no-referrer"},
         )
 
 
@@ -106,6 +126,7 @@ def content_security_policy() -> str:
             "img-src 'self' data:",
             "font-src 'self'",
             "connect-src 'self'",
+            "frame-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",

@@ -25,8 +25,10 @@ from autogpt.studio.uploads import Uploads
 from autogpt.studio.workspace import Workspace
 
 __all__ = [
+    "PAGE",
     "EvaluateRequest",
     "FinetuneRequest",
+    "InspectRequest",
     "LoadRequest",
     "PieceRequest",
     "PlanRequest",
@@ -38,6 +40,9 @@ __all__ = [
     "model_reference",
     "work",
 ]
+
+PAGE = "page.html"
+"""What a look inside writes, in the folder of its job."""
 
 _RUN, _SERVED = "run:", "served:"
 _SETTING = re.compile(
@@ -123,6 +128,15 @@ class TaskBatchRequest(Wire):
     parameters: Annotated[dict[str, Any], Field(max_length=64)] = Field(default_factory=dict)
 
 
+class InspectRequest(Wire):
+    """Look inside a model while it reads a text."""
+
+    model: Model
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+    chat: bool = False
+    language: Literal["en", "zh"] = "en"
+
+
 class PullRequest(Wire):
     """Fetch a model by name."""
 
@@ -178,6 +192,8 @@ def work(request: Wire, workspace: Workspace, served: Mapping[str, str]) -> Work
             return _evaluate(request, workspace, served)
         case TaskBatchRequest():
             return _task(request, workspace, served)
+        case InspectRequest():
+            return _inspect(request, workspace, served)
         case PullRequest():
             return _pull(request)
     raise UsageError(f"{type(request).__name__} is no work.")
@@ -246,9 +262,7 @@ def _train(request: TrainRequest, workspace: Workspace) -> Work:
     )
 
 
-def _finetune(
-    request: FinetuneRequest, workspace: Workspace, served: Mapping[str, str]
-) -> Work:
+def _finetune(request: FinetuneRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
     parse_budget(request.budget)
     out = workspace.new_run(request.name)
     model = request.model
@@ -269,9 +283,7 @@ def _finetune(
     return Work(kind="finetune", title=request.name, command=tuple(command), run=out)
 
 
-def _evaluate(
-    request: EvaluateRequest, workspace: Workspace, served: Mapping[str, str]
-) -> Work:
+def _evaluate(request: EvaluateRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
     data = _paths(request.data, workspace)
     model = model_reference(request.model, workspace, served)
     task = ("--task", request.task) if request.task else ()
@@ -282,9 +294,7 @@ def _evaluate(
     )
 
 
-def _task(
-    request: TaskBatchRequest, workspace: Workspace, served: Mapping[str, str]
-) -> Work:
+def _task(request: TaskBatchRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
     path = _paths([request.data], workspace)[0]
     command = [request.task, "--input", path]
     if request.model is not None:
@@ -295,6 +305,25 @@ def _task(
     return Work(
         kind="task", title=f"{request.task}: {Path(path).name}", command=(*command, "--json")
     )
+
+
+def _inspect(request: InspectRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
+    model = model_reference(request.model, workspace, served)
+    options = ("--chat",) if request.chat else ()
+    # The text comes last, behind the mark that ends the flags: it may begin with a dash.
+    return Work(
+        kind="inspect",
+        title=request.text[:60],
+        command=(
+            *("inspect", *options, "--lang", request.language, "--out", PAGE, "--json"),
+            *("--", model, _not_standard_input(request.text)),
+        ),
+    )
+
+
+def _not_standard_input(text: str) -> str:
+    """Return a text that is not taken for the mark of standard input."""
+    return f"{text} " if text == "-" else text
 
 
 def _pull(request: PullRequest) -> Work:
@@ -312,7 +341,12 @@ def flags(parameters: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for name, value in parameters.items():
         flag = f"--{name.replace('_', '-')}"
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) or name in ("model", "input", "out", "json"):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) or name in (
+            "model",
+            "input",
+            "out",
+            "json",
+        ):
             raise UsageError(f"{name!r} is not a parameter.")
         if value is None or value is False or value == "":
             continue

@@ -29,7 +29,11 @@ __all__ = ["Runner"]
 _logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.5
-_LANES: dict[Kind, str] = {"plan": "plan", "pull": "pull"}  # of the others one at a time
+_LANES: dict[Kind, str] = {
+    "plan": "plan",
+    "pull": "pull",
+    "inspect": "plan",
+}  # of the others one at a time
 _RESUMABLE = ("train", "finetune")
 _STOPPED = 130
 
@@ -47,7 +51,6 @@ class Runner:
         self._lock_file: int | None = None
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._children: dict[str, object] = {}
 
     def __enter__(self) -> Runner:
         """Begin to look after the queue."""
@@ -143,7 +146,6 @@ class Runner:
         except OSError:
             os.close(descriptor)
             return False
-        os.set_inheritable(descriptor, False)
         self._lock_file = descriptor
         return True
 
@@ -165,19 +167,15 @@ class Runner:
         folder = self._workspace.job(job.id)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        child = worker.begin(folder, list(job.command), cwd=folder)
-        (folder / "worker").write_text(str(child.pid), encoding="utf-8")
-        self._children[job.id] = child
+        worker.begin(folder, list(job.command), cwd=folder)
 
     def _see_end(self, job: Job) -> bool:
         """Note the end of a job if it has ended; return whether it has."""
         folder = self._workspace.job(job.id)
-        child = self._children.get(job.id)
-        worker_lives = child.poll() is None if child is not None else self._worker_lives(folder)  # type: ignore[attr-defined]
+        working = worker.is_working(folder)
         code = _exit_code(folder)
-        if code is None and worker_lives:
+        if code is None and working:
             return False
-        self._children.pop(job.id, None)
         process = Process.read(folder)
         if code is None and process is not None and process.alive:
             return False  # its worker is gone; it is not
@@ -192,18 +190,6 @@ class Runner:
         else:
             error = follow.error_in(folder, result, code)
             self.store.end(job, "failed", exit_code=code, error=error)
-        return True
-
-    def _worker_lives(self, folder: Path) -> bool:
-        """Whether the worker that another server started is there still."""
-        try:
-            pid = int((folder / "worker").read_text(encoding="utf-8"))
-            command = Path(f"/proc/{pid}/cmdline")
-            if command.exists():
-                return str(folder).encode() in command.read_bytes()
-            os.kill(pid, 0)
-        except (OSError, ValueError):
-            return False
         return True
 
 

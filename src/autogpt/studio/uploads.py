@@ -83,9 +83,7 @@ class Uploads:
             folder.mkdir()
             (folder / safe).touch()
         created = time.time()
-        write_json(
-            folder / _FACTS, {"name": safe, "size_bytes": size_bytes, "created_at": created}
-        )
+        write_json(folder / _FACTS, {"name": safe, "size_bytes": size_bytes, "created_at": created})
         return self.get(upload_id)
 
     def receive(self, upload_id: str, offset: int, piece: bytes) -> Upload:

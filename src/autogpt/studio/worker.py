@@ -3,6 +3,7 @@
 ``python -m autogpt.studio.worker FOLDER -- ARGUMENT...`` runs ``autogpt ARGUMENT...`` with its
 output in the folder::
 
+    worker          the worker's own process id
     process.json    the command's process id and start time, as soon as it runs
     stdout, stderr  what it printed
     end.json        its exit code, as the last thing
@@ -25,9 +26,10 @@ import psutil
 
 from autogpt.core.files import write_json
 
-__all__ = ["END", "PROCESS", "Process", "begin", "main"]
+__all__ = ["END", "PROCESS", "Process", "begin", "is_working", "main"]
 
-PROCESS, STDOUT, STDERR, END = "process.json", "stdout", "stderr", "end.json"
+WORKER, PROCESS, END = "worker", "process.json", "end.json"
+STDOUT, STDERR = "stdout", "stderr"
 _SAME_S = 1.0  # the clock of process starts ticks in hundredths, and may be set meanwhile
 
 
@@ -63,9 +65,15 @@ class Process:
             os.kill(self.pid, number)
 
 
-def begin(folder: Path, arguments: list[str], *, cwd: Path) -> subprocess.Popen[bytes]:
-    """Start a worker in a session of its own; the folder exists and holds nothing of before."""
-    return subprocess.Popen(
+def begin(folder: Path, arguments: list[str], *, cwd: Path) -> None:
+    """Start a worker that belongs to nobody, and return when it has a process id.
+
+    Args:
+        folder: Exists, and holds nothing of before.
+        arguments: Of ``autogpt``.
+        cwd: Where it runs.
+    """
+    subprocess.run(
         [sys.executable, "-m", "autogpt.studio.worker", str(folder), "--", *arguments],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": _absolute(os.environ.get("PYTHONPATH", ""))},
@@ -73,7 +81,17 @@ def begin(folder: Path, arguments: list[str], *, cwd: Path) -> subprocess.Popen[
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        check=True,
     )
+
+
+def is_working(folder: Path) -> bool:
+    """Whether the worker of a job's folder is there."""
+    try:
+        pid = int((folder / WORKER).read_text(encoding="utf-8"))
+        return str(folder) in psutil.Process(pid).cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return False
 
 
 def _absolute(paths: str) -> str:
@@ -84,6 +102,9 @@ def _absolute(paths: str) -> str:
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit code."""
     folder = Path(arguments[0])
+    if own := os.fork():  # the other half is nobody's child, and leaves no zombie
+        (folder / WORKER).write_text(str(own), encoding="utf-8")
+        return 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # meant for the command
         signal.signal(number, signal.SIG_IGN)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "120"}
@@ -94,7 +115,7 @@ def main(arguments: list[str]) -> int:
             stdout=out,
             stderr=err,
             env=environment,
-            preexec_fn=_listen,  # noqa: PLW1509 - there is one thread here
+            preexec_fn=_listen,
         )
         started_at = psutil.Process(command.pid).create_time()
         write_json(folder / PROCESS, {"pid": command.pid, "started_at": started_at})

@@ -23,7 +23,7 @@ export function Actions({ job, small = "small" }) {
     ${job.can_resume && html`<${Button} icon="play" kind=${small} onClick=${() => act(job, "resume")}>${t(["train", "finetune"].includes(job.kind) ? "job.resume" : "job.again")}<//>`}`;
 }
 
-export function JobLine({ job, removable = true }) {
+export function JobLine({ job, removable = true, children }) {
   const [log, setLog] = useState(false);
   const spent = job.started_at ? (job.ended_at || Date.now() / 1000) - job.started_at : null;
   const remove = async () => {
@@ -49,6 +49,7 @@ export function JobLine({ job, removable = true }) {
     ${job.state === "running" && html`<${Bar} share=${job.progress?.share} busy label=${t("job.progress", { title: job.title })} />`}
     ${job.progress && html`<p class="soft small">${job.progress.words}${job.progress.left ? ` · ${t("job.left", { time: job.progress.left })}` : ""}</p>`}
     ${job.error && html`<p class="small soft">${job.error.message} ${job.error.hint}</p>`}
+    ${children}
     ${log && html`<${Log} job=${job} onClose=${() => setLog(false)} />`}
   </li>`;
 }

@@ -1,5 +1,6 @@
 // Models: which answer now, which are on this machine, which can be had; their cards.
 import { get, post } from "../api.js";
+import { Evaluate } from "../evaluating.js";
 import { html, useEffect, useState } from "../html.js";
 import { useShared } from "../kept.js";
 import { Button, Check, Confirm, Dialog, failed, Facts, Field, Head, Problem, say, Text, usePoll } from "../parts.js";
@@ -18,6 +19,7 @@ export function Models() {
   const [card, setCard] = useState(null);
   const [loading, setLoading] = useState("");
   const [gone, setGone] = useState(null);
+  const [measured, setMeasured] = useState(null);
   const change = async (what, body, name) => {
     setLoading(name);
     try {
@@ -44,11 +46,13 @@ export function Models() {
       <${Group} title=${t("models.runs")} none=${t("models.runs_none")} list=${found.runs}>${(model) => html`
         <${Card} key=${model.ref} name=${model.name} tags=${[model.task && t(has(`train.task.${model.task}`) ? `train.task.${model.task}` : "runs.task"), model.val_bits_per_byte && t("models.bits", { value: number(model.val_bits_per_byte, 2) })]}>
           <${LoadButton} served=${served.has(model.ref)} loading=${loading === model.ref} onLoad=${() => load(model.ref)} />
-          <${Button} kind="small" onClick=${() => setCard(model.ref)}>${t("models.card")}<//><//>`}<//>
+          <${Button} kind="small" onClick=${() => setCard(model.ref)}>${t("models.card")}<//>
+          <${Button} kind="small" onClick=${() => setMeasured(model.ref)}>${t("evaluate.run")}<//><//>`}<//>
       <${Group} title=${t("models.here")} none=${t("models.here_none")} list=${found.here}>${(model) => html`
         <${Card} key=${model.ref} name=${model.name} tags=${[bytes(model.size_bytes), model.license]} text=${model.about}>
           <${LoadButton} served=${served.has(model.ref)} loading=${loading === model.ref} onLoad=${() => load(model.ref)} />
           <${Button} kind="small" onClick=${() => setCard(model.ref)}>${t("models.card")}<//>
+          <${Button} kind="small" onClick=${() => setMeasured(model.ref)}>${t("evaluate.run")}<//>
           <${Button} kind="quiet small" icon="trash" label=${t("models.remove", { name: model.name })} onClick=${() => setGone(model)} /><//>`}<//>
       <section class="stack" aria-label=${t("models.pull")}>
         <${Head2} title=${t("models.pull")} />
@@ -61,6 +65,7 @@ export function Models() {
         <${Card} key=${model.ref} name=${model.ref} tags=${[t(model.fits ? "models.fits" : "models.too_large"), bytes(model.memory_bytes), model.license, ...(model.languages || [])]} text=${model.about}>
           <${PullButton} name=${model.ref} /><//>`}<//>`}
     ${card && html`<${ModelCard} name=${card} onClose=${() => setCard(null)} />`}
+    ${measured && html`<${Evaluate} model=${measured} onClose=${() => setMeasured(null)} />`}
     ${gone && html`<${Confirm} title=${t("models.remove", { name: gone.name })} text=${t("models.remove_text", { size: bytes(gone.size_bytes) })} action=${t("common.delete")}
       onYes=${() => change("remove", { model: gone.ref }, gone.ref)} onClose=${() => setGone(null)} />`}
   </div>`;

@@ -1,6 +1,7 @@
 // Runs: what was trained, side by side; and one run with its curves, samples and settings.
 import { del, get, openReport, post } from "../api.js";
 import { Chart } from "../chart.js";
+import { Evaluate, Evaluations } from "../evaluating.js";
 import { html, useEffect, useState } from "../html.js";
 import { useShared } from "../kept.js";
 import { axes, Curves, Figures, line, Samples, useLines } from "../live.js";
@@ -21,6 +22,7 @@ function List() {
   const [found, error] = usePoll(() => get("/v1/studio/runs"), 4000);
   const [chosen, setChosen] = useState([]);
   const runs = found?.runs || [];
+  const evaluations = useShared(jobs).filter((job) => job.kind === "evaluate");
   const kept = chosen.filter((name) => runs.some((run) => run.name === name));
   const toggle = (name, on) => setChosen(on ? [...kept, name].slice(-MOST) : kept.filter((each) => each !== name));
   const best = Math.min(...runs.map((run) => run.val_bits_per_byte ?? Infinity));
@@ -42,6 +44,7 @@ function List() {
         <td class="number">${run.val_bits_per_byte === best ? html`<strong>${number(run.val_bits_per_byte, 3)}</strong>` : number(run.val_bits_per_byte, 3)}</td>
         <td class="number soft optional">${when(run.changed_at)}</td></tr>`)}</tbody></table></section>
       ${kept.length === 0 && html`<p class="soft small">${t("runs.choose")}</p>`}`}
+    ${evaluations.length > 0 && html`<${Evaluations} jobs=${evaluations} />`}
   </div>`;
 }
 
@@ -103,6 +106,7 @@ function Run({ name }) {
   const samples = useLines(name, "samples", live);
   const [log, setLog] = useState(false);
   const [gone, setGone] = useState(false);
+  const [measured, setMeasured] = useState(false);
   useEffect(() => again(), [job?.state]);
   const state = job && (live || !run?.finished) ? job.state : run?.finished ? "finished" : "unfinished";
   const chat = async () => {
@@ -129,6 +133,7 @@ function Run({ name }) {
       ${job && html`<${Actions} job=${job} small="" />`}
       ${run?.model && run.task !== "classify" && run.task !== "tag" && html`<${Button} kind="strong" icon="chat" onClick=${chat}>${t("runs.chat")}<//>`}
       ${run?.finished && html`<${Button} icon="report" onClick=${() => openReport(`/v1/studio/runs/${encodeURIComponent(name)}/report`).catch(failed)}>${t("runs.report")}<//>`}
+      ${run?.model && html`<${Button} onClick=${() => setMeasured(true)}>${t("evaluate.run")}<//>`}
       ${job && html`<${Button} icon="more" kind="quiet" label=${t("job.log_of", { title: name })} onClick=${() => setLog(true)} />`}
       ${!live && run && html`<${Button} icon="trash" kind="quiet" label=${t("runs.remove", { name })} onClick=${() => setGone(true)} />`}
     <//>
@@ -147,6 +152,7 @@ function Run({ name }) {
     ${run && Object.keys(run.settings).length > 0 && html`<section class="card"><details><summary>${t("runs.settings")}</summary>
       <div class="settings"><table><tbody>${Object.entries(run.settings).map(([key, value]) => html`<tr><th>${key}</th><td>${String(value)}</td></tr>`)}</tbody></table></div></details></section>`}
     ${log && html`<${Log} job=${job} onClose=${() => setLog(false)} />`}
+    ${measured && html`<${Evaluate} model=${`run:${name}`} onClose=${() => setMeasured(false)} />`}
     ${gone && html`<${Confirm} title=${t("runs.remove", { name })} text=${t("runs.remove_text")} action=${t("common.delete")} onYes=${remove} onClose=${() => setGone(false)} />`}
   </div>`;
 }

@@ -100,7 +100,7 @@ function TaskForm({ task }) {
                 value=${fields[name]} onValue=${(value) => setFields({ ...fields, [name]: value })} />`)
             : html`<${Field} label=${t("tasks.text")}>${(given) => html`<${Area} rows="7" value=${text} onValue=${setText} placeholder=${t("tasks.text_hint")} ...${given} />`}<//>`
           : html`<${DataPicker} single chosen=${data} onChosen=${setData} />`}
-        ${properties.filter(([name]) => !labels.includes(name)).length > 0 && html`<details open=${required.length > 0}><summary>${t("tasks.parameters")}</summary><div class="stack">
+        ${properties.filter(([name]) => !labels.includes(name)).length > 0 && html`<details open><summary>${t("tasks.parameters")}</summary><div class="stack">
           ${properties.filter(([name]) => !labels.includes(name)).map(([name, schema]) => html`<${SchemaField} key=${name} name=${name} schema=${schema} required=${required.includes(name)}
             value=${values[name]} onValue=${(value) => setValues({ ...values, [name]: value })} />`)}</div></details>`}
         <${Problem} error=${error} />
