@@ -28,8 +28,8 @@ from autogpt.cli.generate import generate
 from autogpt.cli.inspect import inspect
 from autogpt.cli.media import recognize, transcribe
 from autogpt.cli.models import models
-from autogpt.cli.serve import serve
 from autogpt.cli.moderate import moderate
+from autogpt.cli.serve import serve
 from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
 from autogpt.cli.translate import translate
