@@ -7,10 +7,13 @@ What a task can do beyond these methods (many inputs, progress, plain values) is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import overload
+from typing import Unpack, overload
 
 from autogpt.core.examples import Labeled
+from autogpt.inference.params import SamplingParams
+from autogpt.inference.settings import Settings
 from autogpt.tasks.base import Progress
+from autogpt.tasks.chat import Chat
 from autogpt.tasks.classify import Classify
 from autogpt.tasks.summarize import Method, Summarize
 from autogpt.tasks.summary import Style, Summary
@@ -19,8 +22,34 @@ from autogpt.tasks.translate import Translate, Translation
 __all__ = ["TaskMethods"]
 
 
+_CHAT: Settings = {
+    "temperature": 0.2,
+    "top_p": 0.9,
+    "repetition_penalty": 1.1,
+    "stop_loops": 4,
+}
+"""Of answers, where a model's files say nothing: what SmolLM2's card (2024) asks for, and against
+loops of small models (docs/log.md)."""
+
+
 class TaskMethods:
     """What a model does beside writing on. Mixed into ``LLM``, which has what the tasks need."""
+
+    defaults: SamplingParams
+
+    @property
+    def chat_settings(self) -> Settings:
+        """Settings of answers to messages, where a call names none."""
+        return _CHAT if self.defaults == SamplingParams() else {"stop_loops": 4}
+
+    def chat(self, *, system: str | None = None, **settings: Unpack[Settings]) -> Chat:
+        """Return a conversation, to which ``say`` and ``stream`` add.
+
+        Args:
+            system: How the model is to behave.
+            settings: Of each answer, see ``inference.settings.Settings``.
+        """
+        return Chat(self, system=system, settings={**self.chat_settings, **settings})
 
     @overload
     def classify(  # type: ignore[overload-overlap]  # a text is a sequence of texts too

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TASKS", "find_task"]
 
 TASKS: dict[str, str] = {
+    "chat": "autogpt.tasks.chat.TASK",
     "summarize": "autogpt.tasks.summarize.TASK",
     "translate": "autogpt.tasks.translate.TASK",
     "classify": "autogpt.tasks.classify.TASK",

@@ -76,7 +76,8 @@ class Translate:
         text_field: Of "jsonl": the field to translate.
         glossary: Terms and what they become.
         beams: Texts followed at once; None: 4 with a model that was taught to translate, if it can.
-        context: Sentences before that are shown; None: 2, and none to a model that was taught.
+        context: Sentences before that are shown; None: 2 in texts and subtitles, and none to a
+            model that was taught.
         seed: None: always the likeliest words.
     """
 
@@ -146,7 +147,7 @@ class Translate:
         if beams is None:
             beams = _BEAMS if form is not None and can_search and self.seed is None else 1
         if context is None:
-            context = _CONTEXT if form is None else 0
+            context = _CONTEXT if form is None and self.format in ("text", "srt") else 0
         return Settings(
             target=self.to,
             source=self.source,

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from autogpt.core.messages import Message, Prompt, assistant, user
 from autogpt.tasks.account import Account
-from autogpt.tasks.asking import Form, form_of, prompt_for
+from autogpt.tasks.asking import Form, answer_of, form_of, prompt_for
 from autogpt.tasks.base import Progress, Writer
 from autogpt.tasks.language import language_of, named
 from autogpt.tasks.masks import Masked, Piece, mask, missing, protected
@@ -34,7 +34,6 @@ _UNSPACED = ("zh", "ja", "th")
 _LETTER = re.compile(r"[^\W\d_]")
 _CLAUSES = re.compile(r"(?<=[,;:，；：、—])\s*")
 _CELL = re.compile(r"[^|]+")
-_THOUGHT = re.compile(r"<think>.*?</think>\s*", re.S)
 _SAID_BEFORE = re.compile(
     r"^\s*(?:translation|translated text|译文|翻译|中文|英文|chinese|english)\s*[:：]\s*", re.I
 )
@@ -371,7 +370,7 @@ class Translator:
 
 def _cleaned(text: str) -> str:
     """Return a translation without what models say around it."""
-    text = _SAID_BEFORE.sub("", _THOUGHT.sub("", text)).strip()
+    text = _SAID_BEFORE.sub("", answer_of(text)).strip()
     if len(text) > 2 and (text[0], text[-1]) in (('"', '"'), ("“", "”"), ("「", "」")):
         inner = text[1:-1]
         text = inner if not set(inner) & set('"“”「」') else text
