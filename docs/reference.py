@@ -7,12 +7,14 @@ with their signatures and docstrings. Nothing of it is kept in the repository, s
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 import autogpt
 from autogpt.cli.app import app
@@ -24,6 +26,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
+    """Leave out links to files of the repository, which are not part of the site."""
+    depth = page.file.src_uri.count("/")
+    outside = r"\[([^\]]+)\]\((?:\.\./){%d,}[^)]*\)" % (depth + 1)
+    return re.sub(outside, r"\1", markdown)
 
 
 def commands() -> str:
