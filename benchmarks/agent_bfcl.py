@@ -148,9 +148,7 @@ def main() -> None:
     args = parser.parse_args()
     model: AgentModel
     if args.quantize:
-        model = LocalModel(
-            lambda: load(args.model, quantize=args.quantize), name=args.model
-        )
+        model = LocalModel(lambda: load(args.model, quantize=args.quantize), name=args.model)
     else:
         model = open_model(args.model)
     for category in args.category or CATEGORIES:

@@ -138,7 +138,7 @@ def read_call(text: str, tools: Sequence[Tool]) -> Call | None:
     """
     value = parsed(text)
     if not isinstance(value, dict):
-        raise ValueError("a call is an object")  # noqa: TRY004 - whatever is wrong with a text
+        raise ValueError("a call is an object")
     name = value.get("name")
     if name == "none":
         return None

@@ -165,9 +165,7 @@ class Agent:
                 hint=f"Tools: {', '.join(sorted(self.tools))}.",
             )
         self.own = own
-        self.policy = Policy(
-            yes=frozenset(yes), trusted=frozenset(functions), approve=approve
-        )
+        self.policy = Policy(yes=frozenset(yes), trusted=frozenset(functions), approve=approve)
         self.limits = limits or Limits()
         self.ask = ask
         self.embed = embed
@@ -418,7 +416,9 @@ class _Run:
         if verdict != "act" and self.agent.ask is not None:
             put = self.agent.ask
             said = self.log.once(
-                "question", digest(request.question, options), lambda: put(request.question, options)
+                "question",
+                digest(request.question, options),
+                lambda: put(request.question, options),
             )
             if said in options:
                 return Chosen(slot, said, grounded=True)

@@ -62,7 +62,9 @@ def approved_tools(
     if own.get("files") != now:
         what = "has changed since it was approved" if own else "is new"
         named = ", ".join(f"{Path(path).name} {sha256[:12]}" for path, sha256 in now.items())
-        if confirm is None or not confirm(f"The MCP server {command!r} ({named}) {what}. Start it?"):
+        if confirm is None or not confirm(
+            f"The MCP server {command!r} ({named}) {what}. Start it?"
+        ):
             raise RefusedError(
                 f"The MCP server {command!r} {what} and was not approved.",
                 hint="Run the command in a terminal, where it can be asked about.",
@@ -173,5 +175,3 @@ def _pin(arguments: list[str]) -> dict[str, str]:
         with Path(path).open("rb") as file:
             found[path] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
-
-

@@ -32,8 +32,8 @@ __all__ = [
     "Bubblewrap",
     "Finding",
     "Ran",
-    "SandboxLimits",
     "Sandbox",
+    "SandboxLimits",
     "Sandlock",
     "find_sandbox",
     "probe",
@@ -166,7 +166,7 @@ class Bubblewrap:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=lambda: _limit(limits),  # noqa: PLW1509 - one thread matters here: the child's
+            preexec_fn=lambda: _limit(limits),
             start_new_session=True,
             cwd="/",
             env={"PATH": "/usr/bin:/bin"},
@@ -249,7 +249,7 @@ def probe(sandbox: Sandbox, *, names: Sequence[str] = tuple(ESCAPES)) -> list[Fi
         listener.listen()
         letterbox.bind(listener.getsockname())
         letterbox.setblocking(False)
-        sleeper = subprocess.Popen(["/bin/sleep", "60"])  # noqa: S603
+        sleeper = subprocess.Popen(["/bin/sleep", "60"])
         try:
             facts = {"outside": outside, "pid": sleeper.pid, "port": listener.getsockname()[1]}
             for name in names:

@@ -222,7 +222,12 @@ class EmbeddingHead:
     """
 
     def __init__(
-        self, weight: Any, bias: Any, labels: Sequence[str], *, encoder: Any = None  # noqa: ANN401 - arrays of numpy, and an Encoder
+        self,
+        weight: Any,
+        bias: Any,
+        labels: Sequence[str],
+        *,
+        encoder: Any = None,  # noqa: ANN401 - arrays of numpy, and an Encoder
     ) -> None:
         self._weight, self._bias = weight, bias
         self._encoder = encoder
@@ -230,7 +235,11 @@ class EmbeddingHead:
 
     @classmethod
     def train(
-        cls, examples: Sequence[Labeled], *, seed: int, encoder: Any = None  # noqa: ANN401 - an Encoder
+        cls,
+        examples: Sequence[Labeled],
+        *,
+        seed: int,
+        encoder: Any = None,  # noqa: ANN401 - an Encoder
     ) -> EmbeddingHead:
         """Return a head that was learned from examples."""
         import numpy as np
@@ -317,7 +326,9 @@ def _best(
         say(f"fine-tuned: {reached:.1%} of validation")
         found.append((reached, "fine-tuned with a head", tuned))
     if not found:
-        raise ToolError("The budget is too small to train anything.", hint="Give it a minute or more.")
+        raise ToolError(
+            "The budget is too small to train anything.", hint="Give it a minute or more."
+        )
     best = max(found, key=lambda one: one[0])
     if best[1].startswith("fine-tuned"):
         write_json(out / _HEAD, {"kind": "model", "labels": list(room.labels)})
@@ -358,7 +369,9 @@ def _read(data: str) -> list[Labeled]:
     ]
     several = [example for example in examples if len(example.labels) != 1]
     if several:
-        raise ToolError(f"{several[0].place} has {len(several[0].labels)} labels; one was expected.")
+        raise ToolError(
+            f"{several[0].place} has {len(several[0].labels)} labels; one was expected."
+        )
     counts = Counter(example.labels[0] for example in examples)
     if len(examples) < _FEWEST or len(counts) < 2:
         raise ToolError(
@@ -370,10 +383,8 @@ def _read(data: str) -> list[Labeled]:
 
 def _judged(examples: Sequence[Labeled], predict: Predict) -> Metric:
     rows = predict([example.text for example in examples])
-    chosen = [max(row, key=lambda label: row[label]) for row in rows]  # noqa: B023 - used at once
-    right = [
-        label == example.labels[0] for label, example in zip(chosen, examples, strict=True)
-    ]
+    chosen = [max(row, key=lambda label: row[label]) for row in rows]
+    right = [label == example.labels[0] for label, example in zip(chosen, examples, strict=True)]
     return share("accuracy", right)
 
 
@@ -393,7 +404,7 @@ def _zero_shot(
         some = test[first : first + 8]
         rows = model.classify([example.text for example in some], descriptions)
         for row, example in zip(rows, some, strict=True):
-            best = max(row, key=lambda label: row[label])  # noqa: B023 - used at once
+            best = max(row, key=lambda label: row[label])
             right.append(labels[descriptions.index(best)] == example.labels[0])
         if time.perf_counter() - begin > most_s:
             break

@@ -104,7 +104,7 @@ def _word_grams(codes: _U64, rows: NDArray[np.int64]) -> _Grams:
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     if not len(starts):
         return []
-    powers, inverses = _powers(1 << max(10, int(len(codes)).bit_length()))
+    powers, inverses = _powers(1 << max(10, len(codes).bit_length()))
     sums = np.concatenate(([np.uint64(0)], np.cumsum(codes * powers[: len(codes)])))
     words = (sums[ends] - sums[starts]) * inverses[starts]
     own = rows[starts]

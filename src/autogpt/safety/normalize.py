@@ -62,7 +62,7 @@ def _fold(code: int) -> str:
     folded = []
     for each in composed:
         if unicodedata.name(each, "").startswith(_ACCENTED_SCRIPTS):
-            each = unicodedata.normalize("NFD", each)  # noqa: PLW2901 - letter and accents
+            each = unicodedata.normalize("NFD", each)
         for letter in each:
             if not _is_accent(ord(letter)):
                 folded.append(_LATIN.get(letter, letter))

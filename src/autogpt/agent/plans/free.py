@@ -160,5 +160,3 @@ class Supported:
         return [one for one in numbers if one.replace(",", "") not in plain] + [
             quote for quote in quotes if quote not in self._outputs
         ]
-
-

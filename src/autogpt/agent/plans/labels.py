@@ -40,7 +40,9 @@ _LISTED = re.compile(
     r"(?:\s*(?:,|，)?\s*(?:and|or|和|或|与|还是)\s*[\w\-\u3400-\u9fff]+))",
     re.IGNORECASE,
 )
-_MINUTES = re.compile(r"(\d+(?:\.\d+)?)\s*(min(?:ute)?s?|m\b|分钟|seconds?|s\b|秒|hours?|h\b|小时)", re.I)
+_MINUTES = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(min(?:ute)?s?|m\b|分钟|seconds?|s\b|秒|hours?|h\b|小时)", re.I
+)
 
 
 def _budget(goal: Goal) -> str:
@@ -92,7 +94,11 @@ def _sort_fits(goal: Goal) -> float:
 
 
 def _label_word(goal: Goal) -> bool:
-    return bool(re.search(r"\b(?:teams?|labels?|categor|class|topics?|sentiment)|类|标签|团队", goal.text, re.I))
+    return bool(
+        re.search(
+            r"\b(?:teams?|labels?|categor|class|topics?|sentiment)|类|标签|团队", goal.text, re.I
+        )
+    )
 
 
 def _labels(text: str) -> list[str]:
@@ -104,7 +110,11 @@ def _labels(text: str) -> list[str]:
 
 
 def _label_file(goal: Goal) -> str | None:
-    texts = [path for path in goal.of(".md", ".txt") if path in goal.text and path not in outputs(goal.text)]
+    texts = [
+        path
+        for path in goal.of(".md", ".txt")
+        if path in goal.text and path not in outputs(goal.text)
+    ]
     return texts[0] if texts else None
 
 
@@ -186,7 +196,11 @@ def _text_column(columns: Sequence[dict[str, Json]], goal: Goal) -> Generator[Re
     if not texts:
         raise GaveUpError("The table has no column of text.")
     named = words.named(texts, goal.text)
-    usual = [name for name in texts if name.lower() in ("text", "message", "body", "content", "内容", "文本")]
+    usual = [
+        name
+        for name in texts
+        if name.lower() in ("text", "message", "body", "content", "内容", "文本")
+    ]
     most = max(columns, key=lambda column: column.get("distinct", 0))
     chosen: Chosen = yield Choose(
         "Which column holds the text?", texts, (named or usual or [most["name"]])[:1], "column"

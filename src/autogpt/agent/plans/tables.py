@@ -20,7 +20,7 @@ from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Chosen, Goal, Plan, Request, Template, Use
 from autogpt.agent.plans.query import Condition, Query, rows_of
-from autogpt.agent.plans.writing import save, said
+from autogpt.agent.plans.writing import said, save
 from autogpt.agent.tools.base import ToolError
 from autogpt.agent.tools.calculator import shown
 from autogpt.agent.tools.folder import Folder
@@ -34,7 +34,10 @@ _NAMES = (
 )  # fmt: skip
 # Words that stand for a column of one of these names.
 _MEANT: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"expensive|cheap|cost|costs|价钱|贵|便宜", ("price", "unit_price", "cost", "amount", "价格", "单价")),
+    (
+        r"expensive|cheap|cost|costs|价钱|贵|便宜",
+        ("price", "unit_price", "cost", "amount", "价格", "单价"),
+    ),
     (r"\bold|young|年长|年轻|几岁|多大", ("age", "年龄")),
     (r"earn|paid|工资|薪", ("salary", "wage", "pay", "工资", "薪水", "月薪")),
     (r"heav|重", ("weight", "重量")),
@@ -46,7 +49,9 @@ _COPY = re.compile(
     r"|转换|转为|转成|导出|筛选|挑出|找出|提取|所有",
     re.IGNORECASE,
 )
-_TRAIN = re.compile(r"\b(?:train|classif|sort|label|finetune|fine-tune)\w*\b|训练|分类|归类|打标签", re.I)
+_TRAIN = re.compile(
+    r"\b(?:train|classif|sort|label|finetune|fine-tune)\w*\b|训练|分类|归类|打标签", re.I
+)
 
 
 @dataclass(slots=True)
@@ -78,7 +83,9 @@ def _fits(goal: Goal) -> float:
         sure += 0.35
     if names and (outputs(goal.text) or _COPY.search(goal.text)):
         sure += 0.3
-    if names and re.search(r"\b(?:what|which|who|list|show)\b|什么|哪|谁|列出|多少", goal.text, re.I):
+    if names and re.search(
+        r"\b(?:what|which|who|list|show)\b|什么|哪|谁|列出|多少", goal.text, re.I
+    ):
         sure += 0.2
     return min(1.0, sure + (0.1 if len(tables) == 1 else 0.0))
 
@@ -178,7 +185,11 @@ def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
     where, rest = yield from _conditions(text, slots, by)
     operation = words.operation(rest)
     targets = outputs(goal.text)
-    if operation == "count" and re.search(r"统计", rest) and not re.search("多少|几|数量|行数|条数", rest):
+    if (
+        operation == "count"
+        and re.search(r"统计", rest)
+        and not re.search("多少|几|数量|行数|条数", rest)
+    ):
         operation = words.operation(rest.replace("统计", ""))
     if operation in ("max", "min") and by is None and _asks_for_row(rest, slots):
         operation = f"arg{operation}"
@@ -194,9 +205,7 @@ def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
     strange = words.leftover(rest, explained)
     if strange:  # it may be a condition that was not understood
         slots.chosen.append(Chosen("words", " ".join(strange), grounded=False))
-    return Query(
-        path=slots.path, operation=operation, column=column, show=show, where=where, by=by
-    )
+    return Query(path=slots.path, operation=operation, column=column, show=show, where=where, by=by)
 
 
 def _asks_for_row(text: str, slots: _Slots) -> bool:
@@ -209,9 +218,7 @@ def _named_columns(text: str, slots: _Slots) -> list[str]:
     found = words.named(slots.columns, text)
     for pattern, names in _MEANT:
         if re.search(pattern, text, re.IGNORECASE):
-            found += [
-                name for name in slots.columns if name.lower() in names and name not in found
-            ]
+            found += [name for name in slots.columns if name.lower() in names and name not in found]
     return found
 
 

@@ -26,8 +26,12 @@ _SOUGHT = (
         r"are about|has|have|with)\s+(?:the (?:word|phrase|name|term)\s+|any of\s+)?(.+)",
         re.IGNORECASE,
     ),
-    re.compile(r"(?:哪|什么)[^，。？?]*?(?:提到|提及|包含|含有|讲到|谈到|说到|出现|写到)(?:了|过)?(.+)"),
-    re.compile(r"(?:找出|列出|查找)[^，。？?]*?(?:提到|提及|包含|含有|出现)(?:了|过)?(.+?)的(?:文件|笔记|文档)"),
+    re.compile(
+        r"(?:哪|什么)[^，。？?]*?(?:提到|提及|包含|含有|讲到|谈到|说到|出现|写到)(?:了|过)?(.+)"
+    ),
+    re.compile(
+        r"(?:找出|列出|查找)[^，。？?]*?(?:提到|提及|包含|含有|出现)(?:了|过)?(.+?)的(?:文件|笔记|文档)"
+    ),
 )
 _OFTEN = (
     re.compile(
@@ -75,7 +79,9 @@ def _sought(patterns: tuple[re.Pattern[str], ...], goal: Goal) -> str | None:
 def _cleaned(text: str) -> str:
     text = re.sub(r"\s+in\s+(?:the\s+)?(?:file\s+)?[\w./\-]+\.\w{2,5}.*$", "", text)
     text = re.sub(r"\s*(?:和它|的文件|的笔记|的文档)$", "", _ENDS.sub("", text))
-    text = re.sub(r"^(?:the|a|an|any|our|my|their|关于|单词|词语|一个)\s*", "", text.strip(), flags=re.I)
+    text = re.sub(
+        r"^(?:the|a|an|any|our|my|their|关于|单词|词语|一个)\s*", "", text.strip(), flags=re.I
+    )
     return _ENDS.sub("", text).strip(" \t\"'“”‘’「」")
 
 
@@ -139,7 +145,11 @@ def _scope(goal: Goal) -> list[str]:
         if re.search(pattern, goal.text, re.IGNORECASE):
             texts = [path for path in files if path.endswith(_TEXT)]
             return [path for path in texts if re.search(name, path, re.IGNORECASE)] or texts
-    below = [folder for folder in _folders(files) if re.search(rf"\b{re.escape(folder)}/?(?![\w/.])", goal.text)]
+    below = [
+        folder
+        for folder in _folders(files)
+        if re.search(rf"\b{re.escape(folder)}/?(?![\w/.])", goal.text)
+    ]
     return [path for path in files if path.startswith(tuple(f"{one}/" for one in below))] or files
 
 
@@ -203,7 +213,9 @@ def _counts_fit(goal: Goal) -> float:
     if _sought(_OFTEN, goal):
         return 0.97
     text = words.without(goal.text, goal.files)
-    asks = re.search(r"\bhow (?:many|long)\b|\bcount\b|\bnumber of\b|多少|几行|统计", text, re.IGNORECASE)
+    asks = re.search(
+        r"\bhow (?:many|long)\b|\bcount\b|\bnumber of\b|多少|几行|统计", text, re.IGNORECASE
+    )
     measured = any(re.search(pattern, text, re.IGNORECASE) for _, pattern in _MEASURES)
     plain = [path for path in _named_files(goal) if path.endswith(_TEXT)]
     return 0.9 if asks and measured and plain else 0.0
@@ -211,9 +223,7 @@ def _counts_fit(goal: Goal) -> float:
 
 def _named_files(goal: Goal) -> list[str]:
     wanted = words.without(goal.text, outputs(goal.text))
-    return [
-        path for path in goal.files if path in wanted or path.rsplit("/", 1)[-1] in wanted
-    ]
+    return [path for path in goal.files if path in wanted or path.rsplit("/", 1)[-1] in wanted]
 
 
 def _counts(goal: Goal) -> Plan:
@@ -241,9 +251,7 @@ def _counts(goal: Goal) -> Plan:
     for path in outputs(goal.text):
         answer = yield from save(goal, path, answer, ["count"], [[count]])
         checks.append(Same(what=f"what is in {path}", claimed=True, again=_holds(path, str(count))))
-    return Answer(
-        text=answer, checks=checks, slots=[Chosen("text", sought, grounded=grounded)]
-    )
+    return Answer(text=answer, checks=checks, slots=[Chosen("text", sought, grounded=grounded)])
 
 
 def _holds(path: str, text: str) -> Callable[[Folder], bool]:
@@ -269,12 +277,12 @@ def _measure(goal: Goal, named: list[str]) -> Plan:
         return content.count("\n") + (not content.endswith("\n") and bool(content))
 
     answer = str(count)
-    checks: list[Check] = [
-        Same(what=f"{what.option} of {path.option}", claimed=count, again=again)
-    ]
+    checks: list[Check] = [Same(what=f"{what.option} of {path.option}", claimed=count, again=again)]
     for target in outputs(goal.text):
         answer = yield from save(goal, target, answer, [what.option], [[count]])
-        checks.append(Same(what=f"what is in {target}", claimed=True, again=_holds(target, str(count))))
+        checks.append(
+            Same(what=f"what is in {target}", claimed=True, again=_holds(target, str(count)))
+        )
     return Answer(text=answer, checks=checks, slots=[path, what])
 
 
@@ -301,14 +309,19 @@ def _quotes(goal: Goal) -> Plan:
     hits = [hit for hit in result.value if hit["path"].endswith(_TEXT)] if result.ok else []
     if not hits:
         raise GaveUpError(
-            "没有找到提到这个问题的句子。" if goal.chinese else "No line that speaks of it was found."
+            "没有找到提到这个问题的句子。"
+            if goal.chinese
+            else "No line that speaks of it was found."
         )
     wanted = set(terms(asked))
     shares = [len(wanted & set(terms(hit["text"]))) / max(1, len(wanted)) for hit in hits[:5]]
     options = [hit["text"].strip() for hit in hits[:5]]
     clear = shares[0] >= 0.5 and all(share < shares[0] for share in shares[1:])
     chosen = yield Choose(
-        f"Which line answers the question: {goal.text}", options, options[:1] if clear else (), "line"
+        f"Which line answers the question: {goal.text}",
+        options,
+        options[:1] if clear else (),
+        "line",
     )
     hit = hits[options.index(chosen.option)]
     answer = f"{chosen.option} ({hit['path']}:{hit['line']})"

@@ -213,11 +213,15 @@ def _rendered(names: list[str], rows: list[list[Any]], path: str) -> bytes:
 
         sink = io.BytesIO()
         columns = list(zip(*rows, strict=True)) or [()] * len(names)
-        parquet.write_table(pa.table({n: list(c) for n, c in zip(names, columns, strict=True)}), sink)
+        parquet.write_table(
+            pa.table({n: list(c) for n, c in zip(names, columns, strict=True)}), sink
+        )
         return sink.getvalue()
     buffer = io.StringIO()
     if suffix in (".csv", ".tsv"):
-        writer = csv.writer(buffer, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n")
+        writer = csv.writer(
+            buffer, delimiter="\t" if suffix == ".tsv" else ",", lineterminator="\n"
+        )
         writer.writerow(names)
         writer.writerows(rows)
     elif suffix in (".json", ".jsonl"):
