@@ -1,7 +1,7 @@
 """Function calling on BFCL v4's own questions, judged by bfcl-eval's own AST checker.
 
     pip download --no-deps bfcl-eval && python -m zipfile -e bfcl_eval-*.whl BFCL
-    python benchmarks/agent_bfcl.py --checker BFCL --data ../shared/data/agent --model smollm2-135m-instruct
+    python benchmarks/agent_bfcl.py --checker BFCL --data ../shared/data/agent
 
 Only the checker is taken from the package, from its unpacked wheel: its other dependencies pin
 numpy 1.26 and bring faiss, sentence-transformers and a dozen clients of services. The one module

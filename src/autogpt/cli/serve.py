@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,13 +28,13 @@ _ACCESS = "Who may ask"
 
 def serve(  # noqa: PLR0913 - each flag is spelled out for the user
     models: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="MODEL...",
+            metavar="[MODEL]...",
             help="One model or several: a run folder, a model folder, a file or a name; NAME=MODEL "
-            "says what requests call it, else the last part of its path.",
+            "says what requests call it, else the last part of its path. None: see the page.",
         ),
-    ],
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
     api_key_file: Annotated[
@@ -115,11 +117,19 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
             metavar="SECONDS", help="What runs may take so long after SIGTERM; new gets 503."
         ),
     ] = 30.0,
+    studio: Annotated[  # noqa: FBT002 - a command line flag
+        bool, typer.Option("--studio/--no-studio", help="The web page at /.")
+    ] = True,
+    folder: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="Where the page finds runs, and keeps what it makes."),
+    ] = Path("runs"),
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
-    """Serve models: OpenAI's API at /v1, what it can do at /docs, its figures at /metrics.
+    """Serve models: OpenAI's API at /v1, what it can do at /docs, a web page, the studio, at /.
 
     \b
+    autogpt serve
     autogpt serve smollm2-135m-instruct --quantize int8
     autogpt serve runs/mine labels=runs/sentiment --port 8001
     autogpt serve base=runs/mine --adapter polite=runs/polite
@@ -131,6 +141,7 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
     from autogpt.server.engine_client import EngineClient
     from autogpt.server.keys import Keys, read_keys
     from autogpt.server.running import serve as run
+    from autogpt.studio.api import Studio
 
     if quantize not in (None, "int8", "int4"):
         raise UsageError(f"--quantize is {quantize!r}, expected int8 or int4.")
@@ -154,25 +165,51 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
     options: dict[str, object] = {"dtype": dtype}
     if quantize is not None:
         options["quantize"] = quantize
-    specs = [_spec(model, options) for model in models]
-    specs += [_adapted(text, specs[0]) for text in adapter or ()]
-    _check_names(specs)
+    specs = _specs(models or [], adapter or [], options, may_be_none=studio)
     for spec in specs:
         require(spec.reference)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     engine = EngineClient(specs)
-    app = create_app(config, engine, available=[_spec(text, options) for text in available or ()])
+    more = [_spec(text, options) for text in available or ()]
 
-    def started(address: str) -> None:
+    with Studio(folder) if studio else nullcontext() as page:
+        app = create_app(
+            config,
+            engine,
+            available=more,
+            page=None if page is None else page.page,
+            more=[] if page is None else [page.routes],
+        )
         names = [spec.name for spec in specs]
-        if json_:
-            print(json.dumps({"address": address, "models": names}), flush=True)
-        else:
-            print(f"{address}/v1 answers with {', '.join(names)}; see {address}/docs", flush=True)
-
-    code = run(app, engine, config, started=started)
+        told = partial(_tell, names, has_page=studio, as_json=json_)
+        code = run(app, engine, config, started=told)
     if code:
         raise typer.Exit(code)
+
+
+def _tell(names: list[str], address: str, *, has_page: bool, as_json: bool) -> None:
+    """Say where the server answers."""
+    if as_json:
+        page = f"{address}/" if has_page else None
+        print(json.dumps({"address": address, "models": names, "studio": page}), flush=True)
+        return
+    if names:
+        print(f"{address}/v1 answers with {', '.join(names)}; see {address}/docs", flush=True)
+    if has_page:
+        print(f"{address}/ is the studio", flush=True)
+
+
+def _specs(
+    models: list[str], adapters: list[str], options: dict[str, object], *, may_be_none: bool
+) -> list[ModelSpec]:
+    """Return the models to load at once."""
+    if not models and (adapters or not may_be_none):
+        what = "for --adapter" if adapters else "to serve"
+        raise UsageError(f"There is no model {what}.", hint="Name one, as in runs/mine.")
+    specs = [_spec(model, options) for model in models]
+    specs += [_adapted(text, specs[0]) for text in adapters]
+    _check_names(specs)
+    return specs
 
 
 def _need_extra() -> None:

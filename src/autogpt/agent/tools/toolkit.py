@@ -26,7 +26,9 @@ Json = Any
 _DISK = 1_500_000_000  # of a fine-tuned model with its checkpoints
 
 
-def toolkit_tools(folder: Folder, model: AgentModel) -> list[Tool]:
+def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
+    folder: Folder, model: AgentModel
+) -> list[Tool]:
     """Return the tools over a folder.
 
     Args:
@@ -286,7 +288,7 @@ def _label(
     if not rows:
         raise ToolError(f"{path!r} has no rows.")
     found = predict([str(row.get(column) or "") for row in rows])
-    best = [max(row, key=lambda label: row[label]) for row in found]  # noqa: B023 - used at once
+    best = [max(row, key=lambda label: row[label]) for row in found]
     strange = set(best) - set(labels)
     if strange:
         raise ToolError(f"The specialist knows the label {min(strange)!r}, which is not wanted.")
