@@ -45,7 +45,11 @@ def suite(args: argparse.Namespace) -> dict[str, Any]:
     """Run the 60 goals, each in a folder of its own."""
     model: AgentModel = open_model(args.model)
     base = Path(tempfile.mkdtemp())
-    make = (lambda folder: fresh(folder)) if args.fresh else (lambda folder: goals(folder, args.shared))
+    make = (
+        (lambda folder: fresh(folder))
+        if args.fresh
+        else (lambda folder: goals(folder, args.shared))
+    )
     count = len(make(base / "count"))
     states: Counter[str] = Counter()
     by_kind: dict[str, Counter[str]] = {}
@@ -114,7 +118,9 @@ def lies(_args: argparse.Namespace) -> dict[str, Any]:
         folder = Path(tempfile.mkdtemp())
         goals(folder)
         goal = draw.choice(_VAGUE)
-        model = ScriptedModel([draw.choice(["units", "unit_price", "age", "单价", "数量", "x"]) for _ in range(9)])
+        model = ScriptedModel(
+            [draw.choice(["units", "unit_price", "age", "单价", "数量", "x"]) for _ in range(9)]
+        )
         outcome = Agent(model, root=folder, journal=folder / ".j.sqlite").run(goal)
         if outcome.state == "verified":
             verified.append(goal)
@@ -291,7 +297,10 @@ def routing(args: argparse.Namespace) -> dict[str, Any]:
             function = row["function"][0]
             name = f"{function['name']} {len(function['description'])} {json.dumps(function['parameters'])[:400]}"
             tools[name] = Tool(
-                name=function["name"], description=function["description"], schema=function["parameters"], run=print
+                name=function["name"],
+                description=function["description"],
+                schema=function["parameters"],
+                run=print,
             )
             questions.append((row["question"][0][-1]["content"], name))
     embed = None if args.no_embeddings else installed_embedder()
@@ -310,7 +319,9 @@ def routing(args: argparse.Namespace) -> dict[str, Any]:
     declined = kept = 0
     sample = draw.sample(questions, min(200, len(questions)))
     for text, name in sample:
-        others = [tools[one] for one in draw.sample(names, 12) if tools[one].name != tools[name].name][:5]
+        others = [
+            tools[one] for one in draw.sample(names, 12) if tools[one].name != tools[name].name
+        ][:5]
         declined += not any(one.fits for one in Router(others, embed=embed).rank(text))
         with_own = [*others[:4], tools[name]]
         ranked = Router(with_own, embed=embed).rank(text)
@@ -328,7 +339,11 @@ def overhead(_args: argparse.Namespace) -> dict[str, Any]:
     """Measure the import of the core and the time of a goal without a model."""
     code = "import time; t = time.perf_counter(); import autogpt.agent.loop; print(time.perf_counter() - t)"
     times = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout
+        )
         for _ in range(5)
     ]
     folder = Path(tempfile.mkdtemp())
@@ -338,7 +353,13 @@ def overhead(_args: argparse.Namespace) -> dict[str, Any]:
     begin = time.perf_counter()
     steps = len(agent.run("What is the total amount by region in sales.csv?").steps)
     goal_s = time.perf_counter() - begin
-    return {"import_s": min(times), "imports_s": times, "goal_s": goal_s, "steps": steps, "pid": os.getpid() > 0}
+    return {
+        "import_s": min(times),
+        "imports_s": times,
+        "goal_s": goal_s,
+        "steps": steps,
+        "pid": os.getpid() > 0,
+    }
 
 
 def main() -> None:
@@ -353,7 +374,14 @@ def main() -> None:
     parser.add_argument("--no-embeddings", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
-    run = {"suite": suite, "lies": lies, "hostile": hostile, "kill": kill, "routing": routing, "overhead": overhead}
+    run = {
+        "suite": suite,
+        "lies": lies,
+        "hostile": hostile,
+        "kill": kill,
+        "routing": routing,
+        "overhead": overhead,
+    }
     print(json.dumps(run[args.what](args), ensure_ascii=False))
 
 
