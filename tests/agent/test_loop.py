@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 
 import autogpt
+from autogpt.agent.checks import FileParses
 from autogpt.agent.errors import AmbiguousError
 from autogpt.agent.journal import Journal
 from autogpt.agent.loop import Agent
+from autogpt.agent.plans.base import Answer, Goal, Plan, Use
 from autogpt.agent.policy import Limits
 from autogpt.agent.stand_ins import RandomModel, Recorder, ScriptedModel
 from autogpt.agent.tools.base import Call, tool
@@ -169,6 +172,24 @@ def test_a_lie_is_not_verified(world: Path) -> None:
     assert failed == ["out.csv exists and parses"]
 
 
+def test_what_was_verified_is_remembered(world: Path) -> None:
+    agent = make_agent(world)
+    run = agent.run("What is the total amount in sales.csv?").run
+    agent.run("What is the total amount for March in sales.csv?")
+    found = agent.tools["recall"].call({"query": "total amount"}).value
+    fact = "What is the total amount in sales.csv? -> 60"
+    assert found == [{"fact": fact, "source": "sales.csv", "run": run}]
+
+
+def test_an_own_plan(world: Path) -> None:
+    def plan(goal: Goal) -> Plan:
+        found = yield Use("count_text", {"path": goal.files[0]})
+        return Answer(text=str(found.value["lines"]), checks=[FileParses(path=goal.files[0])])
+
+    outcome = make_agent(world).run("Count.", plan=plan)
+    assert (outcome.state, outcome.answer) == ("verified", "6")
+
+
 def test_circles_end(world: Path) -> None:
     call = {"name": "calculate", "arguments": {"expression": "1"}}
     outcome = make_agent(world, ScriptedModel([call] * 9)).run(
@@ -284,7 +305,7 @@ def test_kill_9_at_every_point_of_a_run(tmp_path: Path) -> None:
             text=True,
             timeout=60,
             check=False,
-            env={**__import__("os").environ, "GOAL": goal, "PART": "write"},
+            env={**os.environ, "GOAL": goal, "PART": "write"},
         )
 
     whole = work(make_world(tmp_path / "0/world"), "new", 0)

@@ -35,6 +35,7 @@ from autogpt.agent.checks import (
 )
 from autogpt.agent.errors import DeniedError, GaveUpError, OutOfBudgetError, StuckError
 from autogpt.agent.journal import Journal, RunLog
+from autogpt.agent.memory import Memory, recall_tool
 from autogpt.agent.models import AgentModel, Reply, open_model, parsed, question
 from autogpt.agent.plans import best_template
 from autogpt.agent.plans.base import (
@@ -56,6 +57,7 @@ from autogpt.agent.tools.base import Call, Cost, Result, Tool, as_tool, digest
 from autogpt.agent.tools.box import toolbox
 from autogpt.agent.tools.folder import Folder
 from autogpt.agent.tools.tables import SUFFIXES, columns_of
+from autogpt.agent.tools.toolkit import specialist_tool
 from autogpt.agent.trace import Event, Tracer
 from autogpt.core.errors import UsageError
 from autogpt.core.messages import Message
@@ -64,6 +66,7 @@ __all__ = ["Agent", "Outcome", "journal_path"]
 
 Json = Any
 _MOST_TABLES = 50  # whose columns are looked at
+_MOST_FACT_CHARS = 300
 Ask = Callable[[str, Sequence[str]], str | None]
 """Puts a question with options to the user; None: no answer."""
 
@@ -158,6 +161,9 @@ class Agent:
         self.folder = Folder(root or ".")
         self.sees_files = root is not None or not tools
         built_in = toolbox(self.folder, self.model, web=web) if self.sees_files else []
+        self._journal_path = journal or journal_path()
+        if self.sees_files:
+            built_in.append(recall_tool(self._journal_path))
         self.tools = {tool.name: tool for tool in [*built_in, *own]}
         if len(self.tools) < len(built_in) + len(own):
             raise UsageError("Two tools have the same name.", hint="Rename one of them.")
@@ -173,7 +179,6 @@ class Agent:
         self.ask = ask
         self.embed = embed
         self.tracer = Tracer(trace, show=show)
-        self._journal_path = journal or journal_path()
 
     def run(
         self,
@@ -207,7 +212,7 @@ class Agent:
                 "checks": [one for one in checks if isinstance(one, str)],
             }
             log = journal.begin(goal.strip(), settings)
-            return _Run(self, log, goal.strip(), own, happened=None, own_plan=plan).drive()
+            return _Run(self, log, goal.strip(), own, None, plan, Memory(journal)).drive()
         finally:
             journal.close()
 
@@ -238,7 +243,7 @@ class Agent:
             kept = [parse_check(one) for one in row.settings.get("checks", ())]
             own = [*kept, *checks]
             log = journal.open(run)
-            return _Run(self, log, row.goal, own, happened=happened, own_plan=plan).drive()
+            return _Run(self, log, row.goal, own, happened, plan, Memory(journal)).drive()
         finally:
             journal.close()
 
@@ -253,6 +258,7 @@ class _Run:
     checks: Sequence[Check]
     happened: bool | None
     own_plan: Callable[[Goal], Plan] | None
+    memory: Memory
     ledger: Ledger = field(init=False)
     repeats: Repeats = field(default_factory=Repeats)
     steps: list[Mapping[str, Json]] = field(default_factory=list)
@@ -278,6 +284,7 @@ class _Run:
             except (GaveUpError, DeniedError, StuckError) as error:
                 outcome = self._ended("failed", str(error))
             self.log.finish({"state": outcome.state, "answer": outcome.answer})
+            self._remember(outcome)
             span["autogpt.state"] = outcome.state
             span["gen_ai.usage.total_tokens"] = outcome.usage.tokens
         tell.event("end", outcome.answer, state=outcome.state)
@@ -360,6 +367,20 @@ class _Run:
             confidence=confidence,
         )
 
+    def _remember(self, outcome: Outcome) -> None:
+        """Keep what was verified, as a fact with its source."""
+        if outcome.state != "verified" or len(outcome.answer) > _MOST_FACT_CHARS:
+            return
+        sources = {
+            str(value)
+            for step in self.steps
+            for name, value in dict(step["arguments"]).items()
+            if name in ("path", "below", "data") and value
+        }
+        source = ", ".join(sorted(sources)) or "worked out"
+        fact = f"{self.goal_text} -> {outcome.answer}"
+        self.memory.add(fact, source=source, run=self.log.run)
+
     # -- what a plan asks for ----------------------------------------------------------------------
 
     def _use(self, request: Use) -> Result:
@@ -430,6 +451,10 @@ class _Run:
             model = str(result.value.get("model", ""))
             for name, value in result.value["metrics"].items():
                 self.measured[model, name] = float(value)
+            if call.tool == "make_specialist":  # from now on it is a tool itself
+                made = specialist_tool(self.agent.folder, model)
+                self.agent.tools[made.name] = made
+                self.router = None
 
     def _choose(self, request: Choose, goal: Goal) -> Chosen:
         """Choose by the goal's words if they decide it, else by the model, else by the user."""

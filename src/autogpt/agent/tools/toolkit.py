@@ -6,6 +6,7 @@ Models and runs lie in the folder, under ``models/``; what trains says beforehan
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from autogpt.core.units import parse_duration
 if TYPE_CHECKING:
     from autogpt.agent.specialist import Specialist
 
-__all__ = ["toolkit_tools"]
+__all__ = ["kept_specialists", "specialist_tool", "toolkit_tools"]
 
 Json = Any
 _DISK = 1_500_000_000  # of a fine-tuned model with its checkpoints
@@ -217,6 +218,60 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         *(as_tool(one) for one in plain),
         *(replace(as_tool(one), cost=_training_cost) for one in training),
     ]
+
+
+def specialist_tool(folder: Folder, path: str) -> Tool:
+    """Return a specialist as a tool of its own.
+
+    Args:
+        folder: Where it is.
+        path: Its folder, below that one.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    from autogpt.agent.specialist import load_specialist
+    from autogpt.core.files import read_json
+
+    place = _inside(folder, path)
+    labels = read_json(place / "specialist.json")["labels"]
+    kept: list[Specialist] = []
+
+    def classify(text: str) -> dict[str, Any]:
+        if not kept:
+            kept.append(load_specialist(place))
+        row = kept[0].predict([text])[0]
+        best = max(row, key=lambda label: row[label])
+        return {"label": best, "probability": round(row[best], 4)}
+
+    name = path.rsplit("/", 1)[-1].removeprefix("specialist-").rsplit("-", 1)[0]
+    shown = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
+    return Tool(
+        name="classify_" + re.sub(r"\W+", "_", name),
+        description=f"Say which of {len(labels)} labels a text has: {shown}.",
+        schema={
+            "type": "object",
+            "properties": {"text": {"type": "string", "description": "The text."}},
+            "required": ["text"],
+            "additionalProperties": False,
+        },
+        run=classify,
+        effect="read",
+        version=digest(folder.sha256(f"{path}/specialist.json")),
+    )
+
+
+def kept_specialists(folder: Folder) -> list[Tool]:
+    """Return the specialists that earlier runs made and kept in a folder, as tools."""
+    from autogpt.core.errors import AutoGPTError
+
+    found = []
+    for path in sorted((folder.root / "models").glob("specialist-*/README.md")):
+        try:
+            found.append(specialist_tool(folder, path.parent.relative_to(folder.root).as_posix()))
+        except (AutoGPTError, KeyError):
+            continue  # another program's, or a damaged one
+    return found
 
 
 class _Labels:
