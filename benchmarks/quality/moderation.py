@@ -22,12 +22,18 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 sys.path.insert(0, str(Path(__file__).parent))
 import injection
 import linear
 
+from autogpt.safety.features import Features
+from autogpt.safety.moderation import plain_post
+
+ENGLISH = Features(bits=19, shortest=2, longest=4, words=2)
+CHINESE = Features(bits=19, shortest=1, longest=3, words=0)
 # Words of objection: a proxy for COLD's label "anti-bias", which train and dev do not carry.
 OBJECTION = re.compile(
     "歧视|偏见|刻板印象|地域黑|平等|尊重|反对|一概而论|以偏概全|污名|标签化|不应该|不能因为|别黑|不要黑|仇视|抹黑|种族主义|性别对立|一棍子|一竿子"
@@ -80,24 +86,26 @@ def english(args: argparse.Namespace) -> dict[str, object]:
     """Train on four fifths of the tweets and harmless texts; measure on the fifth."""
     with linear.safety_data("davidson_labeled_data.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    texts = [html.unescape(row["tweet"]) for row in rows]
+    texts = [plain_post(html.unescape(row["tweet"])) for row in rows]
     labels = np.array([int(row["class"]) for row in rows])
+    votes = np.array(
+        [[int(row[n]) for n in ("hate_speech", "offensive_language", "neither")] for row in rows],
+        dtype=float,
+    )
+    votes /= votes.sum(axis=1, keepdims=True)
     train, test = train_test_split(
         np.arange(len(texts)), test_size=0.2, random_state=0, stratify=labels
     )
     calm = calm_texts("en")
-    features = linear.matrix([*(texts[place] for place in train), *calm])
-    own = labels[train]
+    features = linear.matrix([*(texts[place] for place in train), *calm], ENGLISH)
     idf = linear.idf_of(features[: len(train)])
     scaled = linear.scaled(features, idf)
-    strength = args.strength or 4.0
-    weights = balanced(own, args.balance)
-    shift = best_shift(scaled, own, strength, weights, extra=len(calm))
-    model = linear.fit(
-        scaled, np.concatenate([own, np.full(len(calm), 2)]), strength=strength, weights=weights
-    )
+    strength = args.strength or 2.0
+    shares = np.concatenate([votes[train], np.tile([0.0, 0.0, 1.0], (len(calm), 1))])
+    shift = best_shift(scaled, shares, labels[train], strength, args.balance)
+    model = linear.fit(scaled, shares, strength=strength, balance=args.balance)
     classifier = linear.write(
-        "moderation_en", model, idf, ["hate", "offensive", "neither"], shift=shift
+        "moderation_en", model, idf, ["hate", "offensive", "neither"], features=ENGLISH, shift=shift
     )
     held = [texts[place] for place in test]
     probabilities = linear.evaluate(classifier, held)
@@ -129,16 +137,16 @@ def chinese(args: argparse.Namespace) -> dict[str, object]:
     calm = calm_texts("zh")
     texts = [text for text, _, _ in train]
     own = np.array([label for _, label, _ in train])
-    features = linear.matrix([*texts, *ours, *calm])
+    features = linear.matrix([*texts, *ours, *calm], CHINESE)
     idf = linear.idf_of(features[: len(train)])
-    labels = np.concatenate([own, np.zeros(len(ours) + len(calm), dtype=np.int64)])
+    labels = np.concatenate([own, np.zeros(len(ours) + len(calm))])[:, None]
     objection = np.array([bool(OBJECTION.search(text)) for text in texts])
     sample = np.ones(len(labels))
     sample[: len(texts)][objection & (own == 0)] = args.objection
     model = linear.fit(
-        linear.scaled(features, idf), labels, strength=args.strength or 12.0, sample=sample
+        linear.scaled(features, idf), labels, strength=args.strength or 3.0, sample=sample
     )
-    classifier = linear.write("moderation_zh", model, idf, ["hate"])
+    classifier = linear.write("moderation_zh", model, idf, ["hate"], features=CHINESE)
     held = [text for text, _, _ in dev]
     truth = np.array([label for _, label, _ in dev])
     topics = np.array([topic for _, _, topic in dev])
@@ -186,7 +194,10 @@ def against_prejudice(count: int, *, seed: int = 0, patterns: list[str] = _AGAIN
 def cold(part: str) -> list[tuple[str, int, str]]:
     """Return texts, labels (1 is offensive) and topics of COLD."""
     with linear.safety_data(f"cold/{part}.csv").open(encoding="utf-8-sig", newline="") as file:
-        return [(row["TEXT"], int(row["label"]), row["topic"]) for row in csv.DictReader(file)]
+        return [
+            (plain_post(row["TEXT"]), int(row["label"]), row["topic"])
+            for row in csv.DictReader(file)
+        ]
 
 
 def _corpora(language: str) -> dict[str, list[str]]:
@@ -211,34 +222,30 @@ def other_texts(language: str) -> dict[str, list[str]]:
     return {name: texts[250:1250] for name, texts in _corpora(language).items()}
 
 
-def balanced(labels: NDArray[np.int64], power: float) -> dict[int, float]:
-    """Return class weights between none (0) and such that classes weigh the same (1)."""
-    counts = np.bincount(labels)
-    return {
-        place: float((len(labels) / len(counts) / count) ** power)
-        for place, count in enumerate(counts)
-    }
-
-
 def best_shift(
-    features: object,
+    features: csr_matrix,
+    shares: NDArray[np.float64],
     labels: NDArray[np.int64],
     strength: float,
-    weights: dict[int, float],
-    *,
-    extra: int,
+    balance: float,
 ) -> list[float]:
-    """Return what to add to the biases for the best macro-F1, by threefold cross-validation."""
-    logits = np.zeros((len(labels), 3))
-    own = features[: len(labels)]  # type: ignore[index]
-    calm = np.arange(len(labels), len(labels) + extra)
-    for fit_on, judge in StratifiedKFold(3, shuffle=True, random_state=0).split(own, labels):
-        rows = np.concatenate([fit_on, calm])
-        known = np.concatenate([labels[fit_on], np.full(extra, 2)])
-        model = linear.fit(features[rows], known, strength=strength, weights=weights)  # type: ignore[index]
-        logits[judge] = model.decision_function(own[judge])
+    """Return what to add to the biases for the best macro-F1, by threefold cross-validation.
+
+    Args:
+        features: Scaled; behind the texts with labels come harmless ones, which are only learned.
+        shares: Of all of them.
+        labels: Of the first ones.
+        strength: As in ``linear.fit``.
+        balance: As there.
+    """
+    size = len(labels)
+    logits = np.zeros((size, 3))
+    for known, judged in StratifiedKFold(3, shuffle=True, random_state=0).split(labels, labels):
+        rows = np.concatenate([known, np.arange(size, len(shares))])
+        model = linear.fit(features[rows], shares[rows], strength=strength, balance=balance)
+        logits[judged] = model.logits(features[judged])
     best, found = -1.0, [0.0, 0.0, 0.0]
-    for hate in np.arange(-1.0, 1.6, 0.1):
+    for hate in np.arange(-1.0, 2.6, 0.1):
         for neither in np.arange(-1.0, 1.1, 0.1):
             shift = np.array([hate, 0.0, neither])
             value = linear.macro_f1(labels, (logits + shift).argmax(1))

@@ -1,6 +1,6 @@
 """From tools and a request to one valid call: a model writes it under the tool's JSON schema.
 
-The schema that is decoded under is tightened from what the tool asks for: nothing but what it names,
+The schema that is decoded under is tightened from what the tool asks: nothing but what it names,
 required arguments first and optional ones left to the model, values of an enum as they are. What
 comes out is JSON that fits, whoever the model is; whether it is the right call shows in its
 confidence (``models.sureness``): act from ``ACT``, ask from ``ASK``, below that turn to a larger
@@ -17,7 +17,8 @@ from autogpt.agent.models import parsed
 from autogpt.agent.tools.base import Call, Tool
 from autogpt.core.messages import Message, system, user
 
-__all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call"]
+__all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call",
+           "tightened", "tool_lines"]  # fmt: skip
 
 Json = Any
 Decision = Literal["act", "ask", "escalate"]
@@ -72,7 +73,9 @@ def call_schema(tools: Sequence[Tool], *, may_decline: bool = False) -> dict[str
     return options[0] if len(options) == 1 else {"anyOf": options}
 
 
-def tightened(schema: Mapping[str, Json], depth: int = 0) -> dict[str, Json]:
+def tightened(  # noqa: C901 - a line a keyword
+    schema: Mapping[str, Json], depth: int = 0
+) -> dict[str, Json]:
     """Return a schema to decode under: what constrains is kept, annotations are left out.
 
     Types of other languages, as function descriptions in the wild have them (``dict``, ``float``,
@@ -118,7 +121,7 @@ def call_messages(
         done: What was called before and what came of it, a line each.
         chinese: Whether to ask in Chinese.
     """
-    described = "\n".join(_line(tool) for tool in tools)
+    described = "\n".join(tool_lines(tool) for tool in tools)
     told = (
         "你可以调用以下函数。根据问题，写出一个函数调用的 JSON。"
         if chinese
@@ -138,7 +141,7 @@ def read_call(text: str, tools: Sequence[Tool]) -> Call | None:
     """
     value = parsed(text)
     if not isinstance(value, dict):
-        raise ValueError("a call is an object")  # noqa: TRY004 - whatever is wrong with a text
+        raise ValueError("a call is an object")
     name = value.get("name")
     if name == "none":
         return None
@@ -148,7 +151,7 @@ def read_call(text: str, tools: Sequence[Tool]) -> Call | None:
     return Call(tool=str(name), arguments=arguments)
 
 
-def _line(tool: Tool) -> str:
+def tool_lines(tool: Tool) -> str:
     """Return a tool in a line or two: small models read prose better than a schema."""
     required = set(tool.schema.get("required") or ())
     parts = []

@@ -29,6 +29,7 @@ from autogpt.agent.checks import (
     Scene,
     demanded,
     judge,
+    outputs,
     parse_check,
     run_checks,
 )
@@ -54,6 +55,7 @@ from autogpt.agent.router import Embed, Router
 from autogpt.agent.tools.base import Call, Cost, Result, Tool, as_tool, digest
 from autogpt.agent.tools.box import toolbox
 from autogpt.agent.tools.folder import Folder
+from autogpt.agent.tools.tables import SUFFIXES, columns_of
 from autogpt.agent.trace import Event, Tracer
 from autogpt.core.errors import UsageError
 from autogpt.core.messages import Message
@@ -61,6 +63,7 @@ from autogpt.core.messages import Message
 __all__ = ["Agent", "Outcome", "journal_path"]
 
 Json = Any
+_MOST_TABLES = 50  # whose columns are looked at
 Ask = Callable[[str, Sequence[str]], str | None]
 """Puts a question with options to the user; None: no answer."""
 
@@ -165,22 +168,27 @@ class Agent:
                 hint=f"Tools: {', '.join(sorted(self.tools))}.",
             )
         self.own = own
-        self.policy = Policy(
-            yes=frozenset(yes), trusted=frozenset(functions), approve=approve
-        )
+        self.policy = Policy(yes=frozenset(yes), trusted=frozenset(functions), approve=approve)
         self.limits = limits or Limits()
         self.ask = ask
         self.embed = embed
         self.tracer = Tracer(trace, show=show)
         self._journal_path = journal or journal_path()
 
-    def run(self, goal: str, *, checks: Sequence[Check | str] = ()) -> Outcome:
+    def run(
+        self,
+        goal: str,
+        *,
+        checks: Sequence[Check | str] = (),
+        plan: Callable[[Goal], Plan] | None = None,
+    ) -> Outcome:
         """Reach a goal, or say why not.
 
         Args:
             goal: One sentence or a few, English or Chinese.
             checks: What must hold besides, and speaks for the goal; as text, see
                 ``checks.parse_check``.
+            plan: An own plan in place of those that are known, see ``plans.base``.
 
         Raises:
             UsageError: If the goal is empty, or a check is none.
@@ -199,18 +207,24 @@ class Agent:
                 "checks": [one for one in checks if isinstance(one, str)],
             }
             log = journal.begin(goal.strip(), settings)
-            return _Run(self, log, goal.strip(), own, happened=None).drive()
+            return _Run(self, log, goal.strip(), own, happened=None, own_plan=plan).drive()
         finally:
             journal.close()
 
     def resume(
-        self, run: str, *, checks: Sequence[Check] = (), happened: bool | None = None
+        self,
+        run: str,
+        *,
+        checks: Sequence[Check] = (),
+        plan: Callable[[Goal], Plan] | None = None,
+        happened: bool | None = None,
     ) -> Outcome:
         """Go on with a run where it was when its process ended.
 
         Args:
             run: Its name.
             checks: As it was begun with, those that were no text.
+            plan: As it was begun with.
             happened: Whether an effect that was under way happened, where that cannot be told.
 
         Raises:
@@ -223,7 +237,8 @@ class Agent:
             row = journal.row(run)
             kept = [parse_check(one) for one in row.settings.get("checks", ())]
             own = [*kept, *checks]
-            return _Run(self, journal.open(run), row.goal, own, happened=happened).drive()
+            log = journal.open(run)
+            return _Run(self, log, row.goal, own, happened=happened, own_plan=plan).drive()
         finally:
             journal.close()
 
@@ -237,6 +252,7 @@ class _Run:
     goal_text: str
     checks: Sequence[Check]
     happened: bool | None
+    own_plan: Callable[[Goal], Plan] | None
     ledger: Ledger = field(init=False)
     repeats: Repeats = field(default_factory=Repeats)
     steps: list[Mapping[str, Json]] = field(default_factory=list)
@@ -287,15 +303,26 @@ class _Run:
 
         def look() -> Json:
             files = folder.files() if sees else []
-            return {"files": files, "hashes": {path: folder.sha256(path) for path in files[:500]}}
+            tables = [path for path in files if path.lower().endswith(SUFFIXES)][:_MOST_TABLES]
+            return {
+                "files": files,
+                "columns": {path: columns_of(folder, path) for path in tables},
+                "hashes": {path: folder.sha256(path) for path in outputs(self.goal_text)},
+            }
 
         seen = self.log.once("survey", digest(self.goal_text), look)
-        goal = Goal(text=self.goal_text, files=tuple(seen["files"]))
+        goal = Goal(
+            text=self.goal_text,
+            files=tuple(seen["files"]),
+            columns={path: tuple(names) for path, names in seen["columns"].items()},
+        )
         self.agent.tracer.event("goal", goal.text, run=self.log.run)
         known = _Before(folder, seen["hashes"])
         return goal, [*demanded(goal.text, known), *self.checks]
 
     def _plan(self, goal: Goal) -> Plan:
+        if self.own_plan is not None:
+            return self.own_plan(goal)
         template = best_template(goal) if self.agent.sees_files else None
         if template is not None and set(template.needs) <= set(self.agent.tools):
             self.agent.tracer.event("plan", template.about, name=template.name)
@@ -418,7 +445,9 @@ class _Run:
         if verdict != "act" and self.agent.ask is not None:
             put = self.agent.ask
             said = self.log.once(
-                "question", digest(request.question, options), lambda: put(request.question, options)
+                "question",
+                digest(request.question, options),
+                lambda: put(request.question, options),
             )
             if said in options:
                 return Chosen(slot, said, grounded=True)
@@ -438,7 +467,7 @@ class _Run:
             self.router = Router(list(self.agent.tools.values()), embed=self.agent.embed)
         own = {tool.name for tool in self.agent.own}
         ranked = self.router.rank(request.request, request.most)
-        found = [one.tool for one in ranked if one.fits]
+        found = [one.tool for one in ranked if one.fits or not request.fitting]
         if not found and len(self.agent.tools) == 1:  # nothing to choose between
             found = [one.tool for one in ranked if one.tool.name in own]
         return found

@@ -145,7 +145,7 @@ class Memory:
 
     def _facts(self, order: str, values: tuple[object, ...]) -> list[Fact]:
         rows = self._db.execute(
-            f"SELECT id, text, source, run, at FROM facts {order}",  # noqa: S608 - our own words
+            f"SELECT id, text, source, run, at FROM facts {order}",
             values,
         ).fetchall()
         return [

@@ -220,7 +220,7 @@ def _need_extra() -> None:
     """
     from importlib.util import find_spec
 
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
+    for package in ("fastapi", "uvicorn", "prometheus_client", "python_multipart"):
         if find_spec(package) is None:
             raise MissingExtraError(package, extra="serve", purpose="autogpt serve")
 

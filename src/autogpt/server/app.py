@@ -21,12 +21,17 @@ from autogpt.server.catalog_routes import model_routes
 from autogpt.server.chat import chat_routes
 from autogpt.server.completions import completion_routes
 from autogpt.server.config import ServerConfig
+from autogpt.server.documents import document_routes
+from autogpt.server.embeddings import embedding_routes
 from autogpt.server.engine_client import EngineClient, ModelSpec
 from autogpt.server.guard import Guard
 from autogpt.server.metrics import Metrics
+from autogpt.server.moderations import moderation_routes
 from autogpt.server.operations import operation_routes
 from autogpt.server.rails import Rails
+from autogpt.server.responses import response_routes
 from autogpt.server.serving import Serving
+from autogpt.server.task_routes import task_routes
 
 __all__ = ["create_app"]
 
@@ -62,12 +67,17 @@ def create_app(
     routers = [
         chat_routes(serving),
         completion_routes(serving),
+        response_routes(serving),
+        embedding_routes(serving),
+        moderation_routes(serving),
+        task_routes(serving),
         model_routes(serving, specs),
         operation_routes(serving),
         *(make(serving) for make in more),
     ]
     for router in routers:
         app.include_router(router)
+    app.include_router(document_routes(app))
     for kind in (ApiError, AutoGPTError, HTTPException):
         app.add_exception_handler(kind, _told)
     if page is not None:

@@ -76,7 +76,9 @@ def completion_ask(request: CompletionRequest, limits: LimitsConfig) -> Ask:
     settings |= {"n": request.n, "stop": request.stop or None, "max_tokens": request.max_tokens}
     settings["logprobs"] = request.logprobs
     given = request.prompt
-    prompts: Sequence[Prompt] = [given] if isinstance(given, str) or isinstance(given[0], int) else given
+    prompts: Sequence[Prompt] = (
+        [given] if isinstance(given, str) or isinstance(given[0], int) else given
+    )
     return _checked(request.model, prompts, settings, limits, "")
 
 

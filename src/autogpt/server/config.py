@@ -22,6 +22,7 @@ class LimitsConfig:
         waiting_per_key: Of one key; None: half of ``waiting`` where there are several keys.
         requests_per_minute: Of one key; None for any number.
         body_bytes: Of a request.
+        upload_bytes: Of a request with a sound.
         most_tokens: Of a text, whatever a request says.
         texts: ``n`` times prompts of a request.
         connections: That are open at once.
@@ -35,6 +36,7 @@ class LimitsConfig:
     waiting_per_key: int | None = None
     requests_per_minute: int | None = None
     body_bytes: int = 2 << 20
+    upload_bytes: int = 25 << 20
     most_tokens: int = 4096
     texts: int = 16
     connections: int = 2048

@@ -12,6 +12,7 @@ body, a header or a key.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -39,13 +40,15 @@ _logger = logging.getLogger(__name__)
 
 _NOBODY = Key("", b"", is_admin=True)  # without keys, who reaches a loopback address may do all
 _MOST_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "DELETE"})
+_DISCARDED_BYTES, _DISCARDED_S = 64 << 20, 1.0
 _SAFE_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
 ]
 # Where a page may be served without a key (``studio``), these still want one.
 _ALWAYS_CLOSED = ("/v1", "/health", "/metrics", "/docs", "/openapi.json")
-_UPLOADS = frozenset({"/v1/audio/transcriptions"})  # multipart/form-data, as OpenAI has it
+# Sounds: multipart/form-data as OpenAI has it, or base64 in JSON.
+_UPLOADS = frozenset({"/v1/audio/transcriptions", "/v1/tasks/transcribe", "/v1/tasks/recognize"})
 
 
 class Guard:
@@ -95,7 +98,9 @@ class Guard:
                 await self._app(scope, exchange.receive, exchange.send)
             except ApiError as error:
                 if not exchange.has_begun:
-                    await exchange.answer(error.status, error.body(), error.headers())
+                    await exchange.answer(
+                        error.status, error.body(), error.headers(), lingers=error.close
+                    )
             except _ClientStalledError:
                 exchange.abort()
             except Exception:
@@ -202,7 +207,7 @@ class Guard:
             raise ApiError(503, "The engine is starting.", code="engine_lost", retry_after_s=2)
 
     def _check_body(self, exchange: _Exchange) -> None:
-        headers, most = exchange.headers, self._config.limits.body_bytes
+        headers, most = exchange.headers, exchange.most_bytes
         if b"transfer-encoding" in headers and b"content-length" in headers:
             raise ApiError(400, "Both Content-Length and Transfer-Encoding are set.", close=True)
         if b"content-encoding" in headers:
@@ -272,6 +277,9 @@ class _Exchange:
         self.status = 499  # nginx's word for a client that went away
         self.has_begun = False
         self.is_refused = False
+        is_upload = scope["path"] in _UPLOADS
+        limits = config.limits
+        self.most_bytes = limits.upload_bytes if is_upload else limits.body_bytes
         self._bytes = 0
         self._deadline = self.begin + config.limits.body_s
         self._is_read = False
@@ -303,8 +311,8 @@ class _Exchange:
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
             self._is_read = not message.get("more_body", False)
-            if self._bytes > self._limits.body_bytes:
-                raise _too_large(self._limits.body_bytes)
+            if self._bytes > self.most_bytes:
+                raise _too_large(self.most_bytes)
         return message
 
     async def send(self, message: Message) -> None:
@@ -322,11 +330,42 @@ class _Exchange:
         except TimeoutError:
             raise _ClientStalledError from None
 
-    async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send a whole answer."""
+    async def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        lingers: bool = False,
+    ) -> None:
+        """Send a whole answer.
+
+        Args:
+            status: Of HTTP.
+            body: All of it.
+            headers: Without the length.
+            lingers: Whether the connection ends with it. Then what the client is still sending is
+                taken for a while and thrown away: a socket that is closed with something unread in
+                it is reset, and the answer is lost.
+        """
         headers = [*headers, (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        if lingers:
+            await self.send({"type": "http.response.body", "body": body, "more_body": True})
+            await self._discard()
+            body = b""
         await self.send({"type": "http.response.body", "body": body})
+
+    async def _discard(self) -> None:
+        """Take the rest of the body and throw it away, for a second at most."""
+        left = _DISCARDED_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCARDED_S):
+                while left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    if message["type"] != "http.request" or not message.get("more_body", False):
+                        return
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", self.request_id.encode()), *_SAFE_HEADERS]

@@ -284,7 +284,13 @@ class TaskRequest(Wire):
     parameters: Annotated[dict[str, Any], Field(max_length=64)] = Field(default_factory=dict)
 
 
-class ResponseText(Wire):
+class Item(Wire):
+    """What the server may have said itself: fields of it that are not known are passed over."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class ResponseText(Item):
     """A part of a turn."""
 
     type: Literal["input_text", "output_text"]
@@ -293,7 +299,7 @@ class ResponseText(Wire):
     logprobs: list[Any] | None = None
 
 
-class ResponseMessage(Wire):
+class ResponseMessage(Item):
     """A turn."""
 
     type: Literal["message"] = "message"
@@ -304,7 +310,7 @@ class ResponseMessage(Wire):
     phase: str | None = None
 
 
-class ResponseCall(Wire):
+class ResponseCall(Item):
     """A call that the model made in an earlier turn."""
 
     type: Literal["function_call"]
@@ -315,7 +321,7 @@ class ResponseCall(Wire):
     status: str | None = None
 
 
-class ResponseCallOutput(Wire):
+class ResponseCallOutput(Item):
     """What a call gave."""
 
     type: Literal["function_call_output"]

@@ -22,7 +22,7 @@ from autogpt.models.gpt import parameter_count
 
 __all__ = ["Kind", "ServedModel", "load_served"]
 
-Kind = Literal["writer", "encoder", "classifier", "tagger"]
+Kind = Literal["writer", "encoder", "classifier", "tagger", "other"]
 
 _TEXTS_AT_ONCE = 8  # embedded between two steps of the engine
 
@@ -33,7 +33,7 @@ class ServedModel:
 
     Attributes:
         name: What requests call it.
-        model: An ``LLM``, an ``Encoder``, a ``Classifier`` or a ``Tagger``.
+        model: What ``llm.load`` gave: an ``LLM``, an ``Encoder``, a ``Classifier`` and so on.
         kind: Which of them.
         quantized: Whether its weights were rounded, so that the model itself cannot be run.
         sinks: Where the outputs of each request of its engine go.
@@ -75,7 +75,7 @@ class ServedModel:
             }
         elif isinstance(self.model, Encoder):
             facts |= {"context_length": self.model.max_tokens, "dimension": self.model.dimension}
-        else:
+        elif hasattr(self.model, "labels"):
             facts["labels"] = list(self.model.labels)
         return facts
 
@@ -91,8 +91,10 @@ class ServedModel:
             found = float(self.model.embed(["a"]).sum())
         elif isinstance(self.model, Classifier):
             found = sum(self.model.predict("a").values())
-        else:
+        elif isinstance(self.model, Tagger):
             found = float(len(self.model.tag("a").entities))
+        else:  # it sees or hears: there is no small input that all of them take
+            return
         if not torch.isfinite(torch.tensor(found)):
             raise ValueError(f"the model {self.name!r} computed {found}")
 
@@ -153,7 +155,7 @@ def load_served(name: str, reference: str, options: Mapping[str, Any]) -> Served
     """
     model = load(reference, **options)
     kinds: dict[type, Kind] = {Encoder: "encoder", Classifier: "classifier", Tagger: "tagger"}
-    kind = kinds.get(type(model), "writer")
+    kind = "writer" if isinstance(model, LLM) else kinds.get(type(model), "other")
     return ServedModel(
         name=name, model=model, kind=kind, quantized=options.get("quantize") is not None
     )

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from autogpt.core.errors import UsageError
-from autogpt.tasks import TASKS
+from autogpt.tasks import find_task
 
 __all__ = ["run_task"]
 
 
 def run_task(
     name: str,
-    model: Any,  # noqa: ANN401 - what a task needs of it is the task's to say
-    inputs: Sequence[Any],
+    model: object | None,
+    inputs: Sequence[str],
     parameters: Mapping[str, Any],
     *,
-    call: Callable[[Callable[[], Any]], Any] | None,
+    call: Callable[[Callable[[], list[object]]], list[object]] | None,
 ) -> list[object]:
     """Return a task's answer for each input, as plain values.
 
     Args:
         name: As in ``tasks.TASKS``.
         model: Runs it.
-        inputs: Texts.
+        inputs: Texts, or files in base64: strings in any case, never names of files.
         parameters: The task's settings.
         call: Runs a function in the thread that owns the model, if the model wants that.
 
     Raises:
         UsageError: If there is no such task, or a parameter is wrong.
     """
-    if name not in TASKS:
-        raise UsageError(f"There is no task {name!r}.", hint=f"There are: {', '.join(TASKS)}.")
-    module, _, attribute = TASKS[name].rpartition(".")
-    kind: Any = getattr(importlib.import_module(module), attribute)
-    task = kind(**parameters)
+    task = find_task(name)
 
     def run() -> list[object]:
-        return [answer.to_dict() for answer in task.run(model, inputs)]
+        return list(task.run(model, inputs, **parameters))
 
     return call(run) if call is not None else run()

@@ -5,7 +5,7 @@
     def search(query: str, limit: int = 5) -> list[str]:
         '''Find notes that mention something.
 
-        Args:
+Args:
             query: What to look for.
             limit: Most notes to return.
         '''

@@ -26,7 +26,9 @@ Json = Any
 _DISK = 1_500_000_000  # of a fine-tuned model with its checkpoints
 
 
-def toolkit_tools(folder: Folder, model: AgentModel) -> list[Tool]:
+def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
+    folder: Folder, model: AgentModel
+) -> list[Tool]:
     """Return the tools over a folder.
 
     Args:
@@ -272,7 +274,11 @@ def _zero_shot(model: AgentModel, texts: list[str], labels: list[str]) -> list[d
 
 
 def _label(
-    folder: Folder, path: str, column: str, labels: list[str], predict: Any  # noqa: ANN401 - a function
+    folder: Folder,
+    path: str,
+    column: str,
+    labels: list[str],
+    predict: Any,  # noqa: ANN401 - a function
 ) -> tuple[dict[str, Any], list[str], list[list[Json]]]:
     from autogpt.agent.plans.query import rows_of
 
@@ -282,7 +288,7 @@ def _label(
     if not rows:
         raise ToolError(f"{path!r} has no rows.")
     found = predict([str(row.get(column) or "") for row in rows])
-    best = [max(row, key=lambda label: row[label]) for row in found]  # noqa: B023 - used at once
+    best = [max(row, key=lambda label: row[label]) for row in found]
     strange = set(best) - set(labels)
     if strange:
         raise ToolError(f"The specialist knows the label {min(strange)!r}, which is not wanted.")
