@@ -101,6 +101,11 @@ class Admission:
         """Requests that were let in and do not run yet."""
         return self.inside
 
+    @property
+    def is_full(self) -> bool:
+        """Whether any request would be refused."""
+        return self.inside >= self._limits.waiting
+
     def enter(self, key: str) -> Ticket:
         """Let a request in.
 
@@ -108,10 +113,10 @@ class Admission:
             Refused: If there is no room, or the key asks too often.
         """
         state = self._keys.setdefault(key, _KeyState())
-        if self.inside >= self._limits.waiting:
-            raise Refused("queue_full", self._wait_s())
+        if self.is_full:
+            raise Refused("queue_full", self.wait_s())
         if state.inside >= self._per_key:
-            raise Refused("key_queue_full", self._wait_s())
+            raise Refused("key_queue_full", self.wait_s())
         self._take_from_bucket(state)
         state.inside += 1
         self.inside += 1
@@ -176,7 +181,7 @@ class Admission:
             raise Refused("rate_limited", math.ceil((1 - state.tokens) * 60 / most))
         state.tokens -= 1
 
-    def _wait_s(self) -> int:
+    def wait_s(self) -> int:
         """Return after how long there will be room, roughly."""
         rounds = self.inside / max(1, self._limits.running)
         return max(1, min(60, math.ceil(self._service_s * rounds)))

@@ -75,12 +75,17 @@ class Guard:
         open_pages: bool = False,
     ) -> None:
         self._app, self._config = app, config
-        self._admission, self._engine, self._metrics = admission, engine, metrics
+        self.admission = admission
+        self._engine, self._metrics = engine, metrics
         self._open_pages = open_pages
         self._hosts = {"localhost", "127.0.0.1", "[::1]", config.host, *config.hosts}
         self._origins = {origin.rstrip("/") for origin in config.origins}
         self.is_draining = False
         self.under_way = 0
+
+    def count_refusal(self) -> None:
+        """Note a request that was refused before it came here (``connection``)."""
+        self._metrics.refusals.labels("queue_full").inc()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -139,7 +144,7 @@ class Guard:
             return None
         try:
             self._check_engine()
-            ticket = self._admission.enter(key.name)
+            ticket = self.admission.enter(key.name)
         except Refused as refused:
             self._metrics.refusals.labels(refused.reason).inc()
             exchange.is_refused = True

@@ -79,7 +79,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=connection_class(config.limits),
+                http=connection_class(config.limits, app.admission, app.count_refusal),
                 ws="none",
                 lifespan="off",
                 log_config=None,
