@@ -32,7 +32,7 @@ def list_runs(workspace: Workspace) -> list[dict[str, object]]:
 def describe(folder: Path) -> dict[str, object]:
     """Return a run in short, as plain values."""
     metrics = folder / METRICS
-    changed = max(path.stat().st_mtime for path in (folder, metrics) if path.exists())
+    times = [path.stat().st_mtime for path in (folder, metrics) if path.exists()]
     recipe = _recipe(folder)
     task = recipe.get("finetune", {})
     return {
@@ -42,7 +42,7 @@ def describe(folder: Path) -> dict[str, object]:
         "base": Path(str(task.get("base"))).name if task.get("base") else None,
         "finished": (folder / REPORT).is_file(),
         "model": (folder / "model" / "config.json").is_file(),
-        "changed_at": changed,
+        "changed_at": max(times, default=0.0),
         "budget": recipe.get("training", {}).get("budget"),
         "planned": _planned(folder),
         **_figures(metrics),
