@@ -1,7 +1,7 @@
 """Function calling on BFCL v4's own questions, judged by bfcl-eval's own AST checker.
 
     pip download --no-deps bfcl-eval && python -m zipfile -e bfcl_eval-*.whl BFCL
-    python benchmarks/agent_bfcl.py --checker BFCL --data ../shared/data/agent --model smollm2-135m-instruct
+    python benchmarks/agent_bfcl.py --checker BFCL --data ../shared/data/agent
 
 Only the checker is taken from the package, from its unpacked wheel: its other dependencies pin
 numpy 1.26 and bring faiss, sentence-transformers and a dozen clients of services. The one module
@@ -148,9 +148,7 @@ def main() -> None:
     args = parser.parse_args()
     model: AgentModel
     if args.quantize:
-        model = LocalModel(
-            lambda: load(args.model, quantize=args.quantize), name=args.model
-        )
+        model = LocalModel(lambda: load(args.model, quantize=args.quantize), name=args.model)
     else:
         model = open_model(args.model)
     for category in args.category or CATEGORIES:

@@ -29,11 +29,13 @@ from autogpt.agent.checks import (
     Scene,
     demanded,
     judge,
+    outputs,
     parse_check,
     run_checks,
 )
 from autogpt.agent.errors import DeniedError, GaveUpError, OutOfBudgetError, StuckError
 from autogpt.agent.journal import Journal, RunLog
+from autogpt.agent.memory import Memory, recall_tool
 from autogpt.agent.models import AgentModel, Reply, open_model, parsed, question
 from autogpt.agent.plans import best_template
 from autogpt.agent.plans.base import (
@@ -54,6 +56,8 @@ from autogpt.agent.router import Embed, Router
 from autogpt.agent.tools.base import Call, Cost, Result, Tool, as_tool, digest
 from autogpt.agent.tools.box import toolbox
 from autogpt.agent.tools.folder import Folder
+from autogpt.agent.tools.tables import SUFFIXES, columns_of
+from autogpt.agent.tools.toolkit import specialist_tool
 from autogpt.agent.trace import Event, Tracer
 from autogpt.core.errors import UsageError
 from autogpt.core.messages import Message
@@ -61,6 +65,8 @@ from autogpt.core.messages import Message
 __all__ = ["Agent", "Outcome", "journal_path"]
 
 Json = Any
+_MOST_TABLES = 50  # whose columns are looked at
+_MOST_FACT_CHARS = 300
 Ask = Callable[[str, Sequence[str]], str | None]
 """Puts a question with options to the user; None: no answer."""
 
@@ -155,6 +161,9 @@ class Agent:
         self.folder = Folder(root or ".")
         self.sees_files = root is not None or not tools
         built_in = toolbox(self.folder, self.model, web=web) if self.sees_files else []
+        self._journal_path = journal or journal_path()
+        if self.sees_files:
+            built_in.append(recall_tool(self._journal_path))
         self.tools = {tool.name: tool for tool in [*built_in, *own]}
         if len(self.tools) < len(built_in) + len(own):
             raise UsageError("Two tools have the same name.", hint="Rename one of them.")
@@ -165,22 +174,26 @@ class Agent:
                 hint=f"Tools: {', '.join(sorted(self.tools))}.",
             )
         self.own = own
-        self.policy = Policy(
-            yes=frozenset(yes), trusted=frozenset(functions), approve=approve
-        )
+        self.policy = Policy(yes=frozenset(yes), trusted=frozenset(functions), approve=approve)
         self.limits = limits or Limits()
         self.ask = ask
         self.embed = embed
         self.tracer = Tracer(trace, show=show)
-        self._journal_path = journal or journal_path()
 
-    def run(self, goal: str, *, checks: Sequence[Check | str] = ()) -> Outcome:
+    def run(
+        self,
+        goal: str,
+        *,
+        checks: Sequence[Check | str] = (),
+        plan: Callable[[Goal], Plan] | None = None,
+    ) -> Outcome:
         """Reach a goal, or say why not.
 
         Args:
             goal: One sentence or a few, English or Chinese.
             checks: What must hold besides, and speaks for the goal; as text, see
                 ``checks.parse_check``.
+            plan: An own plan in place of those that are known, see ``plans.base``.
 
         Raises:
             UsageError: If the goal is empty, or a check is none.
@@ -199,18 +212,24 @@ class Agent:
                 "checks": [one for one in checks if isinstance(one, str)],
             }
             log = journal.begin(goal.strip(), settings)
-            return _Run(self, log, goal.strip(), own, happened=None).drive()
+            return _Run(self, log, goal.strip(), own, None, plan, Memory(journal)).drive()
         finally:
             journal.close()
 
     def resume(
-        self, run: str, *, checks: Sequence[Check] = (), happened: bool | None = None
+        self,
+        run: str,
+        *,
+        checks: Sequence[Check] = (),
+        plan: Callable[[Goal], Plan] | None = None,
+        happened: bool | None = None,
     ) -> Outcome:
         """Go on with a run where it was when its process ended.
 
         Args:
             run: Its name.
             checks: As it was begun with, those that were no text.
+            plan: As it was begun with.
             happened: Whether an effect that was under way happened, where that cannot be told.
 
         Raises:
@@ -223,7 +242,8 @@ class Agent:
             row = journal.row(run)
             kept = [parse_check(one) for one in row.settings.get("checks", ())]
             own = [*kept, *checks]
-            return _Run(self, journal.open(run), row.goal, own, happened=happened).drive()
+            log = journal.open(run)
+            return _Run(self, log, row.goal, own, happened, plan, Memory(journal)).drive()
         finally:
             journal.close()
 
@@ -237,6 +257,8 @@ class _Run:
     goal_text: str
     checks: Sequence[Check]
     happened: bool | None
+    own_plan: Callable[[Goal], Plan] | None
+    memory: Memory
     ledger: Ledger = field(init=False)
     repeats: Repeats = field(default_factory=Repeats)
     steps: list[Mapping[str, Json]] = field(default_factory=list)
@@ -262,6 +284,7 @@ class _Run:
             except (GaveUpError, DeniedError, StuckError) as error:
                 outcome = self._ended("failed", str(error))
             self.log.finish({"state": outcome.state, "answer": outcome.answer})
+            self._remember(outcome)
             span["autogpt.state"] = outcome.state
             span["gen_ai.usage.total_tokens"] = outcome.usage.tokens
         tell.event("end", outcome.answer, state=outcome.state)
@@ -287,15 +310,26 @@ class _Run:
 
         def look() -> Json:
             files = folder.files() if sees else []
-            return {"files": files, "hashes": {path: folder.sha256(path) for path in files[:500]}}
+            tables = [path for path in files if path.lower().endswith(SUFFIXES)][:_MOST_TABLES]
+            return {
+                "files": files,
+                "columns": {path: columns_of(folder, path) for path in tables},
+                "hashes": {path: folder.sha256(path) for path in outputs(self.goal_text)},
+            }
 
         seen = self.log.once("survey", digest(self.goal_text), look)
-        goal = Goal(text=self.goal_text, files=tuple(seen["files"]))
+        goal = Goal(
+            text=self.goal_text,
+            files=tuple(seen["files"]),
+            columns={path: tuple(names) for path, names in seen["columns"].items()},
+        )
         self.agent.tracer.event("goal", goal.text, run=self.log.run)
         known = _Before(folder, seen["hashes"])
         return goal, [*demanded(goal.text, known), *self.checks]
 
     def _plan(self, goal: Goal) -> Plan:
+        if self.own_plan is not None:
+            return self.own_plan(goal)
         template = best_template(goal) if self.agent.sees_files else None
         if template is not None and set(template.needs) <= set(self.agent.tools):
             self.agent.tracer.event("plan", template.about, name=template.name)
@@ -332,6 +366,20 @@ class _Run:
             usage=self.ledger.spent,
             confidence=confidence,
         )
+
+    def _remember(self, outcome: Outcome) -> None:
+        """Keep what was verified, as a fact with its source."""
+        if outcome.state != "verified" or len(outcome.answer) > _MOST_FACT_CHARS:
+            return
+        sources = {
+            str(value)
+            for step in self.steps
+            for name, value in dict(step["arguments"]).items()
+            if name in ("path", "below", "data") and value
+        }
+        source = ", ".join(sorted(sources)) or "worked out"
+        fact = f"{self.goal_text} -> {outcome.answer}"
+        self.memory.add(fact, source=source, run=self.log.run)
 
     # -- what a plan asks for ----------------------------------------------------------------------
 
@@ -403,6 +451,10 @@ class _Run:
             model = str(result.value.get("model", ""))
             for name, value in result.value["metrics"].items():
                 self.measured[model, name] = float(value)
+            if call.tool == "make_specialist":  # from now on it is a tool itself
+                made = specialist_tool(self.agent.folder, model)
+                self.agent.tools[made.name] = made
+                self.router = None
 
     def _choose(self, request: Choose, goal: Goal) -> Chosen:
         """Choose by the goal's words if they decide it, else by the model, else by the user."""
@@ -418,7 +470,9 @@ class _Run:
         if verdict != "act" and self.agent.ask is not None:
             put = self.agent.ask
             said = self.log.once(
-                "question", digest(request.question, options), lambda: put(request.question, options)
+                "question",
+                digest(request.question, options),
+                lambda: put(request.question, options),
             )
             if said in options:
                 return Chosen(slot, said, grounded=True)
@@ -438,7 +492,7 @@ class _Run:
             self.router = Router(list(self.agent.tools.values()), embed=self.agent.embed)
         own = {tool.name for tool in self.agent.own}
         ranked = self.router.rank(request.request, request.most)
-        found = [one.tool for one in ranked if one.fits]
+        found = [one.tool for one in ranked if one.fits or not request.fitting]
         if not found and len(self.agent.tools) == 1:  # nothing to choose between
             found = [one.tool for one in ranked if one.tool.name in own]
         return found

@@ -1,9 +1,10 @@
 """Tools of other programs: an MCP client over stdio, for servers that the user approved.
 
 What is approved is pinned: the command, the sha256 of its program and of every file that it names,
-and each tool's description and schema. A server whose files changed, or a tool that describes itself
-otherwise than when it was approved ("rug pull"), needs a new yes; without one it is not there. A
-tool's own word that it only reads counts for nothing: each call needs approval like any effect.
+and each tool's description and schema. A server whose files changed, or a tool that describes
+itself otherwise than when it was approved ("rug pull"), needs a new yes; without one it is not
+there. A tool's own word that it only reads counts for nothing: each call needs approval like any
+effect.
 
 Uses the official SDK (``mcp`` 2), imported with the first server. Protocol: Model Context Protocol,
 revision 2025-11-25 and later.
@@ -62,7 +63,9 @@ def approved_tools(
     if own.get("files") != now:
         what = "has changed since it was approved" if own else "is new"
         named = ", ".join(f"{Path(path).name} {sha256[:12]}" for path, sha256 in now.items())
-        if confirm is None or not confirm(f"The MCP server {command!r} ({named}) {what}. Start it?"):
+        if confirm is None or not confirm(
+            f"The MCP server {command!r} ({named}) {what}. Start it?"
+        ):
             raise RefusedError(
                 f"The MCP server {command!r} {what} and was not approved.",
                 hint="Run the command in a terminal, where it can be asked about.",
@@ -173,5 +176,3 @@ def _pin(arguments: list[str]) -> dict[str, str]:
         with Path(path).open("rb") as file:
             found[path] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
-
-

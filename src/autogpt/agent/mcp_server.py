@@ -87,9 +87,7 @@ def offered(*, model: str, root: Path, yes: Sequence[str] = ()) -> list[Callable
         """
         from autogpt.core.messages import user
 
-        return str(
-            _safely(lambda: loaded().generate([user(message)], max_tokens=max_tokens).text)
-        )
+        return str(_safely(lambda: loaded().generate([user(message)], max_tokens=max_tokens).text))
 
     def summarize(text: str) -> str:
         """Say in short what a text says.
@@ -139,5 +137,3 @@ def _text_of(found: Json) -> str:
     if isinstance(found, dict):
         return json.dumps(found, ensure_ascii=False)
     return str(getattr(found, "text", found))
-
-

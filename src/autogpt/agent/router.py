@@ -79,9 +79,7 @@ class Router:
         best = _most_possible(query, self._bags)
         words = [score / best if best else 0.0 for score in scores]
         meanings = self._meanings(request)
-        total = [
-            1 / (_RANK_OFFSET + place) for place in _places(scores)
-        ]
+        total = [1 / (_RANK_OFFSET + place) for place in _places(scores)]
         if meanings is not None:
             total = [
                 one + 1 / (_RANK_OFFSET + place) + 0.05 * meaning

@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from autogpt.agent.router import EMBEDDER
 from autogpt.agent.tools.base import ToolError
@@ -39,6 +39,10 @@ from autogpt.data.stratified import split_examples
 from autogpt.evaluation.baselines.labels import LinearClassifier, Majority
 from autogpt.evaluation.metrics.metric import Metric, measure, share
 from autogpt.evaluation.significance import compare_pair
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["Made", "Specialist", "load_specialist", "make_specialist"]
 
@@ -222,7 +226,12 @@ class EmbeddingHead:
     """
 
     def __init__(
-        self, weight: Any, bias: Any, labels: Sequence[str], *, encoder: Any = None  # noqa: ANN401 - arrays of numpy, and an Encoder
+        self,
+        weight: npt.NDArray[np.float64],
+        bias: npt.NDArray[np.float64],
+        labels: Sequence[str],
+        *,
+        encoder: Any = None,  # noqa: ANN401 - arrays of numpy, and an Encoder
     ) -> None:
         self._weight, self._bias = weight, bias
         self._encoder = encoder
@@ -230,7 +239,11 @@ class EmbeddingHead:
 
     @classmethod
     def train(
-        cls, examples: Sequence[Labeled], *, seed: int, encoder: Any = None  # noqa: ANN401 - an Encoder
+        cls,
+        examples: Sequence[Labeled],
+        *,
+        seed: int,
+        encoder: Any = None,  # noqa: ANN401 - an Encoder
     ) -> EmbeddingHead:
         """Return a head that was learned from examples."""
         import numpy as np
@@ -317,7 +330,9 @@ def _best(
         say(f"fine-tuned: {reached:.1%} of validation")
         found.append((reached, "fine-tuned with a head", tuned))
     if not found:
-        raise ToolError("The budget is too small to train anything.", hint="Give it a minute or more.")
+        raise ToolError(
+            "The budget is too small to train anything.", hint="Give it a minute or more."
+        )
     best = max(found, key=lambda one: one[0])
     if best[1].startswith("fine-tuned"):
         write_json(out / _HEAD, {"kind": "model", "labels": list(room.labels)})
@@ -358,7 +373,9 @@ def _read(data: str) -> list[Labeled]:
     ]
     several = [example for example in examples if len(example.labels) != 1]
     if several:
-        raise ToolError(f"{several[0].place} has {len(several[0].labels)} labels; one was expected.")
+        raise ToolError(
+            f"{several[0].place} has {len(several[0].labels)} labels; one was expected."
+        )
     counts = Counter(example.labels[0] for example in examples)
     if len(examples) < _FEWEST or len(counts) < 2:
         raise ToolError(
@@ -370,10 +387,8 @@ def _read(data: str) -> list[Labeled]:
 
 def _judged(examples: Sequence[Labeled], predict: Predict) -> Metric:
     rows = predict([example.text for example in examples])
-    chosen = [max(row, key=lambda label: row[label]) for row in rows]  # noqa: B023 - used at once
-    right = [
-        label == example.labels[0] for label, example in zip(chosen, examples, strict=True)
-    ]
+    chosen = [max(row, key=lambda label: row[label]) for row in rows]
+    right = [label == example.labels[0] for label, example in zip(chosen, examples, strict=True)]
     return share("accuracy", right)
 
 
@@ -393,7 +408,7 @@ def _zero_shot(
         some = test[first : first + 8]
         rows = model.classify([example.text for example in some], descriptions)
         for row, example in zip(rows, some, strict=True):
-            best = max(row, key=lambda label: row[label])  # noqa: B023 - used at once
+            best = max(row, key=lambda label: row[label])
             right.append(labels[descriptions.index(best)] == example.labels[0])
         if time.perf_counter() - begin > most_s:
             break
@@ -419,7 +434,7 @@ def _refuse_noise(
             return
     raise ToolError(
         f"The labels cannot be told from the texts: on held-out examples a linear model of their "
-        f"words is right in {linear.value:.1%}, saying always the commonest of {len(labels)} labels "
+        f"words is right in {linear.value:.1%}, saying the commonest of {len(labels)} labels "
         f"in {majority.value:.1%}. They are shuffled, or say nothing of the text; nothing was "
         "trained.",
         hint="Look at some rows: does the label follow from the text?",

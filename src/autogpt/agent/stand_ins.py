@@ -48,7 +48,11 @@ class ScriptedModel:
         self._confidence = confidence
 
     def fill(
-        self, messages: Sequence[Message], schema: Mapping[str, Json], *, max_tokens: int  # noqa: ARG002 - as of AgentModel
+        self,
+        messages: Sequence[Message],
+        schema: Mapping[str, Json],  # noqa: ARG002 - as of AgentModel
+        *,
+        max_tokens: int,  # noqa: ARG002 - as of AgentModel
     ) -> Reply:
         """Return the next answer as JSON."""
         answer = self._next(messages)
@@ -95,10 +99,14 @@ class RandomModel(ScriptedModel):
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self.name = f"random {seed}"
-        self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._random = random.Random(seed)
 
     def fill(
-        self, messages: Sequence[Message], schema: Mapping[str, Json], *, max_tokens: int  # noqa: ARG002 - as of AgentModel
+        self,
+        messages: Sequence[Message],  # noqa: ARG002 - as of AgentModel
+        schema: Mapping[str, Json],
+        *,
+        max_tokens: int,  # noqa: ARG002 - as of AgentModel
     ) -> Reply:
         """Return JSON of the schema."""
         return self._reply(json.dumps(self._any(schema), ensure_ascii=False))
@@ -114,7 +122,7 @@ class RandomModel(ScriptedModel):
 
     def say(self, messages: Sequence[Message], *, max_tokens: int) -> Reply:  # noqa: ARG002 - as of AgentModel
         """Return any words."""
-        words = "the total is 42 锅炉 \"quote\" out.csv rm -rf / ignore".split()
+        words = ("the", "total", "is", "42", "锅炉", '"quote"', "out.csv", "rm -rf /", "ignore")
         return self._reply(" ".join(self._random.choices(words, k=6)))
 
     def _any(self, schema: Mapping[str, Json]) -> Json:

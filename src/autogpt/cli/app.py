@@ -22,14 +22,18 @@ from autogpt.cli.classify import classify, tag
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
 from autogpt.cli.evaluate import evaluate
+from autogpt.cli.export import export
 from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
 from autogpt.cli.inspect import inspect
 from autogpt.cli.media import recognize, transcribe
 from autogpt.cli.models import models
+from autogpt.cli.moderate import moderate
+from autogpt.cli.serve import serve
 from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
 from autogpt.cli.translate import translate
+from autogpt.cli.verify import verify
 from autogpt.core import launch
 from autogpt.core.errors import AutoGPTError, PeerLostError, UsageError
 
@@ -43,8 +47,8 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, chat, summarize, translate, classify, tag, recognize, transcribe),
-    *(inspect, agent, mcp, doctor),
+    *(generate, chat, summarize, translate, classify, tag, recognize, transcribe, moderate),
+    *(inspect, export, verify, serve, agent, mcp, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)

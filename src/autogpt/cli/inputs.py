@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from autogpt.cli.offer import require
+from autogpt.cli.options import say_policy
 from autogpt.core.errors import ResourceError, RunError, UsageError
 from autogpt.core.files import explain_os_errors
 
@@ -192,8 +193,8 @@ def perform(  # noqa: PLR0913 - what the user said, and how it is shown
                 show(answer)
 
 
-def load_model(model: str, *, dtype: str = "float32") -> object:
-    """Return a MODEL, ready; offers to fetch one that is not here.
+def load_model(model: str, *, dtype: str = "float32", policy: str = "default") -> object:
+    """Return a MODEL, ready, behind its safety rails; offers to fetch one that is not here.
 
     Raises:
         UsageError: If there is none.
@@ -201,7 +202,8 @@ def load_model(model: str, *, dtype: str = "float32") -> object:
     from autogpt.llm import load
 
     require(model)
-    return load(model, dtype=dtype)  # type: ignore[arg-type]  # typer has checked it
+    shown = None if say_policy(policy) == "off" else policy  # said already
+    return load(model, dtype=dtype, policy=shown)  # type: ignore[arg-type]  # typer has checked it
 
 
 def results(

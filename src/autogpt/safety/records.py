@@ -25,7 +25,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from autogpt.core.errors import CheckpointError, MissingExtraError
 
@@ -106,7 +106,7 @@ def load_key(path: Path) -> Ed25519PrivateKey:
         raise CheckpointError(f"{str(path)!r} holds no signing key.") from error
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise CheckpointError(f"The key in {str(path)!r} is not an Ed25519 key.")
-    return key
+    return cast("Ed25519PrivateKey", key)
 
 
 def sign(record: Mapping[str, object], key: Ed25519PrivateKey) -> dict[str, object]:
@@ -146,7 +146,9 @@ def verify_record(
     from cryptography.exceptions import InvalidSignature
 
     if not is_record(signed) or not isinstance(signed["record"], Mapping):
-        raise CheckpointError("This is no signed record: record, public_key or signature is missing.")
+        raise CheckpointError(
+            "This is no signed record: record, public_key or signature is missing."
+        )
     record = dict(signed["record"])
     if public_key is not None and signed["public_key"] != public_key:
         raise CheckpointError("The record is signed with another key than the one expected.")

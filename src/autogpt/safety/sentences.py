@@ -68,6 +68,6 @@ def pieces(text: str, *, chars: int) -> list[tuple[int, int]]:
             space = text.rfind(" ", begin + chars // 2, begin + chars)
             cut = space if space > 0 else begin + chars
             parts.append((begin, cut))
-            begin = cut  # noqa: PLW2901 - what is left of the sentence
+            begin = cut
         parts.append((begin, end))
     return parts

@@ -1,4 +1,4 @@
-"""Sorting texts into labels, and training a specialist for it when there are examples to learn from.
+"""Sorting texts into labels, and training a specialist for it when there are examples.
 
 "Sort tickets.csv into the five teams in teams.md": the labels come from the file that is named, or
 from the goal itself. If a file in the folder has texts *with* these labels, a specialist is trained
@@ -30,17 +30,21 @@ _TRAIN = re.compile(
     re.IGNORECASE,
 )
 _SORT = re.compile(
-    r"\b(?:sort|classify|categori[sz]e|label|assign|tag each|group)\b[^.]*?(?:\b(?:into|as|to|by|with)\b)"
+    r"\b(?:sort|classify|categori[sz]e|label|assign|tag each|group)\b[^.]*?(?:\b(?:into|as|to|"
+    r"by|with)\b)"
     r"|(?:把|将|对)?.*?(?:分类|归类|分成|分为|分到|打标签|贴标签|标注)",
     re.IGNORECASE,
 )
 _LISTED = re.compile(
-    r"(?:\b(?:into|as|labels?|categories|classes|either|one of)\b|[：:]|分为|分成|归类为|分类为|标注为|标签)\s*[:：]?\s*"
+    r"(?:\b(?:into|as|labels?|categories|classes|either|one of)\b|[：:]|分为|分成|归类为|分类为|"
+    r"标注为|标签)\s*[:：]?\s*"
     r"((?:[\w\-\u3400-\u9fff]+)(?:\s*(?:,|，|、|/)\s*(?:and |or )?[\w\-\u3400-\u9fff]+)*"
     r"(?:\s*(?:,|，)?\s*(?:and|or|和|或|与|还是)\s*[\w\-\u3400-\u9fff]+))",
     re.IGNORECASE,
 )
-_MINUTES = re.compile(r"(\d+(?:\.\d+)?)\s*(min(?:ute)?s?|m\b|分钟|seconds?|s\b|秒|hours?|h\b|小时)", re.I)
+_MINUTES = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(min(?:ute)?s?|m\b|分钟|seconds?|s\b|秒|hours?|h\b|小时)", re.I
+)
 
 
 def _budget(goal: Goal) -> str:
@@ -92,7 +96,11 @@ def _sort_fits(goal: Goal) -> float:
 
 
 def _label_word(goal: Goal) -> bool:
-    return bool(re.search(r"\b(?:teams?|labels?|categor|class|topics?|sentiment)|类|标签|团队", goal.text, re.I))
+    return bool(
+        re.search(
+            r"\b(?:teams?|labels?|categor|class|topics?|sentiment)|类|标签|团队", goal.text, re.I
+        )
+    )
 
 
 def _labels(text: str) -> list[str]:
@@ -104,7 +112,11 @@ def _labels(text: str) -> list[str]:
 
 
 def _label_file(goal: Goal) -> str | None:
-    texts = [path for path in goal.of(".md", ".txt") if path in goal.text and path not in outputs(goal.text)]
+    texts = [
+        path
+        for path in goal.of(".md", ".txt")
+        if path in goal.text and path not in outputs(goal.text)
+    ]
     return texts[0] if texts else None
 
 
@@ -186,7 +198,11 @@ def _text_column(columns: Sequence[dict[str, Json]], goal: Goal) -> Generator[Re
     if not texts:
         raise GaveUpError("The table has no column of text.")
     named = words.named(texts, goal.text)
-    usual = [name for name in texts if name.lower() in ("text", "message", "body", "content", "内容", "文本")]
+    usual = [
+        name
+        for name in texts
+        if name.lower() in ("text", "message", "body", "content", "内容", "文本")
+    ]
     most = max(columns, key=lambda column: column.get("distinct", 0))
     chosen: Chosen = yield Choose(
         "Which column holds the text?", texts, (named or usual or [most["name"]])[:1], "column"

@@ -6,6 +6,7 @@ Models and runs lie in the folder, under ``models/``; what trains says beforehan
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,13 +21,15 @@ from autogpt.core.units import parse_duration
 if TYPE_CHECKING:
     from autogpt.agent.specialist import Specialist
 
-__all__ = ["toolkit_tools"]
+__all__ = ["kept_specialists", "specialist_tool", "toolkit_tools"]
 
 Json = Any
 _DISK = 1_500_000_000  # of a fine-tuned model with its checkpoints
 
 
-def toolkit_tools(folder: Folder, model: AgentModel) -> list[Tool]:
+def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
+    folder: Folder, model: AgentModel
+) -> list[Tool]:
     """Return the tools over a folder.
 
     Args:
@@ -217,6 +220,60 @@ def toolkit_tools(folder: Folder, model: AgentModel) -> list[Tool]:
     ]
 
 
+def specialist_tool(folder: Folder, path: str) -> Tool:
+    """Return a specialist as a tool of its own.
+
+    Args:
+        folder: Where it is.
+        path: Its folder, below that one.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    from autogpt.agent.specialist import load_specialist
+    from autogpt.core.files import read_json
+
+    place = _inside(folder, path)
+    labels = read_json(place / "specialist.json")["labels"]
+    kept: list[Specialist] = []
+
+    def classify(text: str) -> dict[str, Any]:
+        if not kept:
+            kept.append(load_specialist(place))
+        row = kept[0].predict([text])[0]
+        best = max(row, key=lambda label: row[label])
+        return {"label": best, "probability": round(row[best], 4)}
+
+    name = path.rsplit("/", 1)[-1].removeprefix("specialist-").rsplit("-", 1)[0]
+    shown = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
+    return Tool(
+        name="classify_" + re.sub(r"\W+", "_", name),
+        description=f"Say which of {len(labels)} labels a text has: {shown}.",
+        schema={
+            "type": "object",
+            "properties": {"text": {"type": "string", "description": "The text."}},
+            "required": ["text"],
+            "additionalProperties": False,
+        },
+        run=classify,
+        effect="read",
+        version=digest(folder.sha256(f"{path}/specialist.json")),
+    )
+
+
+def kept_specialists(folder: Folder) -> list[Tool]:
+    """Return the specialists that earlier runs made and kept in a folder, as tools."""
+    from autogpt.core.errors import AutoGPTError
+
+    found = []
+    for path in sorted((folder.root / "models").glob("specialist-*/README.md")):
+        try:
+            found.append(specialist_tool(folder, path.parent.relative_to(folder.root).as_posix()))
+        except (AutoGPTError, KeyError):
+            continue  # another program's, or a damaged one
+    return found
+
+
 class _Labels:
     """A loaded model as one that labels without training."""
 
@@ -272,7 +329,11 @@ def _zero_shot(model: AgentModel, texts: list[str], labels: list[str]) -> list[d
 
 
 def _label(
-    folder: Folder, path: str, column: str, labels: list[str], predict: Any  # noqa: ANN401 - a function
+    folder: Folder,
+    path: str,
+    column: str,
+    labels: list[str],
+    predict: Any,  # noqa: ANN401 - a function
 ) -> tuple[dict[str, Any], list[str], list[list[Json]]]:
     from autogpt.agent.plans.query import rows_of
 
@@ -282,7 +343,7 @@ def _label(
     if not rows:
         raise ToolError(f"{path!r} has no rows.")
     found = predict([str(row.get(column) or "") for row in rows])
-    best = [max(row, key=lambda label: row[label]) for row in found]  # noqa: B023 - used at once
+    best = [max(row, key=lambda label: row[label]) for row in found]
     strange = set(best) - set(labels)
     if strange:
         raise ToolError(f"The specialist knows the label {min(strange)!r}, which is not wanted.")
