@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("mcp")
 
-from autogpt.agent.loop import Agent
+from autogpt.agent.agent import Agent
 from autogpt.agent.mcp_client import Server, approved_tools
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.core.errors import RefusedError, UsageError
@@ -94,7 +94,6 @@ def test_our_own_server(tmp_path: Path) -> None:
         f"sys.path.insert(0, {str(Path('src').resolve())!r})\n"
         "from pathlib import Path\n"
         "from autogpt.agent import mcp_server, stand_ins\n"
-        "from autogpt.agent import loop\n"
         "import autogpt.llm\n"
         "autogpt.llm.load = lambda name: stand_ins.ScriptedModel()\n"
         f"mcp_server.serve(model='any', root=Path({str(tmp_path / 'world')!r}))\n"

@@ -53,7 +53,7 @@ def offered(*, model: str, root: Path, yes: Sequence[str] = ()) -> list[Callable
         Args:
             goal: What is wanted, in a sentence, English or Chinese.
         """
-        from autogpt.agent.loop import Agent
+        from autogpt.agent.agent import Agent
 
         if "agent" not in kept:
             own = model if model.startswith(("http://", "https://")) else loaded()

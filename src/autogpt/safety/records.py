@@ -146,7 +146,9 @@ def verify_record(
     from cryptography.exceptions import InvalidSignature
 
     if not is_record(signed) or not isinstance(signed["record"], Mapping):
-        raise CheckpointError("This is no signed record: record, public_key or signature is missing.")
+        raise CheckpointError(
+            "This is no signed record: record, public_key or signature is missing."
+        )
     record = dict(signed["record"])
     if public_key is not None and signed["public_key"] != public_key:
         raise CheckpointError("The record is signed with another key than the one expected.")
