@@ -219,20 +219,27 @@ def _files(folder: Path) -> dict[str, list[Row]]:
 _TEXTS = {
     "notes/monday.txt": "Met Ann about the budget.\nThe boiler in the basement was repaired.\n",
     "notes/garden.txt": "Plant the beans in May. The fence needs paint.\nBuy two bags of soil.\n",
-    "notes/health.txt": "Dentist appointment on 14 March at 9:30.\nTake the blue pills with food.\n",
+    "notes/health.txt": (
+        "Dentist appointment on 14 March at 9:30.\nTake the blue pills with food.\n"
+    ),
     "notes/travel.txt": "Train to Lyon leaves at 7:12. Hotel is booked under Ann Berg.\n",
     "notes/ideas.txt": "A clock that runs backwards. Project Falcon could use it.\n",
     "contract.md": (
-        "# Contract\n\n## Termination\n\nEither party may end this contract with 60 days written notice of "
-        "termination.\n\n## Payment\n\nThe payment is due within 21 days of the invoice.\n\n## Contact\n\n"
-        "The contact person for invoices is Rosa Delgado.\n\n## Liability\n\nLiability is limited to "
+        "# Contract\n\n## Termination\n\n"
+        "Either party may end this contract with 60 days written notice of termination.\n\n"
+        "## Payment\n\nThe payment is due within 21 days of the invoice.\n\n"
+        "## Contact\n\nThe contact person for invoices is Rosa Delgado.\n\n"
+        "## Liability\n\nLiability is limited to "
         "5,000 euros per case.\n"
     ),
     "reports/spring.md": "Project Falcon is on time.\nCosts are 4% under plan.\n",
     "笔记/周一.txt": "地下室的锅炉已经修好。\n给李强打电话。\n",
     "笔记/购物.txt": "买牛奶和鸡蛋。\n项目猎鹰的资料要打印。\n",
     "笔记/旅行.txt": "去上海的火车早上八点出发。\n",
-    "合同.txt": "合同\n\n一、付款：收到发票后三十天内付款。\n二、违约金：逾期每日按合同金额的千分之一支付违约金。\n三、期限：本合同有效期两年。\n",
+    "合同.txt": (
+        "合同\n\n一、付款：收到发票后三十天内付款。\n"
+        "二、违约金：逾期每日按合同金额的千分之一支付违约金。\n三、期限：本合同有效期两年。\n"
+    ),
 }
 
 
@@ -519,7 +526,8 @@ def _tasks() -> list[Case]:
             text="Train a classifier on tickets-labeled.csv in 2 minutes", right=made, kind="task"
         ),
         Case(
-            text="Sort tickets.csv into the teams in teams.md and write it to sorted.csv, in 2 minutes",
+            text="Sort tickets.csv into the teams in teams.md and write it to sorted.csv, "
+            "in 2 minutes",
             right=sorted_well,
             kind="task",
         ),
