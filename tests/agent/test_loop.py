@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import autogpt
+from autogpt.agent.agent import Agent
 from autogpt.agent.checks import FileParses
 from autogpt.agent.errors import AmbiguousError
 from autogpt.agent.journal import Journal
-from autogpt.agent.loop import Agent
 from autogpt.agent.plans.base import Answer, Goal, Plan, Use
 from autogpt.agent.policy import Limits
 from autogpt.agent.stand_ins import RandomModel, Recorder, ScriptedModel
@@ -269,7 +269,7 @@ def test_events_and_spans(world: Path) -> None:
 WORKER = """
 import os, signal, sys
 from pathlib import Path
-from autogpt.agent import journal, loop
+from autogpt.agent import agent as agents, journal
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.agent.tools.base import tool
 
@@ -286,9 +286,9 @@ class Killing(journal.Journal):
     def __init__(self, path):
         super().__init__(path, at_point=at_point)
 
-loop.Journal = Killing
+agents.Journal = Killing
 model = ScriptedModel(["weight"] if os.environ["PART"] == "choose" else [])
-agent = loop.Agent(model, root=world, yes=["write_file"], journal=world.parent / "j.sqlite")
+agent = agents.Agent(model, root=world, yes=["write_file"], journal=world.parent / "j.sqlite")
 goal = os.environ["GOAL"]
 outcome = agent.run(goal) if run == "new" else agent.resume(run)
 print(points, outcome.state, outcome.answer.splitlines()[0])

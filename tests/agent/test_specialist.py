@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autogpt.agent import specialist
-from autogpt.agent.loop import Agent
+from autogpt.agent.agent import Agent
 from autogpt.agent.policy import Limits
 from autogpt.agent.specialist import EmbeddingHead, load_specialist, make_specialist
 from autogpt.agent.stand_ins import ScriptedModel

@@ -76,7 +76,7 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
 
         place = _inside(folder, out)
         resume = place.is_dir() and any(place.iterdir())
-        found = train(
+        found: dict[str, Any] = train(
             str(_inside(folder, data)),
             budget=budget,
             out=place,
@@ -107,7 +107,7 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
 
         place = _inside(folder, out)
         resume = place.is_dir() and any(place.iterdir())
-        found = finetune(
+        found: dict[str, Any] = finetune(
             _reference(folder, base),
             str(_inside(folder, data)),
             task=task,
