@@ -56,8 +56,8 @@ class Process:
         """Whether it still runs."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started_at) < _SAME_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            same = bool(abs(process.create_time() - self.started_at) < _SAME_S)
+            return same and bool(process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False
 
