@@ -72,6 +72,14 @@ def test_a_quote_is_of_the_line_that_says_it(world: Path) -> None:
     assert "30 days notice" in outcome.answer
 
 
+def test_a_summary_is_of_the_texts_own_sentences(world: Path) -> None:
+    story = "The boiler broke on Sunday. Nobody was hurt by it. The plumber came on Monday. "
+    (world / "story.txt").write_text(story * 2 + "锅炉修好了。")
+    outcome = make_agent(world).run("Summarize story.txt in one sentence.")
+    assert outcome.state == "verified"
+    assert outcome.answer.split(".")[0] in story
+
+
 def test_rows_into_a_file_need_a_yes(world: Path) -> None:
     goal = "Write the total amount by region in sales.csv to out/totals.csv"
     refused = make_agent(world).run(goal)
