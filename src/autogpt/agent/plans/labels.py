@@ -25,13 +25,13 @@ __all__ = ["SORT", "SPECIALIST"]
 
 Json = Any
 _TRAIN = re.compile(
-    r"\b(?:train|fine-?tune|teach|learn|build|make|create)\b[^.]*?\b(?:classifier|model|specialist|"
-    r"classify|label)\b|训练[^。]*?(?:分类器|模型|专家)|(?:分类器|模型)[^。]*训练",
+    r"\b(?:train|fine-?tune|teach|learn|build|make|create)\b(?:[^.]|\.(?=\w))*?"
+    r"\b(?:classifier|model|specialist|classify|label)\b|训练[^。]*?(?:分类器|模型|专家)|(?:分类器|模型)[^。]*训练",
     re.IGNORECASE,
 )
 _SORT = re.compile(
-    r"\b(?:sort|classify|categori[sz]e|label|assign|tag each|group)\b[^.]*?(?:\b(?:into|as|to|"
-    r"by|with)\b)"
+    r"\b(?:sort|classify|categori[sz]e|label|assign|tag each|group)\b(?:[^.]|\.(?=\w))*?"
+    r"(?:\b(?:into|as|to|by|with)\b)"
     r"|(?:把|将|对)?.*?(?:分类|归类|分成|分为|分到|打标签|贴标签|标注)",
     re.IGNORECASE,
 )
