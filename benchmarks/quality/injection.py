@@ -25,16 +25,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 import injection_phrases
 import linear
 
+from autogpt.safety.features import Features
 from autogpt.safety.injection import score_injection
 from autogpt.safety.normalize import normalize
 
+FEATURES = Features(bits=18, shortest=1, longest=5, words=3)
 DISGUISES = ("base64", "hex", "leet", "spaced", "reversed", "rot13", "wide", "invisible")
 
 
 def main() -> None:
     """Train, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--strength", type=float, default=30.0)
+    parser.add_argument("--strength", type=float, default=10.0)
     parser.add_argument("--data", type=Path, default=linear.DATA, help="The folder of data.")
     args = parser.parse_args()
     linear.DATA = args.data
@@ -46,21 +48,17 @@ def main() -> None:
     positive += embedded
     negative = [*calm_train, *injection_phrases.harmless(4000, chance)]
     texts = [*positive, *negative]
-    labels = np.array([1] * len(positive) + [0] * len(negative))
-    features = linear.matrix(texts)
+    labels = np.array([1.0] * len(positive) + [0.0] * len(negative))
+    features = linear.matrix(texts, FEATURES)
     idf = linear.idf_of(features)
-    model = linear.fit(
-        linear.scaled(features, idf), labels, strength=args.strength, weights={0: 1.0, 1: 1.0}
-    )
-    linear.write("injection", model, idf, ["injection"])
-    report = measured(wild_test, calm_test, chance)
+    model = linear.fit(linear.scaled(features, idf), labels[:, None], strength=args.strength)
+    linear.write("injection", model, idf, ["injection"], features=FEATURES)
+    report = measured(wild_test, calm_test)
     report["trained_on"] = {"attacks": len(positive), "harmless": len(negative)}
     print(json.dumps(report, indent=1, ensure_ascii=False))
 
 
-def measured(
-    wild_test: Sequence[str], calm_test: dict[str, list[str]], chance: random.Random
-) -> dict[str, object]:
+def measured(wild_test: Sequence[str], calm_test: dict[str, list[str]]) -> dict[str, object]:
     """Return what the rail as it is shipped finds."""
     calm_scores = {name: scores(texts) for name, texts in calm_test.items()}
     everything = np.concatenate(list(calm_scores.values()))
@@ -167,9 +165,9 @@ def calm(chance: random.Random) -> tuple[list[str], dict[str, list[str]]]:
     test: dict[str, list[str]] = {}
     for name, texts in corpora().items():
         chance.shuffle(texts)
-        half = min(len(texts) // 2, 1500)
+        half = min(len(texts) // 2, 700)
         train += texts[:half]
-        test[name] = texts[half : half + 500]
+        test[name] = texts[half : half + 250]
     return train, test
 
 

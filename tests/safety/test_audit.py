@@ -69,7 +69,7 @@ def test_a_torn_line_is_found(log: AuditLog) -> None:
     log.write("input")
     log.path.write_bytes(log.path.read_bytes()[:-20])
     log.write("input")
-    with pytest.raises(CheckpointError, match="line 1|Line 1"):
+    with pytest.raises(CheckpointError, match=r"[Ll]ine 1"):
         verify_log(log.path)
 
 
@@ -87,3 +87,24 @@ def test_long_entries_and_several_processes(log: AuditLog) -> None:
     verify_log(log.path)
     assert len(log.path.read_text().splitlines()) == 61
     assert all(json.loads(line) for line in log.path.read_text().splitlines())
+
+
+def test_what_the_rails_decide_is_logged(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    policy = Policy(
+        rules={"secrets": Rule(action="mask"), "encouragement": Rule(action="refuse")},
+        audit=str(path),
+    )
+    rails = Rails(policy)
+    vault = rails.admit([f"My key is {SECRET}"]).vault
+    rail = rails.output(vault)
+    rail.push("Hello. ")
+    rail.close()
+    rail = rails.output(vault)
+    rail.push("Hello. kill yourself. ")
+    rail.push("x")
+    verify_log(path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["input", "output", "blocked"]
+    assert [line["verdict"]["action"] for line in lines if "verdict" in line] == ["mask", "refuse"]
+    assert SECRET not in path.read_text()

@@ -31,13 +31,21 @@ def test_numbers_by_value() -> None:
     assert values("1,234.5 and 1234.5 cost 5 million, five million, 500万 or 五百万") == [
         "1234.5", "1234.5", "5000000", "5000000", "5000000", "5000000",
     ]  # fmt: skip
-    assert values("二〇二四年三月，共三千二百人，十二个，twenty-one") == ["2024", "3", "3200", "12", "21"]
+    assert values("二〇二四年三月，共三千二百人，十二个，twenty-one") == [
+        "2024",
+        "3",
+        "3200",
+        "12",
+        "21",
+    ]
     assert values("An MP3 at https://x.org/2024, someone wrote, often") == []
     assert values("3.2亿") == ["320000000"]
 
 
 def test_names_addresses_and_blanks() -> None:
-    assert [f.value for f in names("Yesterday the mayor, Ada Brown, left New York. She slept.")] == [
+    assert [
+        f.value for f in names("Yesterday the mayor, Ada Brown, left New York. She slept.")
+    ] == [
         "ada brown",
         "new york",
     ]
@@ -62,7 +70,10 @@ def test_its_own_sentences_are_supported(source: str) -> None:
 @pytest.mark.parametrize(
     ("text", "missing"),
     [
-        ("Repairs would cost 9,800 euros, while a new boiler costs 3,200 euros.", {"9,800", "3,200"}),
+        (
+            "Repairs would cost 9,800 euros, while a new boiler costs 3,200 euros.",
+            {"9,800", "3,200"},
+        ),
         ("Mayor Ada Brown said that repairs would cost 3,400 euros.", {"3,400"}),
         ("Mayor John Smith said that repairs would cost 3,200 euros.", {"John Smith"}),
         ("The council will meet again on 3 April 2024.", {"3"}),
@@ -95,7 +106,9 @@ def test_what_is_said_in_other_words_is_supported(text: str) -> None:
 def test_what_is_not_there_at_all() -> None:
     report = check("Penguins live in the southern hemisphere and eat fish.", SOURCE)
     assert report.supported == 0
-    (turned,) = check("The council did decide; it will meet again on 2 April 2024.", SOURCE).sentences
+    (turned,) = check(
+        "The council did decide; it will meet again on 2 April 2024.", SOURCE
+    ).sentences
     assert not turned.supported
     assert check("", SOURCE).supported == 1.0
     assert check("Something.", "").supported == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Sequence
@@ -44,8 +45,8 @@ def spans(count: int) -> list[tuple[str, str, str]]:
     chance = random.Random(5)
     made: list[tuple[str, str, str]] = []
     while len(made) < count:
-        for value in [*planted.secrets(chance).values(), *planted.personal(chance).values()]:
-            made.append((chance.choice(BEFORE), value, chance.choice(AFTER)))
+        values = [*planted.secrets(chance).values(), *planted.personal(chance).values()]
+        made += [(chance.choice(BEFORE), value, chance.choice(AFTER)) for value in values]
     return made[:count]
 
 
@@ -169,5 +170,5 @@ def test_a_stream_is_what_the_whole_text_gives(text: str, data: st.DataObject) -
     rails = Rails(MASKING)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
     edges = [0, *cuts, len(text)]
-    pieces = [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [text[a:b] for a, b in itertools.pairwise(edges)]
     assert shown(rails, pieces) == shown(rails, [text])

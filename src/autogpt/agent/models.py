@@ -185,6 +185,7 @@ class LocalModel:
             temperature=0.0,
             json_schema=schema,
             logprobs=1,
+            route="agent",
         )
         return Reply(
             text=found.text,
@@ -212,7 +213,12 @@ class LocalModel:
     def say(self, messages: Sequence[Message], *, max_tokens: int) -> Reply:
         """Write text, greedily."""
         found = self._llm.generate(
-            self._prompt(messages), max_tokens=max_tokens, temperature=0.0, logprobs=1, stop_loops=3
+            self._prompt(messages),
+            max_tokens=max_tokens,
+            temperature=0.0,
+            logprobs=1,
+            stop_loops=3,
+            route="agent",
         )
         return Reply(
             text=found.text.strip(),

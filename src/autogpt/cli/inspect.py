@@ -10,11 +10,21 @@ import typer
 
 from autogpt.cli.generate import read_standard_input
 from autogpt.cli.offer import require
-from autogpt.cli.options import Json, MinP, Temperature, TopK, TopP
+from autogpt.cli.options import (
+    Json,
+    MinP,
+    Temperature,
+    TopK,
+    TopP,
+    Watermark,
+    WatermarkKey,
+    read_key,
+)
 from autogpt.core.errors import UsageError
 
 if TYPE_CHECKING:
     from autogpt.inference.params import SamplingParams
+    from autogpt.llm import LLM
 
 __all__ = ["inspect"]
 
@@ -36,6 +46,13 @@ def inspect(  # noqa: PLR0913 - each flag is spelled out for the user
         Path | None,
         typer.Option(
             metavar="PAGE.html", help="Write a page to look at, one file that needs nothing else."
+        ),
+    ] = None,
+    tour: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TOUR.md",
+            help="Write a guided tour: how this sentence becomes the next word, in its numbers.",
         ),
     ] = None,
     token: Annotated[
@@ -65,6 +82,8 @@ def inspect(  # noqa: PLR0913 - each flag is spelled out for the user
     top_k: TopK = None,
     top_p: TopP = None,
     min_p: MinP = None,
+    watermark: Watermark = None,
+    watermark_key: WatermarkKey = None,
     lang: Annotated[
         Literal["en", "zh"] | None,
         typer.Option(help="Of what is shown; default as the system's. The page has both."),
@@ -77,15 +96,18 @@ def inspect(  # noqa: PLR0913 - each flag is spelled out for the user
 ) -> None:
     """Look inside a model: tokens, attention, positions, and what would come next.
 
-    All numbers are those of the forward pass itself.
+    All numbers are those of the forward pass itself. With --watermark: whether TEXT carries the
+    mark of that key, as MODEL would have put it there.
 
     \b
     autogpt inspect runs/mine "To be, or not to be"
     autogpt inspect smollm2-135m-instruct "The capital of France is" --out inside.html
     autogpt inspect runs/mine "学而时习之" --token 3 --layer 2 --head 1 --lang zh
+    autogpt inspect runs/mine - --watermark synthid --watermark-key key.txt < text.txt
     """  # noqa: D301 - \b keeps typer from joining the lines
     from autogpt.evaluation.inspection.inspection import Focus
     from autogpt.evaluation.inspection.page import write_page
+    from autogpt.evaluation.inspection.tour import write_tour
     from autogpt.evaluation.inspection.view import show
     from autogpt.evaluation.inspection.wording import preferred_language
 
@@ -99,28 +121,34 @@ def inspect(  # noqa: PLR0913 - each flag is spelled out for the user
     from autogpt.core.messages import user
     from autogpt.llm import LLM, load
 
+    key = read_key(watermark, watermark_key)
     require(model)
-    llm = load(model, dtype=dtype)
+    llm = load(model, dtype=dtype, policy=None)
     if not isinstance(llm, LLM):
         raise UsageError(
             f"{model!r} does not write, and only models that write can be looked into.",
             hint="Name a model that generate takes.",
         )
+    if watermark is not None:
+        _find_watermark(llm, read, watermark, key, as_json=json_)
+        return
     focus = Focus(token=token, layer=layer, head=head, kept=kept)
     found = llm.inspect([user(read)] if chat else read, focus=focus, params=params, name=model)
     language = lang or preferred_language()
     if out is not None:
         write_page(out, found, language=language)
+    if tour is not None:
+        write_tour(tour, found, language=language)
+    written = {name: str(path) for name, path in (("page", out), ("tour", tour)) if path}
     if json_:
-        page = {} if out is None else {"page": str(out)}
-        print(json.dumps({**found.to_dict(), **page}, ensure_ascii=False))
+        print(json.dumps({**found.to_dict(), **written}, ensure_ascii=False))
         return
     from rich.console import Console
 
     console = Console(highlight=False)
     show(found, console, language=language)
-    if out is not None:
-        console.print(f"look: {out}", markup=False)
+    for path in written.values():
+        console.print(f"look: {path}", markup=False)
 
 
 def _params(given: dict[str, float]) -> SamplingParams | None:
@@ -128,3 +156,16 @@ def _params(given: dict[str, float]) -> SamplingParams | None:
     from autogpt.inference.params import SamplingParams
 
     return SamplingParams(**given) if given else None  # type: ignore[arg-type] # checked there
+
+
+def _find_watermark(llm: LLM, text: str, method: str, key: str, *, as_json: bool) -> None:
+    """Say whether a text is marked."""
+    found = llm.find_watermark(text, method=method, key=key)
+    if as_json:
+        print(json.dumps(found.to_dict(), ensure_ascii=False))
+        return
+    says = "carries" if found.is_marked else "does not show"
+    print(
+        f"The text {says} the mark {method} of this key: p = {found.p_value:.2g} over "
+        f"{found.places} places."
+    )

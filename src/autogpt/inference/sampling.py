@@ -33,6 +33,7 @@ from autogpt.inference.grammar import Guide
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.penalties import Penalties
 from autogpt.inference.stopping import LoopDetector
+from autogpt.inference.watermark import Marker
 from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = [
@@ -109,6 +110,7 @@ class RowSampler:
         looping: Whether the text repeats itself as often as ``stop_loops`` allows; a text with a
             constraint closes what is open instead.
         guide: Keeps the text to the constraint, if there is one.
+        marker: Marks the text with a watermark, if there is one.
 
     Raises:
         ConfigError: If ``logit_bias`` names a token that is not in the vocabulary.
@@ -122,6 +124,9 @@ class RowSampler:
         self.guide: Guide | None = None
         if params.constraint is not None:
             self.guide = params.constraint.begin(params.max_tokens)
+        self.marker: Marker | None = None
+        if params.watermark is not None:
+            self.marker = Marker(params.watermark, vocab_size, prompt_ids)
         self._random = row_random(params.seed, completion)
         self._drawn: float | None = None
         self._penalties = Penalties(params, vocab_size, prompt_ids)
@@ -133,6 +138,8 @@ class RowSampler:
         """Add a token that :func:`choose` chose to the text."""
         self._drawn = None
         self._penalties.push(token_id)
+        if self.marker is not None:
+            self.marker.push(token_id)
         if self.guide is not None:
             self.guide.push(token_id)
         if self._loops is not None and self._loops.push(token_id):
@@ -150,6 +157,7 @@ class RowSampler:
         twin._penalties = self._penalties.fork()
         twin.guide = None if self.guide is None else self.guide.fork()
         twin._loops = copy.copy(self._loops)
+        twin.marker = copy.copy(self.marker)
         return twin
 
     @property
@@ -252,18 +260,36 @@ def top_logprobs(
 def _sample_by_settings(
     scores: Float[Tensor, "R V"], samplers: Sequence[RowSampler], draws: Float[Tensor, " R"]
 ) -> Int[Tensor, " R"]:
-    """Sample rows of the same temperature and filters together."""
+    """Sample rows of the same temperature and filters together, marked ones each by itself."""
     groups: dict[tuple[float | None, ...], list[int]] = {}
+    marked: dict[int, Tensor] = {}
     for row, sampler in enumerate(samplers):
         params = sampler.params
+        if sampler.marker is not None:
+            marked[row] = _sample_marked(scores[row], params, sampler.marker, draws[row : row + 1])
+            continue
         same = (params.temperature, params.top_k, params.top_p, params.min_p)
         groups.setdefault(same, []).append(row)
-    if len(groups) == 1:
+    if len(groups) == 1 and not marked:
         return sample(scores, samplers[0].params, draws=draws)
     chosen = torch.empty(len(samplers), dtype=torch.int64, device=scores.device)
     for rows in groups.values():
         chosen[rows] = sample(scores[rows], samplers[rows[0]].params, draws=draws[rows])
+    for row, token_id in marked.items():
+        chosen[row] = token_id
     return chosen
+
+
+def _sample_marked(
+    scores: Float[Tensor, " V"], params: SamplingParams, marker: Marker, draw: Float[Tensor, " 1"]
+) -> Int[Tensor, ""]:
+    if marker.watermark.method == "kgw":
+        return sample((scores + marker.bias())[None], params, draws=draw)[0]
+    if params.temperature == 0.0:  # a tournament with one player
+        return scores.argmax()
+    probabilities = torch.softmax(_filter(scores[None], params), -1)[0]
+    plain = SamplingParams(temperature=1.0)
+    return sample(marker.tournament(probabilities).log()[None], plain, draws=draw)[0]
 
 
 def _fitting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -46,11 +47,15 @@ from autogpt.models.quantized import (
     load_quantized,
     one_thread,
 )
+from autogpt.safety.policy import Policy, load_policy
+from autogpt.safety.rails import Guard, Rails
 from autogpt.tasks import asking
 from autogpt.tasks.asking import Form
 from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = ["load"]
+
+_logger = logging.getLogger(__name__)
 
 _SAMPLED = ("temperature", "top_k", "top_p", "min_p")
 
@@ -63,6 +68,8 @@ def load(
     cache: CacheKind = "float16",
     draft: str | Path | None = None,
     adapters: Sequence[str | Path] = (),
+    policy: str | Path | Policy | None = "default",
+    guards: Sequence[Guard] = (),
 ) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
     """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
@@ -87,23 +94,32 @@ def load(
             what its prompt or itself said; else a small model with the same tokenizer.
         adapters: Folders of LoRA adapters, of ``finetune`` or of PEFT, that are added to the
             weights as they are read. Several add up; without them the model is what it was.
+        policy: What the safety rails do with prompts and texts: "default", "strict", a TOML file
+            or a :class:`Policy`; "off" checks nothing, and says so; None does not say so, for
+            measuring a model. See ``safety.policy``.
+        guards: Further judges of the rails, see ``llm.guards``.
 
     Raises:
-        ConfigError: If the quantization is unknown.
+        ConfigError: If the quantization is unknown, or the policy is wrong.
         UsageError: If there is no such model; names the nearest ones. If the draft has another
             tokenizer.
         CheckpointError: If the model or its tokenizer is damaged or not supported.
         ResourceError: If a file may not be read.
     """
     begin = time.perf_counter()
+    rails = Rails(load_policy(policy), guards=guards)
+    if policy is not None and not rails.policy.enabled:
+        _logger.warning("The safety rails are off: nothing that goes in or comes out is checked.")
     path = resolve(reference)
     settings = read_settings(path) if (path / "config.json").is_file() else {}
-    if is_multimodal(settings):
-        return _read_media(path, dtype=dtype)
-    if is_whisper(path):
-        return load_whisper(path, dtype=dtype)
-    if is_vision(path):
-        return load_vision(path, dtype=dtype)
+    if is_multimodal(settings) or is_whisper(path) or is_vision(path):
+        if quantize is not None or draft is not None or adapters:
+            raise UsageError(
+                f"{str(reference)!r} sees or hears: quantize, draft and adapters are for models "
+                "that write.",
+                hint='Load it without; dtype="bfloat16" may make it faster.',
+            )
+        return _read_media(path, settings, dtype=dtype)
     kind = head_kind(settings)
     if kind is not None:
         if quantize is not None or draft is not None or adapters:
@@ -136,14 +152,19 @@ def load(
         backend=backend,
         speculator=None if draft is None else _read_draft(draft, tokenizer, dtype=dtype),
         load_s=time.perf_counter() - begin,
+        rails=rails if rails.policy.enabled else None,
         form=_read_form(path, adapters),
     )
 
 
 def _read_media(
-    path: Path, *, dtype: Literal["auto", "float32", "bfloat16"]
-) -> Recognizer | Transcriber:
-    """Return a model that sees or hears."""
+    path: Path, settings: Mapping[str, Any], *, dtype: Literal["auto", "float32", "bfloat16"]
+) -> Recognizer | Transcriber | Any:  # noqa: ANN401 - models of others have the same methods
+    """Return a model that sees or hears: one of ours, or one that runs in another library."""
+    if is_whisper(path):
+        return load_whisper(path, dtype=dtype)
+    if not is_multimodal(settings):
+        return load_vision(path, dtype=dtype)
     model, recognition = load_multimodal(path, dtype=dtype, deep=not holds(path))
     tokenizer = Tokenizer.load(path)
     if recognition.task == "recognize":

@@ -1,4 +1,4 @@
-"""Text that does something where it is shown: terminal controls, images that call a server, scripts.
+"""Text that does something where it is shown: terminal controls, calling images, scripts.
 
 - ``active.control``: escape sequences of terminals (ECMA-48) and other control characters but tab
   and line ends; bidirectional overrides (Boucher and Anderson 2021, "Trojan Source"); messages in

@@ -1,8 +1,8 @@
 """Linear classifiers over hashed n-grams, small enough to ship: TF-IDF and one weight a class.
 
-A model is a safetensors file: ``idf`` uint8 [2^18] (in 1/16), ``weight`` int8 [classes, 2^18],
-``scale`` and ``bias`` float32 [classes]; its metadata names the classes. Multinomial where there
-are several classes, logistic where there is one.
+A model is a safetensors file: ``idf`` uint8 [2^bits] (in 1/16), ``weight`` int8 [classes, 2^bits],
+``scale`` and ``bias`` float32 [classes]; its metadata names the classes and the n-grams. Each class
+has a logistic regression of its own against all others; of several, the highest score is meant.
 
 Source: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (linear models over
 hashed n-grams); Platt 1999 (probabilities). Not here: training (``benchmarks/quality``).
@@ -11,6 +11,7 @@ hashed n-grams); Platt 1999 (probabilities). Not here: training (``benchmarks/qu
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+from autogpt.core.config import from_mapping
 from autogpt.core.errors import CheckpointError
-from autogpt.safety.features import BITS, Counts
+from autogpt.safety.features import Counts, Features, count_features
 
 __all__ = ["LinearClassifier", "load_classifier"]
 
@@ -30,10 +32,14 @@ class LinearClassifier:
     """Scores counts of features.
 
     Args:
-        idf: float32 [2^18].
-        weight: float32 [classes, 2^18].
+        idf: float32 [2^bits].
+        weight: float32 [classes, 2^bits].
         bias: float32 [classes].
         classes: Their names.
+        features: What it counts.
+
+    Attributes:
+        classes: As given.
     """
 
     def __init__(
@@ -41,9 +47,12 @@ class LinearClassifier:
         idf: NDArray[np.float32],
         weight: NDArray[np.float32],
         bias: NDArray[np.float32],
+        *,
         classes: tuple[str, ...],
+        features: Features,
     ) -> None:
         self.classes = classes
+        self._features = features
         self._idf = idf
         # Of one feature all weights lie side by side: a text then reads less memory.
         self._weight = np.ascontiguousarray((weight * idf).T)
@@ -62,13 +71,14 @@ class LinearClassifier:
         ]
         return np.stack(sums, axis=1) / norms[:, None] + self._bias
 
-    def probabilities(self, counts: Counts) -> NDArray[np.float64]:
-        """Return the probability of each class for each text, float64 [texts, classes]."""
-        logits = self.logits(counts)
-        if len(self.classes) == 1:
-            return np.asarray(1 / (1 + np.exp(-logits)))
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probability of each class for each text, float64 [texts, classes].
+
+        Args:
+            texts: Normalized texts.
+        """
+        logits = self.logits(count_features(texts, self._features))
+        return np.asarray(1 / (1 + np.exp(-logits.clip(-50, 50))))
 
 
 @lru_cache(maxsize=8)
@@ -81,7 +91,9 @@ def load_classifier(name: str, folder: Path = _FOLDER) -> LinearClassifier:
     path = folder / f"{name}.safetensors"
     try:
         with safe_open(path, framework="numpy") as file:
-            classes = tuple(json.loads(file.metadata()["classes"]))
+            metadata = file.metadata()
+            classes = tuple(json.loads(metadata["classes"]))
+            features = from_mapping(Features, json.loads(metadata["features"]))
             tensors = {key: file.get_tensor(key) for key in ("idf", "weight", "scale", "bias")}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The safety classifier {str(path)!r} cannot be read.") from error
@@ -89,7 +101,8 @@ def load_classifier(name: str, folder: Path = _FOLDER) -> LinearClassifier:
         # safetensors' own error has no narrower base than Exception
         raise CheckpointError(f"The safety classifier {str(path)!r} is damaged.") from error
     weight = tensors["weight"].astype(np.float32) * tensors["scale"][:, None]
-    if weight.shape != (len(classes), 1 << BITS):
+    if weight.shape != (len(classes), 1 << features.bits):
         raise CheckpointError(f"The safety classifier {str(path)!r} has the wrong size.")
     idf = tensors["idf"].astype(np.float32) / 16
-    return LinearClassifier(idf, weight, tensors["bias"].astype(np.float32), classes)
+    bias = tensors["bias"].astype(np.float32)
+    return LinearClassifier(idf, weight, bias, classes=classes, features=features)

@@ -1,6 +1,6 @@
 """What can be checked in a sentence without understanding it: numbers, names, addresses, blanks.
 
-Numbers are compared by value: "1,234", "1234" and "１２３４" are one, as are "3 million", "300万" and
+Numbers are compared by value: "1,234" and "１２３４" are one, as are "3 million", "300万" and
 "三百万", "five" and "5". Names are runs of capitalized words, Latin words within Chinese, and what
 stands in 《》 or 「」; Chinese names of people are not found without a model.
 """
@@ -34,15 +34,21 @@ class Fact:
     end: int
 
 
+def _listed(text: str) -> list[str]:
+    return text.split()
+
+
 _WORDS = {
     word: value
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen".split()
+        _listed(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+            "fifteen sixteen seventeen eighteen nineteen"
+        )
     )
 } | dict(
     zip(
-        "twenty thirty forty fifty sixty seventy eighty ninety".split(),
+        _listed("twenty thirty forty fifty sixty seventy eighty ninety"),
         range(20, 100, 10),
         strict=True,
     )
@@ -59,36 +65,42 @@ _NUMBER = re.compile(
     r"|(?<![A-Za-z])(?P<word>" + "|".join(sorted(_WORDS, key=len, reverse=True)) + ")"
     r"(?:[- ](?P<unit>one|two|three|four|five|six|seven|eight|nine))?"
     r"(?:\s(?P<wordscale>hundred|thousand|million|billion|trillion))?(?![A-Za-z])"
-    r"|(?P<han>[零〇一二两兩三四五六七八九十百千万萬亿億]{2,}|[一二两兩三四五六七八九十](?=[年月日号时點点分个個名位岁歲元天次人种項项家座倍%％]))",
+    r"|(?P<han>[零〇一二两兩三四五六七八九十百千万萬亿億]{2,}"
+    r"|[一二两兩三四五六七八九十](?=[年月日号时點点分个個名位岁歲元天次人种項项家座倍%％]))",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"'，。；、）】》（【《]+[^\s<>\"'.,;:!?，。；：！？、)）】》（【《\]]"
+    r"(?:https?://|www\.)[^\s<>\"'，。；、）】》（【《]+"
+    r"[^\s<>\"'.,;:!?，。；：！？、)）】》（【《\]]"
     r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
     re.ASCII,
 )
 _BLANK = re.compile(
     r"\{\{?[\w .:!|-]*\}?\}|%\(\w+\)[#0 +-]*\d*(?:\.\d+)?[a-zA-Z]"
-    r"|%(?:\d+\$)?[#0+-]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|j|t)?[diouxXeEfgGcspn](?![a-zA-Z])|\$\{?\w+\}?"
+    r"|%(?:\d+\$)?[#0+-]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|j|t)?[diouxXeEfgGcspn](?![a-zA-Z])"
+    r"|\$\{?\w+\}?"
     r"|</?[A-Za-z][^<>]*>|&[A-Za-z#][\w-]*;|\[[A-Z][A-Z0-9_]*_\d+\]|`[^`\n]+`"
 )
 _NAME = re.compile(
-    r"(?<![\w'’])(?:[A-Z][\w'’&-]*|[a-z]+[A-Z]\w*)(?:[ ](?:(?:of|de|von|van|der|la|the|and|&)[ ])?[A-Z][\w'’&-]*)*"
+    r"(?<![\w'’])(?:[A-Z][\w'’&-]*|[a-z]+[A-Z]\w*)"
+    r"(?:[ ](?:(?:of|de|von|van|der|la|the|and|&)[ ])?[A-Z][\w'’&-]*)*"
 )
 _TITLE = re.compile(r"《([^《》\n]{1,40})》|「([^「」\n]{1,40})」")
 # What is written with a capital and is no name, or begins a sentence.
 _NO_NAMES = frozenset(
-    "a an the this that these those it its he she they we you i his her their our my your in on at "
-    "to of for from by with and or but if when while as after before during since until because "
-    "although though however moreover furthermore therefore thus also so then there here what which "
-    "who whom whose why how where not no yes one two three four five six seven eight nine ten some "
-    "many most all both each every any other another such more less new old first second third last "
-    "next is are was were be been being has have had do does did will would can could may might must "
-    "shall should about over under between among into through against according despite instead "
-    "today yesterday tomorrow overall finally later earlier meanwhile please note see "
-    "mr mrs ms dr prof".split()
+    _listed(
+        "a an the this that these those it its he she they we you i his her their our my your "
+        "in on at to of for from by with and or but if when while as after before during since "
+        "until because although though however moreover furthermore therefore thus also so then "
+        "there here what which who whom whose why how where not no yes one two three four five "
+        "six seven eight nine ten some many most all both each every any other another such "
+        "more less new old first second third last next is are was were be been being has have "
+        "had do does did will would can could may might must shall should about over under "
+        "between among into through against according despite instead today yesterday tomorrow "
+        "overall finally later earlier meanwhile please note see mr mrs ms dr prof"
+    )
 )
-_TITLES = frozenset("i i'm i'll i've mr mrs ms dr prof the a an".split())
+_TITLES = frozenset(_listed("i i'm i'll i've mr mrs ms dr prof the a an"))
 _TOKEN = re.compile(r"[\u3400-\u9fff]|[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?|\d+(?:[.,]\d+)*|[^\W\d_]+")
 
 

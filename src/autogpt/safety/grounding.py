@@ -32,13 +32,16 @@ __all__ = ["GroundedSentence", "Grounding", "check"]
 _LEAST_OVERLAP = 0.5
 _NEARLY_SAME = 0.8
 _WINDOW = 3  # sentences of the source that one sentence may draw together
-_STOP = frozenset(
-    "the a an of to in on at for from by with and or but is are was were be been has have had it its "
-    "this that these those as he she they we you i his her their our not no do does did so than then "
-    "的 了 和 是 在 与 及 或 也 就 都 而 被 把 对 从 向 为 以 于 其 这 那 有 个 之".split()
+_WORDS = (
+    "the a an of to in on at for from by with and or but is are was were be been has have "
+    "had it its this that these those as he she they we you i his her their our not no do "
+    "does did so than then"
+    " 的 了 和 是 在 与 及 或 也 就 都 而 被 把 对 从 向 为 以 于 其 这 那 有 个 之"
 )
+_STOP = frozenset(_WORDS.split())
 _ABOUT = re.compile(
-    r"(?:about|around|nearly|almost|roughly|over|more than|some|approximately|约|近|大约|超过|将近|逾)\s*$"
+    r"(?:about|around|nearly|almost|roughly|over|more than|some|approximately|"
+    r"约|近|大约|超过|将近|逾)\s*$"
 )
 _NOT = re.compile(r"\b(?:not|never|no|none|cannot)\b|n't\b|不|没|未|无|非", re.IGNORECASE)
 

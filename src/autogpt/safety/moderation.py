@@ -12,12 +12,11 @@ import re
 from collections.abc import Iterator
 
 from autogpt.safety.classifier import load_classifier
-from autogpt.safety.features import count_features
 from autogpt.safety.normalize import Normalized
 from autogpt.safety.sentences import pieces
 from autogpt.safety.spans import Span
 
-__all__ = ["score_moderation"]
+__all__ = ["plain_post", "score_moderation"]
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _LATIN = re.compile("[A-Za-z]")
@@ -26,17 +25,27 @@ _CHARS = 240  # about a tweet: what the classifiers were trained on
 _LEAST_LETTERS = 3
 
 
+_USER = re.compile(r"@\w+")
+_URL = re.compile(r"https?://\S+")
+
+
+def plain_post(text: str) -> str:
+    """Return a post with users and addresses made one each: who is meant says nothing here."""
+    if "@" in text:
+        text = _USER.sub(" @u ", text)
+    return _URL.sub(" url ", text) if "://" in text else text
+
+
 def score_moderation(read: Normalized) -> Iterator[Span]:
     """Yield each part of the text with its score for ``hate`` and for ``offensive``."""
     english: list[tuple[int, int]] = []
     chinese: list[tuple[int, int]] = []
     for begin, end in pieces(read.text, chars=_CHARS):
         part = read.text[begin:end]
-        if not part.isascii() and (han := len(_HAN.findall(part))) >= _LEAST_LETTERS:
-            if 3 * han >= len(part.replace(" ", "")):
-                chinese.append((begin, end))
-                continue
-        if len(_LATIN.findall(part)) >= _LEAST_LETTERS:
+        han = 0 if part.isascii() else len(_HAN.findall(part))
+        if han >= _LEAST_LETTERS and 3 * han >= len(part.replace(" ", "")):
+            chinese.append((begin, end))
+        elif len(_LATIN.findall(part)) >= _LEAST_LETTERS:
             english.append((begin, end))
     for name, parts in (("moderation_en", english), ("moderation_zh", chinese)):
         if parts:
@@ -45,8 +54,7 @@ def score_moderation(read: Normalized) -> Iterator[Span]:
 
 def _score(name: str, read: Normalized, parts: list[tuple[int, int]]) -> Iterator[Span]:
     classifier = load_classifier(name)
-    counts = count_features([read.text[begin:end] for begin, end in parts])
-    scores = classifier.probabilities(counts)
+    scores = classifier.probabilities([plain_post(read.text[begin:end]) for begin, end in parts])
     for place, category in enumerate(classifier.classes):
         if category in ("hate", "offensive"):
             for (begin, end), score in zip(parts, scores[:, place].tolist(), strict=True):

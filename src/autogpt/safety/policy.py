@@ -88,6 +88,7 @@ class Policy:
         max_chars: Longer inputs are refused.
         hold_tokens: A stream is let through after so many tokens where no sentence ends.
         lookbehind_chars: What has been let through and is read again beside what follows.
+        audit: The file of a log of what was decided, see ``audit``; None keeps none.
         enabled: False: nothing is checked at all.
     """
 
@@ -98,6 +99,7 @@ class Policy:
     max_chars: int = 2_000_000
     hold_tokens: int = 64
     lookbehind_chars: int = 200
+    audit: str | None = None
     enabled: bool = True
 
     def __post_init__(self) -> None:

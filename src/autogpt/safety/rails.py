@@ -21,11 +21,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from autogpt.core.errors import RefusedError
 from autogpt.safety.active import find_active
 from autogpt.safety.answers import help_lines, refusal
+from autogpt.safety.audit import AuditLog
 from autogpt.safety.injection import score_injection
 from autogpt.safety.masking import Vault, replace_spans
 from autogpt.safety.moderation import score_moderation
@@ -117,7 +119,13 @@ class Rails:
 
     Args:
         policy: A policy, its name, or its file.
-        guards: Further judges; what they do not say in time or at all counts as a refusal.
+        guards: Further judges; one that fails counts as a refusal.
+
+    Attributes:
+        policy: As read.
+        guards: As given.
+        audit: Where decisions are logged, if the policy says so. A log that cannot be written is an
+            error: nothing goes on unlogged.
     """
 
     def __init__(
@@ -125,6 +133,7 @@ class Rails:
     ) -> None:
         self.policy = load_policy(policy)
         self.guards = tuple(guards)
+        self.audit = AuditLog(Path(self.policy.audit)) if self.policy.audit else None
 
     def __repr__(self) -> str:
         return f"Rails({self.policy.name!r})"
@@ -154,7 +163,8 @@ class Rails:
             found = self._find(before + text, direction)
             return self._decide(found, len(before), direction, route)
         except Exception as error:  # noqa: BLE001 - whatever it is, the rails fail closed
-            _logger.error("a safety rail failed (%s), so the text is refused", type(error).__name__)
+            # No traceback: it may hold the text.
+            _logger.error("a safety rail failed (%s), so the text is refused", type(error).__name__)  # noqa: TRY400
             return self._refused("error")
 
     def marks(self, text: str, *, before: str = "", route: str | None = None) -> Sequence[Span]:
@@ -193,6 +203,8 @@ class Rails:
         for place, (text, direction) in enumerate(zip(texts, whose, strict=True)):
             verdict = self.check(text, direction=direction, route=route)
             helped = verdict.action == "safe-complete" and place != last
+            if self.audit is not None:
+                self.audit.write(direction, text=text, verdict=verdict, policy=self.policy.name)
             if verdict.is_blocked and not helped:
                 reply = answer(verdict, text)
                 return Admission(texts=(), verdict=verdict, vault=vault, answer=reply)

@@ -25,7 +25,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from autogpt.core.errors import CheckpointError, MissingExtraError
 
@@ -106,7 +106,7 @@ def load_key(path: Path) -> Ed25519PrivateKey:
         raise CheckpointError(f"{str(path)!r} holds no signing key.") from error
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise CheckpointError(f"The key in {str(path)!r} is not an Ed25519 key.")
-    return key
+    return cast("Ed25519PrivateKey", key)
 
 
 def sign(record: Mapping[str, object], key: Ed25519PrivateKey) -> dict[str, object]:

@@ -35,11 +35,16 @@ _OPEN = (
         r"(?i)(?:password|passwd|passphrase|pwd|密码|口令|key|token|secret|bearer|密钥|令牌)"
         r"[\"']?\s{0,8}(?:[:=]|=>|是|为|\bis\b|\s)?\s{0,8}[\"']?[^\s\"'<>,;，。；、]{0,200}\Z"
     ),
-    # a link, an image or an element that is not closed yet
-    re.compile(r"!?\[[^\]\n]{0,500}(?:\](?:[(\[][^)\]\n]{0,500})?)?\Z"),
-    re.compile(r"<[A-Za-z/!][^>]{0,1000}\Z"),
-    re.compile(r"(?i)<(?:script|iframe|object|embed|svg)\b(?:(?!</)[^\x00]){0,1900}\Z"),
     re.compile(r"[\x1b\x9b][^A-Za-z]{0,200}\Z"),
+)
+# A link or an image that is not closed yet; an element that may come to run.
+_OPEN_IMAGE = (
+    re.compile(r"!?\[[^\]\n]{0,500}(?:\](?:[(\[][^)\]\n]{0,500})?)?\Z"),
+    re.compile(r"(?i)<(?:i|im|img\b[^>]{0,500})?\Z"),
+)
+_OPEN_SCRIPT = (
+    re.compile(r"<[A-Za-z/!]?[^>]{0,1000}\Z"),
+    re.compile(r"(?i)<(?:script|iframe|object|embed|svg)\b(?:(?!</)[^\x00]){0,1900}\Z"),
 )
 _TAIL = 2000  # characters in which those are looked for
 
@@ -78,12 +83,17 @@ class OutputRail:
         self._rails = rails
         self._vault = vault or Vault()
         self._route = route
+        self._opening = [*_OPEN]
+        for category, patterns in (("active.image", _OPEN_IMAGE), ("script", _OPEN_SCRIPT)):
+            if rails.policy.rule(category, route).on("output") != "allow":
+                self._opening += patterns
         self._held = ""
         self._before = ""
         self._tokens = 0  # since something was let through or tried
         self._patience = rails.policy.hold_tokens
         self._place = 0  # of the first character that is held, in the whole answer
         self._entries: deque[tuple[int, int, tuple[TokenLogprob, ...]]] = deque()
+        self._shown: list[str] = []  # for the log
         self.verdict: Verdict | None = None
         self.masked = 0
 
@@ -122,9 +132,26 @@ class OutputRail:
 
     def close(self) -> Passed:
         """Return what is left when no more comes."""
-        if self.verdict is not None or not self._held:
-            return Passed("", self._take(self._place, []), blocked=self.verdict is not None)
-        return self._let_through(len(self._held), closing=True)
+        if self.verdict is not None:
+            return Passed("", blocked=True)
+        if self._held:
+            passed = self._let_through(len(self._held), closing=True)
+        else:
+            passed = Passed("", self._take(self._place, []))
+        if not passed.blocked:
+            self._log("output")
+        return passed
+
+    def _log(self, event: str) -> None:
+        audit = self._rails.audit
+        if audit is not None:
+            audit.write(
+                event,
+                text="".join(self._shown),
+                verdict=self.verdict,
+                masked=self.masked,
+                policy=self._rails.policy.name,
+            )
 
     def _let_through(self, end: int, *, closing: bool = False) -> Passed:
         if not closing:
@@ -142,6 +169,7 @@ class OutputRail:
         if verdict.is_blocked:
             self.verdict = verdict
             self._entries.clear()
+            self._log("blocked")
             return Passed("", blocked=True)
         spans = [span for span in verdict.masked if span.start < cut]
         return self._release(cut, spans)
@@ -158,6 +186,8 @@ class OutputRail:
         self._held = self._held[cut:]
         self._place += cut
         self._tokens, self._patience = 0, self._rails.policy.hold_tokens
+        if self._rails.audit is not None:
+            self._shown.append(shown)
         return Passed(self._vault.unmask(shown), logprobs)
 
     def _take(self, end: int, spans: Sequence[Span]) -> tuple[TokenLogprob, ...]:
@@ -178,7 +208,7 @@ class OutputRail:
         text = read.text
         first = len(text.rstrip(_GRAPHIC))
         found = [(_NUMBER, max(0, len(text) - 64))]
-        found += [(pattern, max(0, len(text) - _TAIL)) for pattern in _OPEN]
+        found += [(pattern, max(0, len(text) - _TAIL)) for pattern in self._opening]
         for pattern, begin in found:
             match = pattern.search(text, begin)
             if match is not None:

@@ -25,8 +25,10 @@ _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2}){2,}|%20")
 _ENTITY = re.compile(r"&(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|[a-z]{2,8});")
 _ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}){3,}")
 _SPACED = re.compile(r"(?<![^\W_])(?:[^\W\d_][ .\-_*|/,+~]{1,2}){4,}[^\W\d_](?![^\W_])")
+_SPACED_WORD = re.compile(r"\W*(?:[^\W\d_][ .\-_*|/,+~]{1,2})+[^\W\d_]\W*")
 _LEET_WORD = re.compile(
-    r"(?i)\b(?=\w*[a-z])[a-z0-9@$!|+]*(?:[a-z][0134578@$!|][a-z0-9@$!|]|\d[a-z]\d)[a-z0-9@$!|+]*"
+    r"\b(?=\w{0,40}[a-z])[a-z0-9@$!|+]{0,40}"
+    r"(?:[a-z][0134578@$!|][a-z0-9@$!|]|\d[a-z]\d)[a-z0-9@$!|+]{0,40}"
 )
 _LEET = str.maketrans("0134578@$!|+9", "oieastbasiitg")
 _LEET_L = str.maketrans("0134578@$!|+9", "oleastbaslltg")
@@ -86,9 +88,8 @@ def _views(text: str, original: str) -> Iterator[View]:
 
 
 def _respelled(text: str) -> Iterator[View]:
-    joined, count = _SPACED.subn(lambda match: re.sub(r"[^\w]|_", "", match[0]), _gaps(text))
-    if count:
-        yield View(joined, 0, len(text))
+    if _SPACED.search(text):
+        yield View(" ".join(_joined(part) for part in _gaps(text).split("\n")), 0, len(text))
     lower = text.lower()
     if len(_LEET_WORD.findall(lower)) >= 2:
         yield View(lower.translate(_LEET), 0, len(text))
@@ -97,6 +98,13 @@ def _respelled(text: str) -> Iterator[View]:
         yield View(text[::-1], 0, len(text))
     if any(word in lower for word in _ROT13):
         yield View(codecs.decode(text, "rot13"), 0, len(text))
+
+
+def _joined(text: str) -> str:
+    """Return letters with gaps between them as words."""
+    if _SPACED_WORD.fullmatch(text):
+        return re.sub(r"[\W_]", "", text)
+    return _SPACED.sub(lambda match: re.sub(r"[\W_]", "", match[0]), text)
 
 
 def _gaps(text: str) -> str:
