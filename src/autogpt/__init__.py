@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autogpt.agent import Agent
     from autogpt.core.errors import (
         AutoGPTError,
         CheckpointError,
@@ -37,11 +38,14 @@ if TYPE_CHECKING:
     from autogpt.llm import LLM, load
     from autogpt.recipe import finetune, plan, quickstart, train
     from autogpt.recipe.evaluating import evaluate
+    from autogpt.recipe.exporting import export
+    from autogpt.recipe.verifying import verify
 
     __version__: str
 
 __all__ = [
     "LLM",
+    "Agent",
     "AutoGPTError",
     "CheckpointError",
     "Chunk",
@@ -60,6 +64,7 @@ __all__ = [
     "__version__",
     "assistant",
     "evaluate",
+    "export",
     "finetune",
     "load",
     "plan",
@@ -68,9 +73,11 @@ __all__ = [
     "system",
     "train",
     "user",
+    "verify",
 ]
 
 _MODULES = {
+    "autogpt.agent": "Agent",
     "autogpt.core.errors": (
         "AutoGPTError CheckpointError ConfigError DataError DownloadError LicenseError "
         "MissingExtraError RefusedError ResourceError RunError UsageError"
@@ -81,6 +88,8 @@ _MODULES = {
     "autogpt.llm": "LLM load",
     "autogpt.recipe": "finetune plan quickstart train",
     "autogpt.recipe.evaluating": "evaluate",
+    "autogpt.recipe.exporting": "export",
+    "autogpt.recipe.verifying": "verify",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 

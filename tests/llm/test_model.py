@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -19,12 +19,18 @@ from autogpt.core.errors import CheckpointError, ConfigError, UsageError
 from autogpt.core.messages import ChatModel, Chunk, TokenLogprob
 from autogpt.inference.backends import TorchBackend
 from autogpt.inference.native.build import _find_library
-from autogpt.llm import LLM, load
+from autogpt.llm import LLM
+from autogpt.llm import load as load_guarded
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.tokenizer.bpe import Tokenizer, TokenizerConfig, train
 
 TEXT = "Shall I compare thee to a summer's day? Thou art more lovely. 學而時習之，不亦說乎？\n" * 8
+
+
+def load(reference: str | Path, **settings: Any) -> LLM:  # noqa: ANN401
+    """Load without safety rails: what a model writes, and when, is tested here."""
+    return load_guarded(reference, policy=None, **settings)
 
 
 def make_run(
@@ -87,7 +93,8 @@ def test_the_same_seed_gives_the_same_text_in_another_process_too(gpt: LLM, run:
     assert text == load(run / "model").generate("Shall", max_tokens=16, seed=5).text
     script = (
         "import sys, autogpt; "
-        "text = autogpt.load(sys.argv[1]).generate('Shall', max_tokens=16, seed=5).text; "
+        "gpt = autogpt.load(sys.argv[1], policy=None); "
+        "text = gpt.generate('Shall', max_tokens=16, seed=5).text; "
         "sys.stdout.buffer.write(text.encode())"
     )
     other = subprocess.run(
@@ -390,7 +397,7 @@ def test_without_a_compiler_a_quantized_model_writes_too(
 
 def test_an_unknown_quantization_is_refused(run: Path) -> None:
     with pytest.raises(ConfigError, match="'int3' is unknown, expected int8 or int4"):
-        load(run, quantize="int3")  # type: ignore[arg-type] - what a user may type
+        load(run, quantize="int3")
 
 
 @pytest.mark.parametrize("bits", ["int8", "int4"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -25,6 +27,7 @@ from autogpt.cli.options import (
     LogitBias,
     MaxTokens,
     MinP,
+    Policy,
     PresencePenalty,
     Regex,
     RepetitionPenalty,
@@ -34,16 +37,22 @@ from autogpt.cli.options import (
     Temperature,
     TopK,
     TopP,
+    Watermark,
+    WatermarkKey,
+    read_key,
+    say_policy,
 )
-from autogpt.core.errors import UsageError
+from autogpt.core.errors import RefusedError, UsageError
 from autogpt.core.files import explain_os_errors
 
 if TYPE_CHECKING:
+    from autogpt.core.messages import Completion
     from autogpt.inference.engine import Overflow
     from autogpt.inference.params import SamplingParams
     from autogpt.inference.settings import ManySettings
     from autogpt.llm import LLM
     from autogpt.models.quantized import Quantization
+    from autogpt.safety.confidence import SentenceConfidence
 
 __all__ = ["generate"]
 
@@ -145,6 +154,43 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
             "a MODEL is a small one with the same tokenizer.",
         ),
     ] = None,
+    consistency: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            rich_help_panel="Reliability",
+            help="Write N answers and print the one that agrees best with the others, and how far.",
+        ),
+    ] = None,
+    confidence: Annotated[  # noqa: FBT002 - a command line flag
+        bool,
+        typer.Option(
+            "--confidence",
+            rich_help_panel="Reliability",
+            help="Show how sure the model was of each sentence: shaded in a terminal, as "
+            "sentences in JSON.",
+        ),
+    ] = False,
+    watermark: Watermark = None,
+    watermark_key: WatermarkKey = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel="Provenance",
+            help="Write a signed record of the text there: model, settings, seed, hashes; autogpt "
+            "verify FILE checks it.",
+        ),
+    ] = None,
+    signing_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel="Provenance",
+            help="The key that signs --record; made if it is not there.",
+        ),
+    ] = None,
+    policy: Policy = "default",
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Continue a text, or every text of a file.
@@ -160,6 +206,8 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     _check_usage(prompt, input_, text_field=text_field, on_error=on_error)
     from autogpt.inference.settings import check_settings
 
+    _check_reliability(consistency, n, input_)
+    _check_record(record, signing_key, single=n == 1 and not (consistency or input_))
     if logprobs is not None and not (json_ or input_):
         raise UsageError("--logprobs is shown in JSON only.", hint="Add --json.")
     too_long = _read_overflow(overflow)
@@ -186,8 +234,10 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
         "choices": _read_choices(choices),
         "grammar": None if grammar is None else _read_rules(grammar),
         "seed": seed,
-        "n": n,
-        "logprobs": logprobs,
+        "n": n if consistency is None else consistency,
+        "logprobs": 0 if confidence and logprobs is None else logprobs,
+        "watermark": watermark,
+        "watermark_key": read_key(watermark, watermark_key) or None,
     }
     from autogpt.models.quantized import check_quantization
 
@@ -195,6 +245,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
         check_quantization(quantize)
     # What is wrong with settings or prompts is said before a large model is loaded.
     check_settings(settings)
+    say_policy(policy)
     if input_ is not None:
         prompts = list(read_prompts(input_, text_field, on_error or "fail"))
     else:
@@ -202,13 +253,35 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     from autogpt.llm import load
 
     require(model)
-    llm = load(model, quantize=cast("Quantization | None", quantize), draft=draft)
+    llm = load(
+        model,
+        quantize=cast("Quantization | None", quantize),
+        draft=draft,
+        policy=None if policy == "off" else policy,
+    )
     params = llm.sampling(**settings)
     with standard_output():
         if input_ is not None:
             _print_lines(llm, prompts, params, too_long)
-        elif json_ or n > 1:
-            _print_completions(llm, prompts[0][1], params, too_long, as_json=json_)
+        elif consistency is not None:
+            _print_agreement(llm, prompts[0][1], params, too_long, as_json=json_)
+        elif json_ or n > 1 or record is not None:
+            completions = _print_completions(
+                llm, prompts[0][1], params, too_long, as_json=json_, confidence=confidence
+            )
+            if record is not None and signing_key is not None:
+                from autogpt.llm.provenance import write_record
+
+                write_record(
+                    record,
+                    completions[0],
+                    model=model,
+                    prompt=prompts[0][1],
+                    params=params,
+                    key=signing_key,
+                )
+        elif confidence:
+            _print_shaded(llm, prompts[0][1], params, too_long)
         else:
             _stream(llm, prompts[0][1], params, too_long)
 
@@ -296,16 +369,99 @@ def _print_lines(llm: LLM, prompts: list[Row], params: SamplingParams, overflow:
 
 
 def _print_completions(
+    llm: LLM,
+    prompt: str,
+    params: SamplingParams,
+    overflow: Overflow,
+    *,
+    as_json: bool,
+    confidence: bool,
+) -> list[Completion]:
+    completions = llm.complete([prompt], params, overflow=overflow)[0]
+    for index, completion in enumerate(completions):
+        fields = {"index": index} | completion.to_dict()
+        if confidence:
+            fields["sentences"] = [each.to_dict() for each in _confidences(completion)]
+        line = json.dumps(fields, ensure_ascii=False)
+        print(line if as_json else completion.text + "\n", flush=True)
+    _end_refused([completion.refusal for completion in completions])
+    return completions
+
+
+def _print_agreement(
     llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow, *, as_json: bool
 ) -> None:
-    for index, completion in enumerate(llm.complete([prompt], params, overflow=overflow)[0]):
-        line = json.dumps({"index": index} | completion.to_dict(), ensure_ascii=False)
-        print(line if as_json else completion.text + "\n", flush=True)
+    from autogpt.safety.consistency import agree
+
+    completions = llm.complete([prompt], params, overflow=overflow)[0]
+    _end_refused([completion.refusal for completion in completions])
+    found = agree([completion.text for completion in completions])
+    chosen = completions[found.index]
+    if as_json:
+        texts = [completion.text for completion in completions]
+        fields = chosen.to_dict() | {"agreement": found.agreement, "texts": texts}
+        print(json.dumps(fields, ensure_ascii=False), flush=True)
+        return
+    print(chosen.text, flush=True)
+    print(f"autogpt: {len(completions)} answers, agreement {found.agreement:.0%}.", file=sys.stderr)
+
+
+def _print_shaded(llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow) -> None:
+    """Print each sentence the paler the less sure the model was of it; or its confidence."""
+    from rich.console import Console
+    from rich.text import Text
+
+    completion = llm.complete([prompt], params, overflow=overflow)[0][0]
+    shaded = Text(completion.text)
+    found = _confidences(completion)
+    for each in found:
+        level = min(5, int(each.confidence * 6))
+        shaded.stylize(f"color({240 + 3 * level})" if level < 5 else "bold", each.start, each.end)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(shaded)
+    if not console.is_terminal:
+        for each in found:
+            part = completion.text[each.start : each.end].replace("\n", " ")
+            print(f"{each.confidence:.2f}\t{part}")
+    _end_refused([completion.refusal])
+
+
+def _confidences(completion: Completion) -> list[SentenceConfidence]:
+    from autogpt.safety.confidence import sentence_confidences
+
+    return sentence_confidences(completion.text, completion.logprobs or ())
+
+
+def _end_refused(refusals: Sequence[str | None]) -> None:
+    """End with the exit code of a refusal if all texts were stopped."""
+    if all(refusals):
+        print(f"autogpt: {refusals[0]}", file=sys.stderr)
+        raise typer.Exit(RefusedError.exit_code)
+
+
+def _check_record(record: Path | None, key: Path | None, *, single: bool) -> None:
+    if (record is None) != (key is None):
+        raise UsageError("--record and --signing-key go together.", hint="Give both.")
+    if record is not None and not single:
+        raise UsageError("--record is of the one text that answers a PROMPT.")
+
+
+def _check_reliability(consistency: int | None, n: int, input_: str | None) -> None:
+    if consistency is None:
+        return
+    if consistency < 2:
+        raise UsageError(f"--consistency is {consistency}, expected 2 or more answers.")
+    if n != 1 or input_ is not None:
+        raise UsageError("--consistency writes the answers to one PROMPT, without --n.")
 
 
 def _stream(llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow) -> None:
+    refusal = None
     try:
         for chunk in llm.run([prompt], params, overflow=overflow):
             print(chunk.text, end="", flush=True)
+            refusal = chunk.refusal
     finally:  # also on Ctrl-C: the shell's next line begins on a line of its own
         print(flush=True)
+    if refusal is not None:
+        raise RefusedError(refusal, hint="What is above passed; --policy chooses other rules.")

@@ -5,6 +5,7 @@ What each setting does in full is in ``autogpt.inference.settings``; here it is 
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Annotated
 
@@ -25,6 +26,7 @@ __all__ = [
     "LogitBias",
     "MaxTokens",
     "MinP",
+    "Policy",
     "PresencePenalty",
     "Quiet",
     "Regex",
@@ -36,13 +38,26 @@ __all__ = [
     "Temperature",
     "TopK",
     "TopP",
+    "Watermark",
+    "WatermarkKey",
     "process_start",
+    "read_key",
+    "say_policy",
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same result, on one machine.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Any setting: training.clip=0.5.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+Policy = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        metavar="default|strict|off|FILE",
+        help="What the safety rails do with what goes in and comes out; a TOML file says more.",
+    ),
+]
 
 _CHOOSE = "How to choose"
 _REPEAT = "Against repetition"
@@ -205,6 +220,23 @@ Grammar = Annotated[
         help="Write what the rule 'start' of this grammar, in Lark's syntax, gives.",
     ),
 ]
+Watermark = Annotated[
+    str | None,
+    typer.Option(
+        metavar="synthid|kgw",
+        rich_help_panel="Provenance",
+        help="Mark the text so that whoever has the key can tell that it was generated: synthid "
+        "costs no quality, kgw is found in shorter texts.",
+    ),
+]
+WatermarkKey = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel="Provenance",
+        help="The file with the secret of --watermark.",
+    ),
+]
 
 
 def process_start() -> float:
@@ -212,3 +244,36 @@ def process_start() -> float:
     import psutil
 
     return time.perf_counter() - (time.time() - float(psutil.Process().create_time()))
+
+
+def read_key(watermark: str | None, name: str | None) -> str:
+    """Return the secret of a watermark, "" if none is asked for.
+
+    Raises:
+        UsageError: If one of the two flags is missing, or the file is.
+    """
+    from pathlib import Path
+
+    from autogpt.core.errors import UsageError
+
+    if watermark is None and name is None:
+        return ""
+    if watermark is None or name is None:
+        raise UsageError("--watermark and --watermark-key go together.", hint="Give both.")
+    try:
+        return Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The key {name!r} cannot be read.") from error
+
+
+def say_policy(policy: str) -> str:
+    """Return the policy as it was given, once it is known to be one; "off" is said loudly.
+
+    Raises:
+        UsageError: If there is no such policy.
+    """
+    from autogpt.safety.policy import load_policy
+
+    if not load_policy(policy).enabled:
+        print("autogpt: The safety rails are OFF: nothing is checked.", file=sys.stderr)
+    return policy

@@ -19,7 +19,7 @@ from autogpt.cli.inputs import (
     load_model,
     perform,
 )
-from autogpt.cli.options import Json, Quiet, Seed
+from autogpt.cli.options import Json, Policy, Quiet, Seed
 
 __all__ = ["summarize"]
 
@@ -57,6 +57,7 @@ def summarize(  # noqa: PLR0913 - each flag is spelled out for the user
     resume: Resume = False,  # noqa: FBT002 - a command line flag
     seed: Seed = None,
     dtype: Dtype = "float32",
+    policy: Policy = "default",
     quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
@@ -78,7 +79,7 @@ def summarize(  # noqa: PLR0913 - each flag is spelled out for the user
             "method": method,
             "seed": seed,
         },
-        load=lambda: None if model is None else load_model(model, dtype=dtype),
+        load=lambda: None if model is None else load_model(model, dtype=dtype, policy=policy),
         show=_show,
         as_json=json_,
         out=out,

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "content_filter"]
 
 
 class TemplateMessage(TypedDict):
@@ -150,6 +150,7 @@ class Chunk:
         index: Which completion of the call it belongs to.
         logprobs: The tokens of ``text``; empty unless asked for.
         finish_reason: Why the completion ended, in its last chunk; None before.
+        refusal: With "content_filter", what a safety rail says of it, in one sentence.
         usage: In the last chunk of the completion.
         timing: In the last chunk of the completion.
     """
@@ -160,6 +161,7 @@ class Chunk:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     timing: Timing | None = None
+    refusal: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return what is known so far as plain values: one line of a JSON stream."""
@@ -172,6 +174,8 @@ class Chunk:
             fields["usage"] = self.usage.to_dict()
         if self.timing is not None:
             fields["timing"] = self.timing.to_dict()
+        if self.refusal is not None:
+            fields["refusal"] = self.refusal
         return fields
 
 
@@ -181,10 +185,12 @@ class Completion:
 
     Attributes:
         text: The new text, without the prompt.
-        finish_reason: "stop" at end of text, a stop string or a loop, "length" at ``max_tokens``.
+        finish_reason: "stop" at end of text, a stop string or a loop, "length" at ``max_tokens``,
+            "content_filter" where a safety rail ended it.
         usage: Tokens read and written.
         timing: Seconds and speed.
         logprobs: One entry per token of the text; None unless asked for.
+        refusal: With "content_filter", what a safety rail says of it, in one sentence.
     """
 
     text: str
@@ -192,6 +198,7 @@ class Completion:
     usage: Usage
     timing: Timing
     logprobs: tuple[TokenLogprob, ...] | None = None
+    refusal: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields of ``autogpt generate --json``."""
@@ -203,6 +210,8 @@ class Completion:
         }
         if self.logprobs is not None:
             fields["logprobs"] = [entry.to_dict() for entry in self.logprobs]
+        if self.refusal is not None:
+            fields["refusal"] = self.refusal
         return fields
 
 

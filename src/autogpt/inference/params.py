@@ -14,6 +14,7 @@ from autogpt.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from autogpt.inference.grammar import Grammar
+    from autogpt.inference.watermark import Watermark
 
 __all__ = ["SamplingParams"]
 
@@ -48,6 +49,7 @@ class SamplingParams:
         stop_loops: None never ends a text for repeating itself.
         logprobs: None reports nothing.
         constraint: What the text must match, compiled for the model's tokenizer.
+        watermark: How the text is marked; None does not mark it.
 
     Raises:
         ConfigError: If a value is out of its range, or contradicts another.
@@ -74,6 +76,7 @@ class SamplingParams:
     stop_loops: int | None = None
     logprobs: int | None = None
     constraint: Grammar | None = None
+    watermark: Watermark | None = None
 
     def __post_init__(self) -> None:
         for name, least in _COUNTS.items():
@@ -92,6 +95,11 @@ class SamplingParams:
     def _check_beams(self) -> None:
         if self.beams > _MAX_BEAMS:
             raise ConfigError(f"beams is {self.beams}, expected at most {_MAX_BEAMS}.")
+        if self.beams > 1 and self.watermark is not None:
+            raise ConfigError(
+                "A search with beams leaves no choice that could carry a watermark.",
+                hint="Leave beams or watermark out.",
+            )
         if 1 < self.beams < self.n:
             raise ConfigError(
                 f"n is {self.n}, but a search with {self.beams} beams ends with that many texts.",

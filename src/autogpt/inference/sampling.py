@@ -21,7 +21,7 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +33,7 @@ from autogpt.inference.grammar import Guide
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.penalties import Penalties
 from autogpt.inference.stopping import LoopDetector
+from autogpt.inference.watermark import Marker
 from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "TopLogprobs",
     "adjust",
     "choose",
+    "filter_stages",
     "row_random",
     "sample",
     "top_logprobs",
@@ -108,6 +110,7 @@ class RowSampler:
         looping: Whether the text repeats itself as often as ``stop_loops`` allows; a text with a
             constraint closes what is open instead.
         guide: Keeps the text to the constraint, if there is one.
+        marker: Marks the text with a watermark, if there is one.
 
     Raises:
         ConfigError: If ``logit_bias`` names a token that is not in the vocabulary.
@@ -121,6 +124,9 @@ class RowSampler:
         self.guide: Guide | None = None
         if params.constraint is not None:
             self.guide = params.constraint.begin(params.max_tokens)
+        self.marker: Marker | None = None
+        if params.watermark is not None:
+            self.marker = Marker(params.watermark, vocab_size, prompt_ids)
         self._random = row_random(params.seed, completion)
         self._drawn: float | None = None
         self._penalties = Penalties(params, vocab_size, prompt_ids)
@@ -132,6 +138,8 @@ class RowSampler:
         """Add a token that :func:`choose` chose to the text."""
         self._drawn = None
         self._penalties.push(token_id)
+        if self.marker is not None:
+            self.marker.push(token_id)
         if self.guide is not None:
             self.guide.push(token_id)
         if self._loops is not None and self._loops.push(token_id):
@@ -149,6 +157,7 @@ class RowSampler:
         twin._penalties = self._penalties.fork()
         twin.guide = None if self.guide is None else self.guide.fork()
         twin._loops = copy.copy(self._loops)
+        twin.marker = copy.copy(self.marker)
         return twin
 
     @property
@@ -251,18 +260,36 @@ def top_logprobs(
 def _sample_by_settings(
     scores: Float[Tensor, "R V"], samplers: Sequence[RowSampler], draws: Float[Tensor, " R"]
 ) -> Int[Tensor, " R"]:
-    """Sample rows of the same temperature and filters together."""
+    """Sample rows of the same temperature and filters together, marked ones each by itself."""
     groups: dict[tuple[float | None, ...], list[int]] = {}
+    marked: dict[int, Tensor] = {}
     for row, sampler in enumerate(samplers):
         params = sampler.params
+        if sampler.marker is not None:
+            marked[row] = _sample_marked(scores[row], params, sampler.marker, draws[row : row + 1])
+            continue
         same = (params.temperature, params.top_k, params.top_p, params.min_p)
         groups.setdefault(same, []).append(row)
-    if len(groups) == 1:
+    if len(groups) == 1 and not marked:
         return sample(scores, samplers[0].params, draws=draws)
     chosen = torch.empty(len(samplers), dtype=torch.int64, device=scores.device)
     for rows in groups.values():
         chosen[rows] = sample(scores[rows], samplers[rows[0]].params, draws=draws[rows])
+    for row, token_id in marked.items():
+        chosen[row] = token_id
     return chosen
+
+
+def _sample_marked(
+    scores: Float[Tensor, " V"], params: SamplingParams, marker: Marker, draw: Float[Tensor, " 1"]
+) -> Int[Tensor, ""]:
+    if marker.watermark.method == "kgw":
+        return sample((scores + marker.bias())[None], params, draws=draw)[0]
+    if params.temperature == 0.0:  # a tournament with one player
+        return scores.argmax()
+    probabilities = torch.softmax(_filter(scores[None], params), -1)[0]
+    plain = SamplingParams(temperature=1.0)
+    return sample(marker.tournament(probabilities).log()[None], plain, draws=draw)[0]
 
 
 def _fitting(
@@ -313,19 +340,37 @@ def _with_logprobs(
 
 def _filter(scores: Float[Tensor, "B V"], params: SamplingParams) -> Float[Tensor, "B V"]:
     """Apply the temperature and set what is not to be chosen to minus infinity."""
+    *_, (_, filtered) = filter_stages(scores, params)
+    return filtered
+
+
+def filter_stages(
+    scores: Float[Tensor, "B V"], params: SamplingParams
+) -> Iterator[tuple[str, Float[Tensor, "B V"]]]:
+    """Yield the scores after the temperature, and after each filter that is set, by its name.
+
+    What is not to be chosen is minus infinity.
+
+    Args:
+        scores: float32 logits of the next token, constraints and penalties already in them.
+        params: How to choose; its temperature is not 0.
+    """
     # The best token is at 0, so that a tiny temperature cannot overflow.
     scaled = (scores - scores.amax(-1, keepdim=True)) / params.temperature
+    yield "temperature", scaled
     if params.top_k is not None and params.top_k < scaled.shape[-1]:
         least = scaled.topk(params.top_k, dim=-1).values[:, -1:]
         scaled = scaled.masked_fill(scaled < least, -math.inf)
+        yield "top_k", scaled
     if params.top_p is not None and params.top_p < 1.0:
         probabilities = torch.softmax(scaled, -1)
         scaled = scaled.masked_fill(
             probabilities < _nucleus_floor(probabilities, params.top_p), -math.inf
         )
+        yield "top_p", scaled
     if params.min_p is not None and params.min_p > 0.0:
         scaled = scaled.masked_fill(scaled < math.log(params.min_p), -math.inf)
-    return scaled
+        yield "min_p", scaled
 
 
 def _nucleus_floor(probabilities: Float[Tensor, "B V"], top_p: float) -> Float[Tensor, "B 1"]:

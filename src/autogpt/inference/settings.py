@@ -63,6 +63,9 @@ class Settings(TypedDict, total=False):
         regex: The text matches this regular expression, in Rust's syntax.
         choices: The text is one of these.
         grammar: The text matches ``start`` of this grammar, in Lark's syntax.
+        watermark: Mark the text so that whoever has the key can tell that it was generated:
+            "synthid" leaves the text as good as before, "kgw" is found in shorter texts.
+        watermark_key: The secret that the mark follows from.
         logprobs: Report log probabilities of each token and of this many alternatives.
     """
 
@@ -88,6 +91,8 @@ class Settings(TypedDict, total=False):
     regex: str | None
     choices: Sequence[str] | None
     grammar: str | None
+    watermark: str | None
+    watermark_key: str | None
     logprobs: int | None
 
 
@@ -115,6 +120,7 @@ _PARTS = {
     "dry_allowed_length": "dry_multiplier",
     "dry_breakers": "dry_multiplier",
     "length_penalty": "beams",
+    "watermark_key": "watermark",
 }
 
 
@@ -144,6 +150,13 @@ def changed_params(settings: ManySettings | Settings, defaults: SamplingParams) 
     _check_pairs(given)
     for name in (*_CONSTRAINTS, "dry_breakers"):
         given.pop(name, None)
+    if "watermark" in given:
+        from autogpt.inference.watermark import (
+            Watermark,
+        )  # with torch, so only where it is asked for
+
+        key = given.pop("watermark_key", "")
+        given["watermark"] = Watermark(method=given["watermark"], key=key)
     if "stop" in given:
         stop = given["stop"]
         given["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)

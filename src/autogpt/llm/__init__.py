@@ -13,6 +13,8 @@ that some models expect before every text, and special tokens written in it stay
 prompt begins a new document. A list of messages is written out with the model's chat template and
 answered.
 
+What goes in and comes out passes the safety rails (``guarding``), as ``load(..., policy=)`` says.
+
 ``loading`` makes it, ``model`` is it. Not here: the decode loop (``inference.engine``), names of
 models (``core.refs``).
 """

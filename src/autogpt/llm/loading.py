@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -46,11 +47,15 @@ from autogpt.models.quantized import (
     load_quantized,
     one_thread,
 )
+from autogpt.safety.policy import Policy, load_policy
+from autogpt.safety.rails import Guard, Rails
 from autogpt.tasks import asking
 from autogpt.tasks.asking import Form
 from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = ["load"]
+
+_logger = logging.getLogger(__name__)
 
 _SAMPLED = ("temperature", "top_k", "top_p", "min_p")
 
@@ -63,6 +68,8 @@ def load(
     cache: CacheKind = "float16",
     draft: str | Path | None = None,
     adapters: Sequence[str | Path] = (),
+    policy: str | Path | Policy | None = "default",
+    guards: Sequence[Guard] = (),
 ) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
     """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
@@ -87,15 +94,22 @@ def load(
             what its prompt or itself said; else a small model with the same tokenizer.
         adapters: Folders of LoRA adapters, of ``finetune`` or of PEFT, that are added to the
             weights as they are read. Several add up; without them the model is what it was.
+        policy: What the safety rails do with prompts and texts: "default", "strict", a TOML file
+            or a :class:`Policy`; "off" checks nothing, and says so; None does not say so, for
+            measuring a model. See ``safety.policy``.
+        guards: Further judges of the rails, see ``llm.guards``.
 
     Raises:
-        ConfigError: If the quantization is unknown.
+        ConfigError: If the quantization is unknown, or the policy is wrong.
         UsageError: If there is no such model; names the nearest ones. If the draft has another
             tokenizer.
         CheckpointError: If the model or its tokenizer is damaged or not supported.
         ResourceError: If a file may not be read.
     """
     begin = time.perf_counter()
+    rails = Rails(load_policy(policy), guards=guards)
+    if policy is not None and not rails.policy.enabled:
+        _logger.warning("The safety rails are off: nothing that goes in or comes out is checked.")
     path = resolve(reference)
     settings = read_settings(path) if (path / "config.json").is_file() else {}
     if is_multimodal(settings) or is_whisper(path) or is_vision(path):
@@ -138,6 +152,7 @@ def load(
         backend=backend,
         speculator=None if draft is None else _read_draft(draft, tokenizer, dtype=dtype),
         load_s=time.perf_counter() - begin,
+        rails=rails if rails.policy.enabled else None,
         form=_read_form(path, adapters),
     )
 

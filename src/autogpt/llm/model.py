@@ -5,8 +5,10 @@ Not here: the decode loop (``inference.engine``), reading models (``llm.loading`
 
 from __future__ import annotations
 
+import itertools
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Unpack
 
@@ -23,6 +25,7 @@ from autogpt.core.messages import (
     Usage,
 )
 from autogpt.core.units import format_count
+from autogpt.evaluation.inspection.inspection import Focus, Inspection, inspect
 from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
@@ -37,14 +40,20 @@ from autogpt.inference.settings import (
     constraint_of,
 )
 from autogpt.inference.speculative import Speculator
+from autogpt.inference.watermark import Detection, Watermark, detect
+from autogpt.llm.guarding import GuardedRow, admit_prompt, refused_chunk
 from autogpt.llm.tasks import TaskMethods
 from autogpt.models.gpt import GPT, parameter_count
+from autogpt.safety.rails import Rails
 from autogpt.tasks.asking import Form
 from autogpt.tasks.base import Likelihood
+from autogpt.tasks.chat import trimmed
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import encode_chat
 
 __all__ = ["LLM"]
+
+_logger = logging.getLogger(__name__)
 
 
 class LLM(TaskMethods):
@@ -59,6 +68,7 @@ class LLM(TaskMethods):
         backend: Runs the model, see ``Engine``.
         speculator: Guesses tokens ahead, see ``Engine``.
         load_s: Seconds that loading took, for ``timing``.
+        rails: What prompts and texts go through; None lets everything pass.
         form: How it was taught to be asked for a task, if it was.
 
     Attributes:
@@ -66,6 +76,7 @@ class LLM(TaskMethods):
         tokenizer: As given.
         defaults: As given.
         form: As given.
+        rails: As given.
     """
 
     def __init__(  # noqa: PLR0913 - made by load alone
@@ -79,8 +90,10 @@ class LLM(TaskMethods):
         backend: Backend | None = None,
         speculator: Speculator | None = None,
         load_s: float = 0.0,
+        rails: Rails | None = None,
         form: Form | None = None,
     ) -> None:
+        self.rails = rails
         self.model = model
         self.form = form
         self.tokenizer = tokenizer
@@ -106,8 +119,23 @@ class LLM(TaskMethods):
             f"context {config.max_position_embeddings})"
         )
 
+    @property
+    def engine(self) -> Engine:
+        """What runs the model, for a caller that drives many requests at once (``server``)."""
+        return self._engine
+
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading took."""
+        return self._load_s
+
     def generate(
-        self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[Settings]
+        self,
+        prompt: Prompt,
+        *,
+        overflow: Overflow = "truncate",
+        route: str | None = None,
+        **settings: Unpack[Settings],
     ) -> Completion:
         """Write what follows ``prompt``.
 
@@ -115,22 +143,29 @@ class LLM(TaskMethods):
             prompt: Text to continue, or messages to answer.
             overflow: What happens to a prompt longer than the model's context: "truncate" reads
                 its end and warns, "refuse" is an error.
+            route: What it is for, which may have safety rules of its own, see ``safety.policy``.
             settings: Explained in :class:`Settings`.
 
         Raises:
             ConfigError: If a setting is unknown or out of its range.
             UsageError: If the prompt is messages and the model has no chat template, or is
                 refused as too long.
+            RefusedError: If a safety rail refuses the prompt.
         """
         params = self.sampling(**settings)
         if params.n != 1:
             raise ConfigError(
                 f"n is {params.n}, but generate writes one text.", hint="Use stream or complete."
             )
-        return self.complete([prompt], params, overflow=overflow)[0][0]
+        return self.complete([prompt], params, overflow=overflow, route=route)[0][0]
 
     def stream(
-        self, prompt: Prompt, *, overflow: Overflow = "truncate", **settings: Unpack[ManySettings]
+        self,
+        prompt: Prompt,
+        *,
+        overflow: Overflow = "truncate",
+        route: str | None = None,
+        **settings: Unpack[ManySettings],
     ) -> Iterator[Chunk]:
         """Write what follows ``prompt``, piece by piece.
 
@@ -141,14 +176,16 @@ class LLM(TaskMethods):
         Args:
             prompt: Text to continue, or messages to answer.
             overflow: As in :meth:`generate`.
+            route: As in :meth:`generate`.
             settings: Explained in :class:`Settings`; and ``n``, how many completions.
 
         Raises:
             ConfigError: If a setting is unknown or out of its range.
             UsageError: If the prompt is messages and the model has no chat template, or is
                 refused as too long.
+            RefusedError: If a safety rail refuses the prompt.
         """
-        return self.run([prompt], self.sampling(**settings), overflow=overflow)
+        return self.run([prompt], self.sampling(**settings), overflow=overflow, route=route)
 
     def complete(
         self,
@@ -156,23 +193,29 @@ class LLM(TaskMethods):
         params: SamplingParams | None = None,
         *,
         overflow: Overflow = "truncate",
+        route: str | None = None,
+        untrusted: bool = False,
     ) -> list[list[Completion]]:
         """Write ``params.n`` completions of each prompt, all in one batch.
 
-        Each text is what its prompt gives alone with the same settings.
+        Each text is what its prompt gives alone with the same settings. Of several prompts, one
+        that a safety rail refuses gives completions that end with "content_filter".
 
         Args:
             prompts: Texts, or conversations.
             params: Settings for all, as from :meth:`sampling`; default the model's own.
             overflow: As in :meth:`generate`.
+            route: What they are for, which may have safety rules of its own.
+            untrusted: Whether the prompts are documents that nobody wrote for the model.
 
         Raises:
             UsageError: If a prompt is messages and the model has no chat template, or is refused
                 as too long.
+            RefusedError: If there is one prompt, and a safety rail refuses it.
         """
         params = params or self.defaults
         drafts = [_Draft(logprobs=params.logprobs) for _ in range(len(prompts) * params.n)]
-        for chunk in self.run(prompts, params, overflow=overflow):
+        for chunk in self.run(prompts, params, overflow=overflow, route=route, untrusted=untrusted):
             drafts[chunk.index].add(chunk)
         completions = [draft.finished() for draft in drafts]
         return [
@@ -188,6 +231,8 @@ class LLM(TaskMethods):
     ) -> list[Completion]:
         """Write what follows each of several prompts, all in one batch; as :meth:`generate`.
 
+        For tasks: what they work on is a document to the safety rails, no instruction.
+
         Args:
             prompts: Texts to continue, or conversations to answer.
             overflow: As in :meth:`generate`.
@@ -196,13 +241,20 @@ class LLM(TaskMethods):
         Raises:
             ConfigError, UsageError: As :meth:`generate`.
         """
-        rows = self.complete(prompts, self.sampling(**settings), overflow=overflow)
+        rows = self.complete(
+            prompts, self.sampling(**settings), overflow=overflow, route="task", untrusted=True
+        )
         return [row[0] for row in rows]
 
     @property
     def answers_messages(self) -> bool:
         """Whether it has a chat template, so that it takes messages and not only text."""
         return self.tokenizer.roles.chat_template is not None
+
+    @property
+    def can_search(self) -> bool:
+        """Whether it can follow beams: with weights that are not quantized."""
+        return self._search is not None
 
     @property
     def parameters(self) -> int:
@@ -220,7 +272,7 @@ class LLM(TaskMethods):
         Raises:
             UsageError: If it is messages and the model has no chat template.
         """
-        return len(self._encode(prompt))
+        return len(self.encode(prompt))
 
     def sampling(self, **settings: Unpack[ManySettings]) -> SamplingParams:
         """Return the model's own settings, changed by those that are given.
@@ -277,12 +329,61 @@ class LLM(TaskMethods):
         context = self.model.config.max_position_embeddings
         return score_quantized(self._backend, questions, context=context)
 
+    def inspect(
+        self,
+        prompt: Prompt,
+        *,
+        focus: Focus | None = None,
+        params: SamplingParams | None = None,
+        name: str = "",
+    ) -> Inspection:
+        """Return what happens inside the model while it reads ``prompt``.
+
+        Args:
+            prompt: A text, or a conversation.
+            focus: What to look at closely; default the last token.
+            params: How the next token would be chosen, see ``evaluation.inspection.inspect``.
+            name: What to call the model.
+
+        Raises:
+            ConfigError: If the model is quantized: its weights are elsewhere.
+            UsageError: If the prompt is longer than the context, or is messages and the model has
+                no chat template.
+        """
+        if self._backend is not None:
+            raise ConfigError(
+                "Quantized weights cannot be looked into.", hint="Load the model without quantize."
+            )
+        return inspect(
+            self.model,
+            self.tokenizer,
+            self.encode(prompt),
+            head=self._head,
+            params=params,
+            focus=focus,
+            name=name,
+        )
+
     def _question(self, prompt: Prompt, continuations: Sequence[str]) -> Question:
         tokenizer = self.tokenizer
         if isinstance(prompt, str):
             before = tokenizer.bos_ids or (() if prompt.strip() else (tokenizer.pad_id,))
             return pose(tokenizer, before, prompt, continuations)
-        return Question(self._encode(prompt), [tokenizer.encode(text) for text in continuations])
+        return Question(self.encode(prompt), [tokenizer.encode(text) for text in continuations])
+
+    def find_watermark(self, text: str, *, method: str, key: str) -> Detection:
+        """Return what speaks for a text carrying the mark of a key; see ``inference.watermark``.
+
+        Args:
+            text: Written by this model or one with its tokenizer, if it carries one.
+            method: "kgw" or "synthid".
+            key: The secret.
+
+        Raises:
+            ConfigError: If the method is unknown or the key is empty.
+        """
+        watermark = Watermark(method=method, key=key)  # type: ignore[arg-type]  # it checks
+        return detect(self.tokenizer.encode(text), watermark)
 
     def run(
         self,
@@ -290,12 +391,19 @@ class LLM(TaskMethods):
         params: SamplingParams,
         *,
         overflow: Overflow = "truncate",
+        route: str | None = None,
+        untrusted: bool = False,
     ) -> Iterator[Chunk]:
-        """Encode and check now; write when the chunks are asked for."""
+        """Check and encode now; write when the chunks are asked for. See :meth:`complete`."""
         begin = time.perf_counter()
+        admitted, rows, refused = self._admit(prompts, params.n, route, untrusted=untrusted)
         token_ids = [
-            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
-            for prompt in prompts
+            self._engine.fit(
+                self.encode(prompt if overflow == "refuse" else self._trimmed(prompt, params)),
+                max_tokens=params.max_tokens,
+                overflow=overflow,
+            )
+            for prompt in admitted
         ]
         writer = self._engine if params.beams == 1 else self._search
         if writer is None:
@@ -303,11 +411,56 @@ class LLM(TaskMethods):
                 f"beams = {params.beams} cannot be followed with quantized weights.",
                 hint="Load the model without quantize, or leave beams out.",
             )
-        steps = writer.generate(token_ids, params)
+        steps = writer.generate(token_ids, params) if token_ids else iter(())
         counts = [len(ids) for ids in token_ids for _ in range(params.n)]
-        return self._chunks(steps, counts, begin)
+        return itertools.chain(refused, self._chunks(steps, counts, begin, rows))
 
-    def _encode(self, prompt: Prompt) -> list[int]:
+    def _admit(
+        self, prompts: Sequence[Prompt], n: int, route: str | None, *, untrusted: bool
+    ) -> tuple[list[Prompt], list[tuple[int, GuardedRow]], list[Chunk]]:
+        """Return the prompts that the model may read, the rows they give, and refusals."""
+        rails = self.rails
+        if rails is None or not rails.policy.enabled:
+            open_rows = [(index, GuardedRow(None)) for index in range(len(prompts) * n)]
+            return list(prompts), open_rows, []
+        admitted: list[Prompt] = []
+        rows: list[tuple[int, GuardedRow]] = []
+        refused: list[Chunk] = []
+        for place, prompt in enumerate(prompts):
+            shown, admission = admit_prompt(rails, prompt, route=route, untrusted=untrusted)
+            if len(prompts) == 1:
+                admission.raise_if_refused()
+            indices = range(place * n, (place + 1) * n)
+            if admission.is_refused:
+                refused += [refused_chunk(admission, index) for index in indices]
+                continue
+            admitted.append(shown)
+            rows += [
+                (index, GuardedRow(rails.output(admission.vault, route=route))) for index in indices
+            ]
+        return admitted, rows, refused
+
+    def _trimmed(self, prompt: Prompt, params: SamplingParams) -> Prompt:
+        """Return a conversation without its oldest turns, where it does not fit with its answer."""
+        if isinstance(prompt, str):
+            return prompt
+        room = max(self.context_length - params.max_tokens, self.context_length // 2, 1)
+        kept = trimmed(prompt, lambda turns: self.count_tokens(turns) <= room)
+        if len(kept) < len(prompt):
+            _logger.warning(
+                "the conversation is longer than the context of %d tokens; its oldest %d messages "
+                "are not read",
+                self.context_length,
+                len(prompt) - len(kept),
+            )
+        return kept
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the token ids that the model reads of a prompt.
+
+        Raises:
+            UsageError: If the prompt is messages and the model has no chat template.
+        """
         if isinstance(prompt, str):
             tokenizer = self.tokenizer
             return [*tokenizer.bos_ids, *tokenizer.encode(prompt)] or [tokenizer.pad_id]
@@ -322,25 +475,33 @@ class LLM(TaskMethods):
         return encode_chat(prompt, self.tokenizer, template=template, tokens=tokens)
 
     def _chunks(
-        self, steps: Iterator[StepOutput], prompt_tokens: Sequence[int], begin: float
+        self,
+        steps: Iterator[StepOutput],
+        prompt_tokens: Sequence[int],
+        begin: float,
+        rows: Sequence[tuple[int, GuardedRow]],
     ) -> Iterator[Chunk]:
         written = [0] * len(prompt_tokens)
         first: float | None = None
         total = 0
         for step in steps:
+            index, row = rows[step.row]
+            if row.is_over:  # the others are still being written
+                continue
             now = time.perf_counter()
             first = first or now
             total += 1
             written[step.row] += 1
-            if step.finish_reason is None:
-                if step.text or step.logprobs:
-                    yield Chunk(text=step.text, index=step.row, logprobs=step.logprobs)
+            text, logprobs, finish = row.push(step.text, step.logprobs, step.finish_reason)
+            if finish is None:
+                if text or logprobs:
+                    yield Chunk(text=text, index=index, logprobs=logprobs)
                 continue
             yield Chunk(
-                text=step.text,
-                index=step.row,
-                logprobs=step.logprobs,
-                finish_reason=step.finish_reason,
+                text=text,
+                index=index,
+                logprobs=logprobs,
+                finish_reason=finish,
                 usage=Usage(
                     prompt_tokens=prompt_tokens[step.row], completion_tokens=written[step.row]
                 ),
@@ -349,7 +510,12 @@ class LLM(TaskMethods):
                     first_token_s=first - begin,
                     tokens_per_s=(total - 1) / (now - first) if now > first else 0.0,
                 ),
+                refusal=row.refusal,
             )
+            if all(each.is_over for _, each in rows):
+                break  # nothing that is still written would be shown
+        if isinstance(steps, Generator):
+            steps.close()
 
 
 @dataclass(slots=True)
@@ -377,4 +543,5 @@ class _Draft:
             usage=last.usage,
             timing=last.timing,
             logprobs=None if self.logprobs is None else tuple(self.entries),
+            refusal=last.refusal,
         )

@@ -37,7 +37,13 @@ from torch import Tensor, nn
 from autogpt.core.errors import UsageError
 from autogpt.models.config import GPTConfig
 from autogpt.models.trainable import Trainable
-from autogpt.nn.attention import AttentionForm, attend, document_mask, window_mask
+from autogpt.nn.attention import (
+    AttentionForm,
+    AttentionFunction,
+    attend,
+    document_mask,
+    window_mask,
+)
 from autogpt.nn.cache import Cache
 from autogpt.nn.layers import build_network, build_norm, project_together
 from autogpt.nn.positions import (
@@ -264,7 +270,7 @@ class Block(nn.Module):
         rotation: Rotation | None,
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: Cache | None,
-        form: AttentionForm,
+        form: AttentionForm | AttentionFunction,
         dropout: float = 0.0,
     ) -> Float[Tensor, "B T D"]:
         """Let the tokens look around, then transform each; what is added may be dropped in part.
@@ -327,7 +333,7 @@ class Attention(nn.Module):
         rotation: Rotation | None,
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: Cache | None,
-        form: AttentionForm,
+        form: AttentionForm | AttentionFunction,
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""
         projected = project_together(hidden, (self.query, self.key, self.value))

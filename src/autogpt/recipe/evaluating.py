@@ -37,7 +37,8 @@ from autogpt.evaluation.perplexity import WINDOW, judge_language, stretches_of
 from autogpt.evaluation.results import Evaluation, conclude
 from autogpt.evaluation.suites import find_suite, read_items
 from autogpt.llm import LLM, load
-from autogpt.tasks.base import Likelihood, Scorer
+from autogpt.tasks import find_task
+from autogpt.tasks.base import Likelihood, Scorer, Writer
 
 __all__ = ["TASKS", "Settings", "evaluate", "evaluate_model"]
 
@@ -132,7 +133,9 @@ def evaluate(
     settings = settings or Settings()
     _check(data, settings)
     begin = time.perf_counter()
-    loaded = load(model, dtype=dtype)
+    loaded = load(
+        model, dtype=dtype, policy=None
+    )  # what the model writes is measured, not the rails
     if progress is not None:
         progress.say(f"loaded {model} in {time.perf_counter() - begin:.1f}s")
     found = evaluate_model(loaded, data, settings=settings, name=str(model), progress=progress)
@@ -332,16 +335,19 @@ def _write(
     progress: Progress,
     **options: str,
 ) -> tuple[Judged, float]:
-    """Let a model write a text for each example, and judge the texts."""
+    """Let a model write a text for each example as the task does, and judge the texts."""
     ask = getattr(model, task, None)
     if ask is None:
         raise _cannot(model, task)
     judge(examples[:1], [examples[0].target])  # so that a missing package is told before the work
 
     def run(some: Sequence[Pair]) -> list[str]:
+        if isinstance(model, Writer):  # in batches
+            rows = find_task(task).run(model, [one.source for one in some], **options)
+            return [str(row["text"]) for row in rows]
         return [cast("Writes", ask(one.source, **options)).text for one in some]
 
-    written, wall_s = _each(examples, run, progress, batch=8)
+    written, wall_s = _each(examples, run, progress, batch=32)
     return judge(examples, written, train=train), wall_s
 
 

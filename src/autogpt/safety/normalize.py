@@ -59,14 +59,13 @@ def _fold(code: int) -> str:
     if code in _TAGS or _is_invisible(character, code) or _is_accent(code):
         return ""
     composed = unicodedata.normalize("NFKC", character)
-    folded = []
-    for each in composed:
-        if unicodedata.name(each, "").startswith(_ACCENTED_SCRIPTS):
-            each = unicodedata.normalize("NFD", each)  # noqa: PLW2901 - letter and accents
-        for letter in each:
-            if not _is_accent(ord(letter)):
-                folded.append(_LATIN.get(letter, letter))
-    return "".join(folded)
+    letters = "".join(
+        unicodedata.normalize("NFD", each)  # the letter, then its accents
+        if unicodedata.name(each, "").startswith(_ACCENTED_SCRIPTS)
+        else each
+        for each in composed
+    )
+    return "".join(_LATIN.get(each, each) for each in letters if not _is_accent(ord(each)))
 
 
 def _is_invisible(character: str, code: int) -> bool:

@@ -32,7 +32,7 @@ class _Format:
     name: str
     needles: tuple[str, ...]
     pattern: re.Pattern[str]
-    accepts: Callable[[str], bool] = staticmethod(lambda _: True)
+    accepts: Callable[[str], bool] | None = None
     ignores_case: bool = False
 
 
@@ -174,7 +174,7 @@ def _matches(read: Normalized) -> Iterator[Span]:
             continue
         group = "secret" if "secret" in form.pattern.groupindex else 0
         for match in form.pattern.finditer(text):
-            if form.accepts(match[group]):
+            if form.accepts is None or form.accepts(match[group]):
                 yield read.span(f"secrets.{form.name}", *match.span(group))
 
 

@@ -1,0 +1,192 @@
+"""From tools and a request to one valid call: a model writes it under the tool's JSON schema.
+
+The schema that is decoded under is tightened from what the tool asks: nothing but what it names,
+required arguments first and optional ones left to the model, values of an enum as they are. What
+comes out is JSON that fits, whoever the model is; whether it is the right call shows in its
+confidence (``models.sureness``): act from ``ACT``, ask from ``ASK``, below that turn to a larger
+model, or say so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from autogpt.agent.models import parsed
+from autogpt.agent.tools.base import Call, Tool
+from autogpt.core.messages import Message, assistant, system, user
+
+__all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call",
+           "tightened", "tool_lines"]  # fmt: skip
+
+Json = Any
+Decision = Literal["act", "ask", "escalate"]
+
+# Of the geometric mean probability of a call's tokens. Measured with the default model on 258
+# questions of BFCL live_simple, see docs/agent.md.
+ACT, ASK = 0.80, 0.55
+
+_KEPT = ("type", "enum", "const", "items", "properties", "required", "anyOf", "format", "minimum",
+         "maximum", "additionalProperties")  # fmt: skip
+_TYPES = {
+    "dict": "object", "hashmap": "object", "map": "object", "any": None, "tuple": "array",
+    "float": "number", "double": "number", "long": "integer", "int": "integer", "short": "integer",
+    "byte": "integer", "bigint": "integer", "char": "string", "str": "string", "bool": "boolean",
+    "list": "array", "arraylist": "array", "set": "array",
+}  # fmt: skip
+_DEPTH = 8
+
+
+def decide(confidence: float | None) -> Decision:
+    """Return what to do with an answer that a model is so sure of; None counts as unsure."""
+    if confidence is None:
+        return "ask"
+    if confidence >= ACT:
+        return "act"
+    return "ask" if confidence >= ASK else "escalate"
+
+
+def call_schema(tools: Sequence[Tool], *, may_decline: bool = False) -> dict[str, Json]:
+    """Return the schema of a call of one of the tools; or of none, ``{"name": "none"}``."""
+    options = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": tool.name},
+                "arguments": tightened(tool.schema),
+            },
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for tool in tools
+    ]
+    if may_decline:
+        options.append(
+            {
+                "type": "object",
+                "properties": {"name": {"const": "none"}},
+                "required": ["name"],
+                "additionalProperties": False,
+            }
+        )
+    return options[0] if len(options) == 1 else {"anyOf": options}
+
+
+def tightened(  # noqa: C901 - a line a keyword
+    schema: Mapping[str, Json], depth: int = 0
+) -> dict[str, Json]:
+    """Return a schema to decode under: what constrains is kept, annotations are left out.
+
+    Types of other languages, as function descriptions in the wild have them (``dict``, ``float``,
+    ``ArrayList``), become those of JSON. Nesting below 8 levels becomes any JSON.
+    """
+    if depth > _DEPTH or not isinstance(schema, Mapping):
+        return {}
+    found: dict[str, Json] = {name: schema[name] for name in _KEPT if name in schema}
+    kind = found.get("type")
+    if isinstance(kind, str):
+        named = _TYPES.get(kind.lower(), kind.lower())
+        if named is None:
+            del found["type"]
+        else:
+            found["type"] = named
+    if found.get("type") == "object" and "properties" in found:
+        own = found["properties"]
+        found["properties"] = {name: tightened(one, depth + 1) for name, one in own.items()}
+        found["required"] = [name for name in found.get("required") or [] if name in own]
+        found["additionalProperties"] = False
+    elif found.get("type") == "array":
+        found["items"] = tightened(found.get("items") or {}, depth + 1)
+    if "anyOf" in found:
+        found["anyOf"] = [tightened(one, depth + 1) for one in found["anyOf"]]
+    if not found.get("enum", True) or "const" in found:
+        found.pop("enum", None)
+    if "enum" in found:
+        found.pop("type", None)
+    if found.get("type") not in ("object", "array"):
+        for name in ("items", "properties", "required", "additionalProperties"):
+            found.pop(name, None)
+    return found
+
+
+def call_messages(
+    request: str, tools: Sequence[Tool], *, done: Sequence[str] = (), chinese: bool = False
+) -> list[Message]:
+    """Return the conversation that asks for a call.
+
+    Args:
+        request: What is wanted.
+        tools: To choose from.
+        done: What was called before and what came of it, a line each.
+        chinese: Whether to ask in Chinese.
+    """
+    described = "\n".join(tool_lines(tool) for tool in tools)
+    told = "Write the function call that is asked for, as JSON. Values come from the question."
+    shown: list[Message] = [system(told)]
+    examples = _EXAMPLES[1:] if chinese else _EXAMPLES[:2]
+    for example in examples if len(tools) < 3 else ():  # many tools leave no room for them
+        shown += [user(f"{example[0]}\n\nQuestion: {example[1]}"), assistant(example[2])]
+    history = "".join(f"\n{line}" for line in done)
+    return [*shown, user(f"{described}\n\nQuestion: {request}{history}")]
+
+
+# Calls of functions that no agent has: small models copy the form, and where values come from.
+_EXAMPLES = (
+    (
+        "book_table: Reserve a table in a restaurant.\n"
+        "  restaurant (string): Name and city, as in Name, City\n"
+        "  people (integer): How many guests\n"
+        "  smoking (boolean, optional): Smoking area",
+        "Get us a table for four at Chez Paul, Lyon please",
+        '{"name": "book_table", "arguments": {"restaurant": "Chez Paul, Lyon", "people": 4}}',
+    ),
+    (
+        "send_note: Send a note to a colleague.\n"
+        "  to (string): Who gets it\n"
+        "  text (string): The words of the note\n"
+        '  urgency (string, one of ["low", "high"]): How urgent it is',
+        "Tell Maria Lopez it's urgent: the server is down",
+        '{"name": "send_note", "arguments": {"to": "Maria Lopez", "text": "the server is down", '
+        '"urgency": "high"}}',
+    ),
+    (
+        "find_train: Find a train.\n  start (string): From where\n  end (string): Where to",
+        "从杭州到北京的火车几点开？",
+        '{"name": "find_train", "arguments": {"start": "杭州", "end": "北京"}}',
+    ),
+)
+
+
+def read_call(text: str, tools: Sequence[Tool]) -> Call | None:
+    """Return the call that a model wrote; None if it declines.
+
+    Raises:
+        ValueError: If it is no call of one of the tools.
+    """
+    value = parsed(text)
+    if not isinstance(value, dict):
+        raise ValueError("a call is an object")
+    name = value.get("name")
+    if name == "none":
+        return None
+    arguments = value.get("arguments", {})
+    if name not in {tool.name for tool in tools} or not isinstance(arguments, dict):
+        raise ValueError(f"{name!r} is not one of the tools")
+    return Call(tool=str(name), arguments=arguments)
+
+
+def tool_lines(tool: Tool) -> str:
+    """Return a tool in a line or two: small models read prose better than a schema."""
+    required = set(tool.schema.get("required") or ())
+    parts = []
+    for name, schema in tool.properties.items():
+        kind = schema.get("type", "any")
+        facts = [str(kind)] + ([] if name in required else ["optional"])
+        if "enum" in schema:
+            facts.append("one of " + json.dumps(schema["enum"], ensure_ascii=False))
+        elif name not in required and schema.get("default") not in (None, ""):
+            facts.append(f"default {json.dumps(schema['default'], ensure_ascii=False)}")
+        about = " ".join(str(schema.get("description", "")).split())
+        parts.append(f"  {name} ({', '.join(facts)}): {about[:160]}")
+    return "\n".join([f"{tool.name}: {' '.join(tool.description.split())[:240]}", *parts])

@@ -1,0 +1,108 @@
+"""Linear classifiers over hashed n-grams, small enough to ship: TF-IDF and one weight a class.
+
+A model is a safetensors file: ``idf`` uint8 [2^bits] (in 1/16), ``weight`` int8 [classes, 2^bits],
+``scale`` and ``bias`` float32 [classes]; its metadata names the classes and the n-grams. Each class
+has a logistic regression of its own against all others; of several, the highest score is meant.
+
+Source: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (linear models over
+hashed n-grams); Platt 1999 (probabilities). Not here: training (``benchmarks/quality``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+
+from autogpt.core.config import from_mapping
+from autogpt.core.errors import CheckpointError
+from autogpt.safety.features import Counts, Features, count_features
+
+__all__ = ["LinearClassifier", "load_classifier"]
+
+_FOLDER = Path(__file__).parent / "weights"
+
+
+class LinearClassifier:
+    """Scores counts of features.
+
+    Args:
+        idf: float32 [2^bits].
+        weight: float32 [classes, 2^bits].
+        bias: float32 [classes].
+        classes: Their names.
+        features: What it counts.
+
+    Attributes:
+        classes: As given.
+    """
+
+    def __init__(
+        self,
+        idf: NDArray[np.float32],
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32],
+        *,
+        classes: tuple[str, ...],
+        features: Features,
+    ) -> None:
+        self.classes = classes
+        self._features = features
+        self._idf = idf
+        # Of one feature all weights lie side by side: a text then reads less memory.
+        self._weight = np.ascontiguousarray((weight * idf).T)
+        self._bias = bias
+
+    def logits(self, counts: Counts) -> NDArray[np.float64]:
+        """Return the score of each class for each text, float64 [texts, classes]."""
+        features, rows, size = counts.features, counts.rows, counts.texts
+        squares = (counts.weights * self._idf[features]) ** 2
+        norms = np.sqrt(np.bincount(rows, weights=squares, minlength=size))
+        norms[norms == 0] = 1.0
+        own = self._weight[features] * counts.weights[:, None]
+        sums = [
+            np.bincount(rows, weights=own[:, place], minlength=size)
+            for place in range(own.shape[1])
+        ]
+        return np.stack(sums, axis=1) / norms[:, None] + self._bias
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probability of each class for each text, float64 [texts, classes].
+
+        Args:
+            texts: Normalized texts.
+        """
+        logits = self.logits(count_features(texts, self._features))
+        return np.asarray(1 / (1 + np.exp(-logits.clip(-50, 50))))
+
+
+@lru_cache(maxsize=8)
+def load_classifier(name: str, folder: Path = _FOLDER) -> LinearClassifier:
+    """Return a classifier that ships with the package.
+
+    Raises:
+        CheckpointError: If its file is missing or damaged.
+    """
+    path = folder / f"{name}.safetensors"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata()
+            classes = tuple(json.loads(metadata["classes"]))
+            features = from_mapping(Features, json.loads(metadata["features"]))
+            tensors = {key: file.get_tensor(key) for key in ("idf", "weight", "scale", "bias")}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"The safety classifier {str(path)!r} cannot be read.") from error
+    except Exception as error:
+        # safetensors' own error has no narrower base than Exception
+        raise CheckpointError(f"The safety classifier {str(path)!r} is damaged.") from error
+    weight = tensors["weight"].astype(np.float32) * tensors["scale"][:, None]
+    if weight.shape != (len(classes), 1 << features.bits):
+        raise CheckpointError(f"The safety classifier {str(path)!r} has the wrong size.")
+    idf = tensors["idf"].astype(np.float32) / 16
+    bias = tensors["bias"].astype(np.float32)
+    return LinearClassifier(idf, weight, bias, classes=classes, features=features)
