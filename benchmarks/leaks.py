@@ -3,8 +3,8 @@
     python benchmarks/leaks.py            # prints JSON; the goal is 0 characters
 
 Each span, of 36 formats and kinds, stands in a short text in English or Chinese. The text goes
-through the output rail in two pieces, cut at each of its places, and in single characters. A leak is
-four or more characters in a row of the span in what is shown.
+through the output rail in two pieces, cut at each of its places, and in single characters. A leak
+is four or more characters in a row of the span in what is shown.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from autogpt.safety.rails import Rails
 from tests.safety.test_streaming import MASKING, leaked, shown, spans
+
+from autogpt.safety.rails import Rails
 
 
 def main() -> None:
