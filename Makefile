@@ -4,14 +4,32 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# make test-browser SCREENSHOTS=docs/images renews the pictures of the docs.
+SCREENSHOTS ?= build/screenshots
 
-.PHONY: quickstart test check format clean
+.PHONY: quickstart test test-browser test-tensorflow docs check format clean
 
 quickstart: $(STAMP)  ## train on the bundled text, generate, show what is next
 	$(BIN)/autogpt quickstart
 
 test: $(STAMP)  ## the tests, with everything they need
 	$(BIN)/pytest -n auto
+
+test-tensorflow:  ## exports in KerasHub on TensorFlow, in an environment of its own (about 2 GB)
+	test -x .venv-tensorflow/bin/python || $(PYTHON) -m venv .venv-tensorflow
+	.venv-tensorflow/bin/python -m pip install --quiet -c constraints.txt torch
+	.venv-tensorflow/bin/python -m pip install --quiet -e ".[tensorflow]" pytest hypothesis
+	KERAS_BACKEND=tensorflow .venv-tensorflow/bin/python -m pytest tests/interop/test_tensorflow.py
+
+test-browser: $(STAMP) node_modules/.installed  ## the studio in Chromium (apt-get install chromium)
+	$(BIN)/pytest -n 0 --browser --screenshots $(SCREENSHOTS) tests/browser
+
+node_modules/.installed: package.json package-lock.json  # axe-core, for the tests alone
+	npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+docs: $(STAMP)  ## the documentation as a site, in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: $(STAMP)  ## what CI runs
 	$(BIN)/ruff format --check .
@@ -31,4 +49,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-tensorflow node_modules build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

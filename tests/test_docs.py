@@ -23,6 +23,7 @@ from autogpt.cli.app import app
 from autogpt.core.config import from_mapping, parse_settings
 from autogpt.core.errors import ConfigError
 from autogpt.recipe import Recipe
+from autogpt.recipe.settings import FinetuneRecipe
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -110,7 +111,8 @@ def _parse_problem(words: list[str]) -> str:
     try:
         context = command.make_context(command.name, list(words))
         settings = context.params.get("settings") or []
-        from_mapping(Recipe, parse_settings(settings))
+        recipe = FinetuneRecipe if command.name == "finetune" else Recipe
+        from_mapping(recipe, parse_settings(settings))
     except typer.Exit:  # --help
         return ""
     except (typer.TyperException, ConfigError) as error:
@@ -124,7 +126,11 @@ def wrong_settings(text: str) -> list[str]:
 
 
 def _is_setting(key: str) -> bool:
-    room: typing.Any = Recipe
+    return any(_is_setting_of(recipe, key) for recipe in (Recipe, FinetuneRecipe))
+
+
+def _is_setting_of(recipe: type, key: str) -> bool:
+    room: typing.Any = recipe
     for part in key.split("."):
         hints = typing.get_type_hints(room) if is_dataclass(room) else {}
         if part not in hints:
@@ -287,7 +293,7 @@ def test_python_blocks_use_what_exists(text: str):
         (
             wrong_python,
             "    import autogpt\n    g = autogpt.load('r')\n    g.stream('x')",
-            "    import autogpt\n    g = autogpt.load('r')\n    g.write('x')",
+            "    import autogpt\n    g = autogpt.load('r')\n    g.wrote('x')",
         ),
     ],
 )  # fmt: skip

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from autogpt.llm import LLM, load
     from autogpt.recipe import finetune, plan, quickstart, train
     from autogpt.recipe.evaluating import evaluate
+    from autogpt.recipe.exporting import export
+    from autogpt.recipe.verifying import verify
 
     __version__: str
 
@@ -62,6 +64,7 @@ __all__ = [
     "__version__",
     "assistant",
     "evaluate",
+    "export",
     "finetune",
     "load",
     "plan",
@@ -70,6 +73,7 @@ __all__ = [
     "system",
     "train",
     "user",
+    "verify",
 ]
 
 _MODULES = {
@@ -84,6 +88,8 @@ _MODULES = {
     "autogpt.llm": "LLM load",
     "autogpt.recipe": "finetune plan quickstart train",
     "autogpt.recipe.evaluating": "evaluate",
+    "autogpt.recipe.exporting": "export",
+    "autogpt.recipe.verifying": "verify",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -12,9 +12,12 @@ import torch
 
 import autogpt
 from autogpt.core.errors import AutoGPTError, RunError, UsageError
+from autogpt.core.examples import Pair
 from autogpt.core.progress import Progress
 from autogpt.recipe import FinetuneResult, finetune
 from autogpt.recipe.best import Best, looks_since_best
+from autogpt.recipe.teaching import _lesson
+from autogpt.tasks.asking import prompt_for
 from autogpt.training import checkpoints
 from autogpt.training.record import Entry
 
@@ -116,6 +119,40 @@ def test_adapters_alone_learn_and_can_be_loaded(base: FinetuneResult, pairs: Pat
     )
     rounded = autogpt.load(base.run, adapters=[room / "lora"], quantize="int8")
     assert rounded.generate(prompt, max_tokens=2, temperature=0).text is not None
+
+
+def test_a_task_is_asked_as_it_was_taught(base: FinetuneResult, pairs: Path, room: Path):
+    red = autogpt.load(base.run)
+    assert red.form.prompts == {"": "{text}"}  # a new model knows no words
+    taught = tuned(base.run, pairs, room / "asked", method="lora", settings={"lora": {"rank": 2}})
+    whole, added = autogpt.load(taught.run), autogpt.load(base.run, adapters=[taught.run])
+    assert whole.form == added.form
+    assert whole.form.ask("天", "zh") == "请概括下面的文本。\n\n天"
+    example = Pair(source="red blue 天 one", target="red one")
+    for gpt in (red, whole):
+        lesson = _lesson(example, task="summarize", form=gpt.form, tokenizer=gpt.tokenizer)
+        ids = gpt._encode(prompt_for(gpt, gpt.form.ask(example.source, "en")))
+        assert lesson.token_ids[: len(ids)].tolist() == ids
+        assert lesson.learned.tolist() == [False] * len(ids) + [True] * (len(lesson) - len(ids))
+    assert red.summarize(example.source).method == "abstractive"
+    assert red.summarize(example.source, method="extractive").text == example.source
+
+
+def test_translations_are_taught_and_asked(room: Path):
+    words = dict(zip(["red", "blue", "one", "two"], "红蓝一二", strict=True))
+    data = room / "translations.jsonl"
+    rows = [
+        {"source": f"{a} and {b} it is {n}", "target": f"{words[a]}和{words[b]}{n}"}
+        for n, (a, b) in enumerate([(a, b) for a in words for b in words] * 3)
+    ]
+    data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    gpt = autogpt.load(tuned("new", data, room / "translated", "translate").run)
+    assert gpt.form.languages == (("en", "zh"),)
+    answer = gpt.translate("red and blue it is [5](http://x.y)", to="zh")
+    assert "](http://x.y)" in answer.text
+    assert answer.usage.completion_tokens > 0
+    with pytest.raises(UsageError, match="taught English to Chinese"):
+        gpt.translate("天", to="en")
 
 
 def test_preferences_are_learned(base: FinetuneResult, room: Path):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import random
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 import transformers
+from safetensors.torch import load_file
 
 import autogpt
 from autogpt.cli.app import main
@@ -140,6 +143,34 @@ def test_adapters_learn_a_head_too(room: Path, classified: FinetuneResult) -> No
     assert result.learning < result.parameters
     model = autogpt.load(room / "lora")
     assert set(model.predict("red good")) == {"bad", "好"}
+
+
+def test_blocks_of_no_use_are_left_out_and_the_first_stay_as_they_are(room: Path) -> None:
+    base = room / "base" / "model"  # of the test before
+    chosen = settings(20)
+    chosen["finetune"] = {"layers": 2, "frozen_layers": 1}
+    result = finetune(
+        str(base),
+        str(labeled(room / "again.jsonl")),
+        task="classify",
+        out=room / "part",
+        settings=chosen,
+        progress=Progress(quiet=True),
+    )
+    learned, before = (load_file(Path(f) / "model.safetensors") for f in (result.model, base))
+    same = {name for name, w in before.items() if name in learned and torch.equal(w, learned[name])}
+    first = {name for name in learned if ".layers.0." in name}
+    assert first | {"model.embed_tokens.weight"} == same
+    assert result.learning < result.parameters
+    recipe = tomllib.loads((room / "part" / "recipe.toml").read_text())
+    assert recipe["finetune"]["layers"] == 2
+
+    found = tuned(str(base), room / "again.jsonl", room / "found", "classify", 4)
+    recipe = tomllib.loads((room / "found" / "recipe.toml").read_text())
+    assert 1 <= recipe["finetune"]["layers"] <= 2
+    assert recipe["finetune"]["frozen_layers"] == int(5 / 8 * recipe["finetune"]["layers"])
+    assert set(autogpt.load(room / "found").predict("red good")) == {"bad", "好"}
+    assert found.metrics["accuracy"] > 0.5
 
 
 def test_several_labels_are_learned(room: Path) -> None:

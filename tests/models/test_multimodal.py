@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,17 @@ from autogpt.models.multimodal_files import (
     load_multimodal,
     save_multimodal,
 )
-from autogpt.tokenizer.bpe import Tokenizer
+from autogpt.tokenizer.bpe import Tokenizer, TokenizerConfig
 from autogpt.tokenizer.bpe import train as train_tokenizer
 
 PICTURE = PictureConfig(height=12, width=8, channels=1, stride=4, mean=(0.5,), std=(0.5,))
 SOUND = SoundConfig(sample_rate=8000, mels=16, stride=4)
+
+
+@pytest.fixture(autouse=True)
+def _without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
 
 
 def _config(vocab_size: int = 48) -> GPTConfig:
@@ -151,7 +158,7 @@ def test_sounds_are_halved_rounding_up() -> None:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return train_tokenizer(["cat", "狗", "bird"], corpus_bytes=20)
+    return train_tokenizer(["cat", "狗", "bird"], TokenizerConfig(), corpus_bytes=20)
 
 
 @pytest.mark.parametrize("medium", [PICTURE, SOUND])

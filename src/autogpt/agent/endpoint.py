@@ -1,8 +1,8 @@
 """A model behind OpenAI's API (``/v1/chat/completions``), at the address that the user named.
 
 No other address is ever spoken to: redirects are errors, proxies of the environment are not used.
-Source: OpenAI API reference (2025), ``response_format`` of type ``json_schema``; servers that refuse
-it (status 400) are asked again with the schema in words.
+Source: OpenAI API reference (2025), ``response_format`` of type ``json_schema``; servers that
+refuse it (status 400) are asked again with the schema in words.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class EndpointModel:
         return self._must(self._ask(messages, max_tokens))
 
     def most(self, messages: Sequence[Message], *, max_tokens: int) -> Cost:
-        """Return the tokens of the prompt, as estimated, and of the longest answer, and its price."""
+        """Return the tokens of the prompt, as estimated, and of the longest answer; the price."""
         read = sum(len(message.content) for message in messages) // CHARS_PER_TOKEN + 16
         money = read * self._prices[0] + max_tokens * self._prices[1]
         return Cost(tokens=read + max_tokens, money=money)

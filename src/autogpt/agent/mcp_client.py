@@ -1,9 +1,10 @@
 """Tools of other programs: an MCP client over stdio, for servers that the user approved.
 
 What is approved is pinned: the command, the sha256 of its program and of every file that it names,
-and each tool's description and schema. A server whose files changed, or a tool that describes itself
-otherwise than when it was approved ("rug pull"), needs a new yes; without one it is not there. A
-tool's own word that it only reads counts for nothing: each call needs approval like any effect.
+and each tool's description and schema. A server whose files changed, or a tool that describes
+itself otherwise than when it was approved ("rug pull"), needs a new yes; without one it is not
+there. A tool's own word that it only reads counts for nothing: each call needs approval like any
+effect.
 
 Uses the official SDK (``mcp`` 2), imported with the first server. Protocol: Model Context Protocol,
 revision 2025-11-25 and later.

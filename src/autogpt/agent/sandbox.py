@@ -32,8 +32,8 @@ __all__ = [
     "Bubblewrap",
     "Finding",
     "Ran",
-    "SandboxLimits",
     "Sandbox",
+    "SandboxLimits",
     "Sandlock",
     "find_sandbox",
     "probe",
@@ -148,8 +148,33 @@ class Bubblewrap:
         is_root = os.geteuid() == 0
         nobody = _NOBODY + os.getpid() % 100_000
         if is_root:
-            os.chown(scratch, nobody, nobody)
-            scratch.chmod(0o700)
+            return self._as_nobody(command, scratch, nobody, readable, limits)
+        return self._run(command, scratch, None, readable, limits)
+
+    def _as_nobody(
+        self,
+        command: Sequence[str],
+        scratch: Path,
+        nobody: int,
+        readable: Sequence[Path],
+        limits: SandboxLimits,
+    ) -> Ran:
+        """Run on a copy of the scratch folder that a user without rights can enter."""
+        with tempfile.TemporaryDirectory() as place:
+            copy = shutil.copytree(scratch, Path(place, "scratch"), symlinks=True)
+            Path(place).chmod(0o711)
+            os.chown(copy, nobody, nobody)
+            copy.chmod(0o700)
+            return self._run(command, copy, nobody, readable, limits)
+
+    def _run(
+        self,
+        command: Sequence[str],
+        scratch: Path,
+        nobody: int | None,
+        readable: Sequence[Path],
+        limits: SandboxLimits,
+    ) -> Ran:
         inside = "/work"
         arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
         for name, value in _environment(Path(inside)).items():
@@ -166,13 +191,13 @@ class Bubblewrap:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=lambda: _limit(limits),  # noqa: PLW1509 - one thread matters here: the child's
+            preexec_fn=lambda: _limit(limits),
             start_new_session=True,
             cwd="/",
             env={"PATH": "/usr/bin:/bin"},
-            user=nobody if is_root else None,
-            group=nobody if is_root else None,
-            extra_groups=[] if is_root else None,
+            user=nobody,
+            group=nobody,
+            extra_groups=None if nobody is None else [],
         ) as process:
             try:
                 out, err = process.communicate(timeout=limits.wall_s)
@@ -248,8 +273,8 @@ def probe(sandbox: Sandbox, *, names: Sequence[str] = tuple(ESCAPES)) -> list[Fi
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         letterbox.bind(listener.getsockname())
-        letterbox.setblocking(False)
-        sleeper = subprocess.Popen(["/bin/sleep", "60"])  # noqa: S603
+        letterbox.settimeout(0)
+        sleeper = subprocess.Popen(["/bin/sleep", "60"])
         try:
             facts = {"outside": outside, "pid": sleeper.pid, "port": listener.getsockname()[1]}
             for name in names:
@@ -332,11 +357,15 @@ def run_glue(code: str, *, inputs: Mapping[str, object] | None = None) -> object
         LookupError: If it needs what the interpreter does not have, or that is not installed.
     """
     try:
-        from pydantic_monty import CollectString, Monty, MontyError
+        from pydantic_monty import CollectString, Monty, MontyError, ResourceLimits
     except ImportError as error:
         raise LookupError("pydantic-monty is not installed") from error
     printed = CollectString(max_bytes=200_000)
-    limits = {"max_feed_duration_secs": 10.0, "max_memory": 256 << 20, "max_recursion_depth": 500}
+    limits: ResourceLimits = {
+        "max_feed_duration_secs": 10.0,
+        "max_memory": 256 << 20,
+        "max_recursion_depth": 500,
+    }
     try:
         with Monty() as pool, pool.checkout(limits=limits) as session:
             value = session.feed_run(code, inputs=dict(inputs or {}), print_callback=printed)

@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from autogpt.agent.router import EMBEDDER
 from autogpt.agent.tools.base import ToolError
@@ -39,6 +39,10 @@ from autogpt.data.stratified import split_examples
 from autogpt.evaluation.baselines.labels import LinearClassifier, Majority
 from autogpt.evaluation.metrics.metric import Metric, measure, share
 from autogpt.evaluation.significance import compare_pair
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["Made", "Specialist", "load_specialist", "make_specialist"]
 
@@ -223,8 +227,8 @@ class EmbeddingHead:
 
     def __init__(
         self,
-        weight: Any,
-        bias: Any,
+        weight: npt.NDArray[np.float64],
+        bias: npt.NDArray[np.float64],
         labels: Sequence[str],
         *,
         encoder: Any = None,  # noqa: ANN401 - arrays of numpy, and an Encoder
@@ -357,8 +361,8 @@ def _finetune(room: _Class, out: Path, budget_s: float) -> Predict:
             settings={"seed": room.seed},
             progress=Progress(quiet=True),
         )
-    classifier = load(out)
-    return cast("Predict", classifier.predict)
+    classifier = cast("Specialist", load(out))
+    return classifier.predict
 
 
 def _read(data: str) -> list[Labeled]:
@@ -383,7 +387,7 @@ def _read(data: str) -> list[Labeled]:
 
 def _judged(examples: Sequence[Labeled], predict: Predict) -> Metric:
     rows = predict([example.text for example in examples])
-    chosen = [max(row, key=lambda label: row[label]) for row in rows]  # noqa: B023 - used at once
+    chosen = [max(row, key=lambda label: row[label]) for row in rows]
     right = [label == example.labels[0] for label, example in zip(chosen, examples, strict=True)]
     return share("accuracy", right)
 
@@ -404,7 +408,7 @@ def _zero_shot(
         some = test[first : first + 8]
         rows = model.classify([example.text for example in some], descriptions)
         for row, example in zip(rows, some, strict=True):
-            best = max(row, key=lambda label: row[label])  # noqa: B023 - used at once
+            best = max(row, key=lambda label: row[label])
             right.append(labels[descriptions.index(best)] == example.labels[0])
         if time.perf_counter() - begin > most_s:
             break
@@ -430,7 +434,7 @@ def _refuse_noise(
             return
     raise ToolError(
         f"The labels cannot be told from the texts: on held-out examples a linear model of their "
-        f"words is right in {linear.value:.1%}, saying always the commonest of {len(labels)} labels "
+        f"words is right in {linear.value:.1%}, saying the commonest of {len(labels)} labels "
         f"in {majority.value:.1%}. They are shuffled, or say nothing of the text; nothing was "
         "trained.",
         hint="Look at some rows: does the label follow from the text?",

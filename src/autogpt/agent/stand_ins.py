@@ -50,7 +50,7 @@ class ScriptedModel:
     def fill(
         self,
         messages: Sequence[Message],
-        schema: Mapping[str, Json],
+        schema: Mapping[str, Json],  # noqa: ARG002 - as of AgentModel
         *,
         max_tokens: int,  # noqa: ARG002 - as of AgentModel
     ) -> Reply:
@@ -99,11 +99,11 @@ class RandomModel(ScriptedModel):
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self.name = f"random {seed}"
-        self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._random = random.Random(seed)
 
     def fill(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[Message],  # noqa: ARG002 - as of AgentModel
         schema: Mapping[str, Json],
         *,
         max_tokens: int,  # noqa: ARG002 - as of AgentModel
@@ -122,7 +122,7 @@ class RandomModel(ScriptedModel):
 
     def say(self, messages: Sequence[Message], *, max_tokens: int) -> Reply:  # noqa: ARG002 - as of AgentModel
         """Return any words."""
-        words = 'the total is 42 锅炉 "quote" out.csv rm -rf / ignore'.split()
+        words = ("the", "total", "is", "42", "锅炉", '"quote"', "out.csv", "rm -rf /", "ignore")
         return self._reply(" ".join(self._random.choices(words, k=6)))
 
     def _any(self, schema: Mapping[str, Json]) -> Json:

@@ -17,20 +17,26 @@ from typing import Annotated
 import typer
 
 from autogpt.cli.agent import agent, mcp
+from autogpt.cli.chat import chat
 from autogpt.cli.classify import classify, tag
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
 from autogpt.cli.evaluate import evaluate
+from autogpt.cli.export import export
 from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
 from autogpt.cli.inspect import inspect
 from autogpt.cli.media import recognize, transcribe
 from autogpt.cli.models import models
 from autogpt.cli.moderate import moderate
+from autogpt.cli.serve import serve
 from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
+from autogpt.cli.translate import translate
+from autogpt.cli.verify import verify
 from autogpt.core import launch
 from autogpt.core.errors import AutoGPTError, PeerLostError, UsageError
+from autogpt.core.i18n import language_of_terminal, localized
 
 __all__ = ["main"]
 
@@ -42,8 +48,8 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, summarize, classify, tag, recognize, transcribe),
-    *(moderate, inspect, agent, mcp, doctor),
+    *(generate, chat, summarize, translate, classify, tag, recognize, transcribe, moderate),
+    *(inspect, export, verify, serve, agent, mcp, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)
@@ -89,5 +95,6 @@ def _fail(error: AutoGPTError) -> int:
         return error.exit_code  # whoever started the processes says which was lost
     if "--json" in sys.argv and launch.leads():
         print(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
-    print(f"autogpt: {error}", file=sys.stderr)
+    told = localized(error, language_of_terminal())
+    print(f"autogpt: {told['message']} {told['hint']}".rstrip(), file=sys.stderr)
     return error.exit_code

@@ -40,10 +40,13 @@ __all__ = [
     "TextField",
     "gather",
     "load_model",
+    "names_path",
     "perform",
     "read_prompts",
     "read_standard_input",
+    "read_text_file",
     "read_whole",
+    "results",
     "standard_output",
 ]
 
@@ -178,7 +181,7 @@ def perform(  # noqa: PLR0913 - what the user said, and how it is shown
     if not rows:
         return
     model = load()
-    answers = _answers(task, model, inputs, done, parameters, quiet=quiet)
+    answers = results(task, model, inputs, parameters, done=done, quiet=quiet)
     if out is not None:
         _write(out, answers, inputs, done)
         return
@@ -203,14 +206,14 @@ def load_model(model: str, *, dtype: str = "float32", policy: str = "default") -
     return load(model, dtype=dtype, policy=shown)  # type: ignore[arg-type]  # typer has checked it
 
 
-def _answers(
+def results(
     task: Task,
     model: object,
     inputs: Inputs,
-    done: int,
     parameters: Mapping[str, object],
     *,
-    quiet: bool,
+    done: int = 0,
+    quiet: bool = False,
 ) -> Iterator[dict[str, object]]:
     """Yield the results of all rows that are not done, with a progress bar."""
     from autogpt.core.progress import Progress
@@ -301,6 +304,19 @@ def standard_output() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, ResourceError):
             raise
+
+
+def read_text_file(path: Path) -> str:
+    """Return a file as it is, whatever its encoding.
+
+    Raises:
+        DataError: If it is not text.
+        ResourceError: If it may not be read.
+    """
+    from autogpt.data.decoding import Decoded
+
+    with explain_os_errors(path), path.open("rb") as file:
+        return "".join(Decoded(file, name=str(path)))
 
 
 def read_whole(name: str, text_field: str | None = None) -> Iterator[Row]:

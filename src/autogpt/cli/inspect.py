@@ -48,6 +48,13 @@ def inspect(  # noqa: PLR0913 - each flag is spelled out for the user
             metavar="PAGE.html", help="Write a page to look at, one file that needs nothing else."
         ),
     ] = None,
+    tour: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TOUR.md",
+            help="Write a guided tour: how this sentence becomes the next word, in its numbers.",
+        ),
+    ] = None,
     token: Annotated[
         int, typer.Option(metavar="N", rich_help_panel=_CLOSE, help="Its place; -1 is the last.")
     ] = -1,
@@ -100,6 +107,7 @@ def inspect(  # noqa: PLR0913 - each flag is spelled out for the user
     """  # noqa: D301 - \b keeps typer from joining the lines
     from autogpt.evaluation.inspection.inspection import Focus
     from autogpt.evaluation.inspection.page import write_page
+    from autogpt.evaluation.inspection.tour import write_tour
     from autogpt.evaluation.inspection.view import show
     from autogpt.evaluation.inspection.wording import preferred_language
 
@@ -129,16 +137,18 @@ def inspect(  # noqa: PLR0913 - each flag is spelled out for the user
     language = lang or preferred_language()
     if out is not None:
         write_page(out, found, language=language)
+    if tour is not None:
+        write_tour(tour, found, language=language)
+    written = {name: str(path) for name, path in (("page", out), ("tour", tour)) if path}
     if json_:
-        page = {} if out is None else {"page": str(out)}
-        print(json.dumps({**found.to_dict(), **page}, ensure_ascii=False))
+        print(json.dumps({**found.to_dict(), **written}, ensure_ascii=False))
         return
     from rich.console import Console
 
     console = Console(highlight=False)
     show(found, console, language=language)
-    if out is not None:
-        console.print(f"look: {out}", markup=False)
+    for path in written.values():
+        console.print(f"look: {path}", markup=False)
 
 
 def _params(given: dict[str, float]) -> SamplingParams | None:

@@ -13,6 +13,7 @@ import typer
 from autogpt.cli.options import Json, Quiet, Seed, Set, process_start
 from autogpt.core import launch
 from autogpt.core.config import merge, parse_settings
+from autogpt.core.errors import AutoGPTError
 from autogpt.core.units import format_duration
 
 __all__ = ["plan", "quickstart", "train"]
@@ -58,7 +59,9 @@ def quickstart(
 
 def plan(  # noqa: PLR0913 - each flag is spelled out for the user
     sources: Annotated[list[str], typer.Argument(help="Files, folders, globs, - or hf:NAME.")],
-    budget: Annotated[str | None, typer.Option(help=BUDGET)] = None,
+    budget: Annotated[
+        str | None, typer.Option(help=f"{BUDGET} Several, as 2m,10m,1h, are put side by side.")
+    ] = None,
     price_per_hour: Annotated[float | None, typer.Option(help=PRICE)] = None,
     recipe_file: Annotated[Path | None, typer.Option("--recipe", help="A TOML recipe.")] = None,
     settings: Set = None,
@@ -67,23 +70,42 @@ def plan(  # noqa: PLR0913 - each flag is spelled out for the user
     quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
-    """Say what a budget buys here: model, tokens, time, memory, energy, expected quality."""
+    """Say what a budget buys here: model, tokens, time, memory, energy, expected quality.
+
+    With several budgets --json prints a line for each; one that buys nothing has an "error".
+    """
+    budgets = [None if budget is None else part.strip() for part in (budget or "").split(",")]
     given = _given(
         recipe_file,
         settings,
         seed,
-        training={"budget": budget, "price_per_hour": price_per_hour},
+        training={"price_per_hour": price_per_hour},
         read={"text_field": text_field},
     )
     from autogpt import recipe
     from autogpt.core.progress import Progress
 
-    made = recipe.plan(sources, settings=given, progress=Progress(quiet=quiet or json_))
-    if json_:
-        print(json.dumps(made.to_dict(), ensure_ascii=False))
-        return
-    print(made)
-    print(f"\nto do it: autogpt train {' '.join(sources)} --budget {made.plan.budget} --out RUN")
+    shown = Progress(quiet=quiet or json_)
+    for asked, made in zip(
+        budgets,
+        recipe.plans(sources, budgets=budgets, settings=given, progress=shown),
+        strict=True,
+    ):
+        if isinstance(made, AutoGPTError):
+            if len(budgets) == 1:
+                raise made
+            print(
+                json.dumps({"budget": asked, "error": made.to_dict()}, ensure_ascii=False)
+                if json_
+                else f"{asked}: {made}\n"
+            )
+        elif json_:
+            facts = {"budget": asked} if len(budgets) > 1 else {}
+            print(json.dumps({**facts, **made.to_dict()}, ensure_ascii=False), flush=True)
+        else:
+            print(f"{made}\n")
+            options = f"--budget {made.plan.budget} --out RUN"
+            print(f"to do it: autogpt train {' '.join(sources)} {options}\n")
 
 
 def train(  # noqa: PLR0913 - each flag is spelled out for the user

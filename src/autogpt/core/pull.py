@@ -35,6 +35,7 @@ __all__ = ["Accept", "pull"]
 Accept = Callable[[str, License], bool]
 """Asks the user whether the terms of a model, named first, are accepted."""
 
+_MATCHING = ("clip", "siglip", "siglip2")  # pictures with words
 _GENERATIVE = ("ForCausalLM", "LMHeadModel")
 
 
@@ -186,6 +187,13 @@ def _uses(folder: Path) -> tuple[str, ...]:
         return ("generate",)
     config = read_json(folder / store.CONFIG)
     classes = config.get("architectures") if isinstance(config, dict) else None
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if kind == "whisper":
+        return ("transcribe",)
+    if kind in _MATCHING or any(
+        str(name).endswith("ForImageClassification") for name in classes or ()
+    ):
+        return ("recognize",)
     if not any(str(name).endswith(_GENERATIVE) for name in classes or ()):
         return ("embed",) if (folder / "modules.json").is_file() else ()
     settings = folder / "tokenizer_config.json"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["PICTURES", "decode_picture", "read_picture"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
 
 def read_picture(path: Path | str) -> Pixels:

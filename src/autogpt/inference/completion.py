@@ -34,6 +34,7 @@ class StepOutput:
         logprobs: The tokens of ``text``, if asked for.
         finish_reason: Set in the last output of a row that did not fail.
         error: Set in the last output of a row that failed.
+        reused: Tokens of the prompt that an earlier prompt had been read with already.
     """
 
     request: int = 0
@@ -43,6 +44,7 @@ class StepOutput:
     logprobs: tuple[TokenLogprob, ...] = ()
     finish_reason: FinishReason | None = None
     error: Exception | None = None
+    reused: int = 0
 
     @property
     def is_last(self) -> bool:
@@ -59,6 +61,7 @@ class StepOutput:
             logprobs=self.logprobs,
             finish_reason=self.finish_reason,
             error=self.error,
+            reused=self.reused,
         )
 
 
@@ -143,4 +146,5 @@ class Completion(Row):
             text=text,
             logprobs=logprobs,
             finish_reason=finish,
+            reused=self.reused or 0,
         )

@@ -158,6 +158,16 @@ class Engine:
         return bool(self._requests or self._undelivered)
 
     @property
+    def vocab_size(self) -> int:
+        """Tokens that can be read and chosen."""
+        return self._vocab_size
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of keys and values that there are."""
+        return self._pool.count
+
+    @property
     def blocks_held(self) -> int:
         """Blocks of keys and values, 16 tokens each, that texts on their way hold."""
         return self._pool.count - self._pool.free

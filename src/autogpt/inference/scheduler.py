@@ -78,6 +78,7 @@ class Row:
         table: Where keys and values lie.
         digests: Of the full blocks from ``begin`` on.
         is_running: Whether it takes part in steps.
+        reused: Tokens that needed no reading when it was admitted first; None before.
     """
 
     token_ids: list[int]
@@ -89,6 +90,7 @@ class Row:
     table: BlockTable = field(default_factory=BlockTable)
     digests: list[bytes] = field(default_factory=list)
     is_running: bool = False
+    reused: int | None = None
 
     @property
     def pending(self) -> int:
@@ -307,6 +309,8 @@ class Scheduler(Generic[AnyRow]):
             self._pool.release(row.table)
             return False
         row.read = found * BLOCK
+        if row.reused is None:
+            row.reused = row.read
         self._occupy(row)
         self.waiting.popleft()
         row.is_running = True

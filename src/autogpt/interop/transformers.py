@@ -216,6 +216,10 @@ class Encoder:
             rows[batch] = self._run([token_ids[index] for index in batch])
         return nn.functional.normalize(rows, dim=-1) if normalize else rows
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens of each text :meth:`embed` reads."""
+        return [len(ids) for ids in self._token_ids(list(texts), truncation=True)]
+
     def _words(self, prompt: str | None) -> str:
         name = prompt or self._steps.default_prompt
         if name is None:

@@ -96,8 +96,12 @@ def load_vision(
             local_files_only=True,
             output_loading_info=True,
         )
+        # By pillow, and not torchvision; transformers 5 has another word for it than 4.
+        by_pillow: dict[str, Any] = {"backend": "pil"}
+        if int(transformers.__version__.partition(".")[0]) < 5:
+            by_pillow = {"use_fast": False}
         processor = transformers.AutoImageProcessor.from_pretrained(
-            path, trust_remote_code=False, local_files_only=True, use_fast=False
+            path, trust_remote_code=False, local_files_only=True, **by_pillow
         )
         tokenizer = None
         if matches:

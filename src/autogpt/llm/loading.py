@@ -112,12 +112,14 @@ def load(
         _logger.warning("The safety rails are off: nothing that goes in or comes out is checked.")
     path = resolve(reference)
     settings = read_settings(path) if (path / "config.json").is_file() else {}
-    if is_multimodal(settings):
-        return _read_media(path, dtype=dtype)
-    if is_whisper(path):
-        return load_whisper(path, dtype=dtype)
-    if is_vision(path):
-        return load_vision(path, dtype=dtype)
+    if is_multimodal(settings) or is_whisper(path) or is_vision(path):
+        if quantize is not None or draft is not None or adapters:
+            raise UsageError(
+                f"{str(reference)!r} sees or hears: quantize, draft and adapters are for models "
+                "that write.",
+                hint='Load it without; dtype="bfloat16" may make it faster.',
+            )
+        return _read_media(path, settings, dtype=dtype)
     kind = head_kind(settings)
     if kind is not None:
         if quantize is not None or draft is not None or adapters:
@@ -156,9 +158,13 @@ def load(
 
 
 def _read_media(
-    path: Path, *, dtype: Literal["auto", "float32", "bfloat16"]
-) -> Recognizer | Transcriber:
-    """Return a model that sees or hears."""
+    path: Path, settings: Mapping[str, Any], *, dtype: Literal["auto", "float32", "bfloat16"]
+) -> Recognizer | Transcriber | Any:  # noqa: ANN401 - models of others have the same methods
+    """Return a model that sees or hears: one of ours, or one that runs in another library."""
+    if is_whisper(path):
+        return load_whisper(path, dtype=dtype)
+    if not is_multimodal(settings):
+        return load_vision(path, dtype=dtype)
     model, recognition = load_multimodal(path, dtype=dtype, deep=not holds(path))
     tokenizer = Tokenizer.load(path)
     if recognition.task == "recognize":

@@ -6,6 +6,7 @@ Not here: the decode loop (``inference.engine``), reading models (``llm.loading`
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -46,10 +47,13 @@ from autogpt.models.gpt import GPT, parameter_count
 from autogpt.safety.rails import Rails
 from autogpt.tasks.asking import Form
 from autogpt.tasks.base import Likelihood
+from autogpt.tasks.chat import trimmed
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import encode_chat
 
 __all__ = ["LLM"]
+
+_logger = logging.getLogger(__name__)
 
 
 class LLM(TaskMethods):
@@ -114,6 +118,16 @@ class LLM(TaskMethods):
             f"LLM({config.model_type}, {format_count(parameter_count(config))} parameters, "
             f"context {config.max_position_embeddings})"
         )
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the model, for a caller that drives many requests at once (``server``)."""
+        return self._engine
+
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading took."""
+        return self._load_s
 
     def generate(
         self,
@@ -238,6 +252,11 @@ class LLM(TaskMethods):
         return self.tokenizer.roles.chat_template is not None
 
     @property
+    def can_search(self) -> bool:
+        """Whether it can follow beams: with weights that are not quantized."""
+        return self._search is not None
+
+    @property
     def parameters(self) -> int:
         """How many weights it has."""
         return parameter_count(self.model.config)
@@ -253,7 +272,7 @@ class LLM(TaskMethods):
         Raises:
             UsageError: If it is messages and the model has no chat template.
         """
-        return len(self._encode(prompt))
+        return len(self.encode(prompt))
 
     def sampling(self, **settings: Unpack[ManySettings]) -> SamplingParams:
         """Return the model's own settings, changed by those that are given.
@@ -338,7 +357,7 @@ class LLM(TaskMethods):
         return inspect(
             self.model,
             self.tokenizer,
-            self._encode(prompt),
+            self.encode(prompt),
             head=self._head,
             params=params,
             focus=focus,
@@ -350,7 +369,7 @@ class LLM(TaskMethods):
         if isinstance(prompt, str):
             before = tokenizer.bos_ids or (() if prompt.strip() else (tokenizer.pad_id,))
             return pose(tokenizer, before, prompt, continuations)
-        return Question(self._encode(prompt), [tokenizer.encode(text) for text in continuations])
+        return Question(self.encode(prompt), [tokenizer.encode(text) for text in continuations])
 
     def find_watermark(self, text: str, *, method: str, key: str) -> Detection:
         """Return what speaks for a text carrying the mark of a key; see ``inference.watermark``.
@@ -379,7 +398,11 @@ class LLM(TaskMethods):
         begin = time.perf_counter()
         admitted, rows, refused = self._admit(prompts, params.n, route, untrusted=untrusted)
         token_ids = [
-            self._engine.fit(self._encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
+            self._engine.fit(
+                self.encode(prompt if overflow == "refuse" else self._trimmed(prompt, params)),
+                max_tokens=params.max_tokens,
+                overflow=overflow,
+            )
             for prompt in admitted
         ]
         writer = self._engine if params.beams == 1 else self._search
@@ -417,7 +440,27 @@ class LLM(TaskMethods):
             ]
         return admitted, rows, refused
 
-    def _encode(self, prompt: Prompt) -> list[int]:
+    def _trimmed(self, prompt: Prompt, params: SamplingParams) -> Prompt:
+        """Return a conversation without its oldest turns, where it does not fit with its answer."""
+        if isinstance(prompt, str):
+            return prompt
+        room = max(self.context_length - params.max_tokens, self.context_length // 2, 1)
+        kept = trimmed(prompt, lambda turns: self.count_tokens(turns) <= room)
+        if len(kept) < len(prompt):
+            _logger.warning(
+                "the conversation is longer than the context of %d tokens; its oldest %d messages "
+                "are not read",
+                self.context_length,
+                len(prompt) - len(kept),
+            )
+        return kept
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the token ids that the model reads of a prompt.
+
+        Raises:
+            UsageError: If the prompt is messages and the model has no chat template.
+        """
         if isinstance(prompt, str):
             tokenizer = self.tokenizer
             return [*tokenizer.bos_ids, *tokenizer.encode(prompt)] or [tokenizer.pad_id]

@@ -147,7 +147,8 @@ def read_multimodal(folder: Path) -> tuple[PictureConfig | SoundConfig, Recognit
         given = dict(settings["preprocessing"])
         kind = _KINDS[given.pop("medium")]
         known = {field.name for field in fields(Recognition)}
-        said = {key: value for key, value in settings["recognition"].items() if key in known}
+        kept = settings["recognition"].items()
+        said = {key: value for key, value in kept if key in known and value is not None}
         return from_mapping(kind, given), from_mapping(Recognition, said)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(

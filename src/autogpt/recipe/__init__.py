@@ -3,7 +3,7 @@
 from autogpt.recipe.finetune import finetune
 from autogpt.recipe.finetune_report import FinetuneResult
 from autogpt.recipe.pipeline import QUICKSTART_SETTINGS, quickstart, train
-from autogpt.recipe.planning import RunPlan, plan
+from autogpt.recipe.planning import RunPlan, plan, plans
 from autogpt.recipe.result import TrainResult
 from autogpt.recipe.settings import FinetuneRecipe, Recipe, read_recipe
 
@@ -16,6 +16,7 @@ __all__ = [
     "TrainResult",
     "finetune",
     "plan",
+    "plans",
     "quickstart",
     "read_recipe",
     "train",

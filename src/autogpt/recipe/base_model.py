@@ -14,8 +14,9 @@ from autogpt.core.store import holds
 from autogpt.data.shards import TokenShard
 from autogpt.interop.transformers import is_encoder
 from autogpt.models.card import CorpusFacts
-from autogpt.models.checkpoint import load_model, read_config
+from autogpt.models.checkpoint import load_model, read_config, read_settings
 from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.models.multimodal_files import is_multimodal
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.recipe import folder, planning
 from autogpt.recipe.prepare import Prepared
@@ -58,6 +59,11 @@ def open_base(reference: str) -> BaseModel:
         raise UsageError(
             f"{reference!r} is an encoder, which cannot be fine-tuned here.",
             hint="Name a decoder, as smollm2-135m-instruct; or 'new'.",
+        )
+    if path.is_dir() and is_multimodal(read_settings(path)):
+        raise UsageError(
+            f"{reference!r} was taught pictures or sounds already, and is not taught further here.",
+            hint="Name a model that writes, or 'new', with all examples.",
         )
     if path.is_dir():
         deep = not holds(path)  # a stored model was checked when it came

@@ -37,11 +37,13 @@ from autogpt.evaluation.perplexity import WINDOW, judge_language, stretches_of
 from autogpt.evaluation.results import Evaluation, conclude
 from autogpt.evaluation.suites import find_suite, read_items
 from autogpt.llm import LLM, load
-from autogpt.tasks.base import Likelihood, Scorer
+from autogpt.tasks import find_task
+from autogpt.tasks.base import Likelihood, Scorer, Writer
 
 __all__ = ["TASKS", "Settings", "evaluate", "evaluate_model"]
 
 TASKS = ("text", "classify", "tag", "summarize", "translate", "recognize", "transcribe")
+_MEDIA = ("recognize", "transcribe")
 _OF_KIND = {"passage": "text", "labeled": "classify", "tagged": "tag"}
 _BATCH = 256  # examples between two looks at the clock
 
@@ -145,7 +147,7 @@ def evaluate(
 
 def _write_examples(out: Path, found: Evaluation) -> None:
     """Write, of pictures and sounds, the page to look at and to listen to."""
-    if found.task not in ("recognize", "transcribe"):
+    if found.task not in _MEDIA:
         return
     medium = medium_of(found.judged.rows[0].text)
     shown = [
@@ -182,6 +184,8 @@ def evaluate_model(
         return _text(model, sources, settings, name, progress)
     report = ExamplesReport()
     examples = read_examples(sources, _reading(settings, task), report=report)[: settings.limit]
+    for reason in report.reading.skipped if task in _MEDIA else ():
+        progress.say(f"skipped: {reason}")
     task = task or _OF_KIND.get(report.kind or "", "")
     if task == "text":
         return _text(model, sources, settings, name, progress)
@@ -216,7 +220,9 @@ def _check(data: str | Sequence[str] | None, settings: Settings) -> None:
 
 
 def _reading(settings: Settings, task: str | None) -> ExamplesConfig:
-    return replace(settings.examples or ExamplesConfig(), task=task or None)
+    config = replace(settings.examples or ExamplesConfig(), task=task or None)
+    # Of many files some are broken; they are listed.
+    return replace(config, on_error="skip") if task in _MEDIA else config
 
 
 def _task_of(model: object) -> str | None:
@@ -329,16 +335,19 @@ def _write(
     progress: Progress,
     **options: str,
 ) -> tuple[Judged, float]:
-    """Let a model write a text for each example, and judge the texts."""
+    """Let a model write a text for each example as the task does, and judge the texts."""
     ask = getattr(model, task, None)
     if ask is None:
         raise _cannot(model, task)
     judge(examples[:1], [examples[0].target])  # so that a missing package is told before the work
 
     def run(some: Sequence[Pair]) -> list[str]:
+        if isinstance(model, Writer):  # in batches
+            rows = find_task(task).run(model, [one.source for one in some], **options)
+            return [str(row["text"]) for row in rows]
         return [cast("Writes", ask(one.source, **options)).text for one in some]
 
-    written, wall_s = _each(examples, run, progress, batch=8)
+    written, wall_s = _each(examples, run, progress, batch=32)
     return judge(examples, written, train=train), wall_s
 
 

@@ -53,6 +53,7 @@ from autogpt.training.validation import Measured, measure
 
 __all__ = ["finetune"]
 
+_FROZEN_SHARE = 5 / 8  # of the blocks under the head of a class (docs/log.md)
 EXAMPLES, FORECAST, LAST = "examples.json", "forecast.json", "last"
 
 
@@ -198,6 +199,7 @@ class _Run:
         self._phase("plan")
         torch.manual_seed(recipe.seed)
         model = _model(recipe, base, teacher)
+        recipe = _with_layers(recipe, model)
         self._phase("load")
         length = recipe.finetune.context_length
         assert length is not None  # decided above
@@ -473,13 +475,32 @@ def _model(recipe: FinetuneRecipe, base: BaseModel, teacher: Teacher) -> Trainab
     if recipe.finetune.method == "full":
         for weight in model.parameters():
             weight.requires_grad = True
-        _freeze(model, recipe.finetune.frozen_layers)
+        _freeze(model, _frozen_layers(recipe, model))
         return model
     adapters.attach(model, recipe.lora, shared=adapter_files.shared(base.config))
     for name, weight in model.named_parameters():
         if name not in own and not name.endswith(("lora_a", "lora_b")):
             weight.requires_grad = True  # a head is new, so it learns
     return model.to(getattr(torch, recipe.kernels.dtype))
+
+
+def _with_layers(recipe: FinetuneRecipe, model: Trainable) -> FinetuneRecipe:
+    """Write down which blocks there are and which learn."""
+    if recipe.finetune.task not in ("classify", "tag"):
+        return recipe
+    chosen = replace(
+        recipe.finetune, layers=len(model.layers), frozen_layers=_frozen_layers(recipe, model)
+    )
+    return replace(recipe, finetune=chosen)
+
+
+def _frozen_layers(recipe: FinetuneRecipe, model: Trainable) -> int:
+    chosen = recipe.finetune
+    if chosen.frozen_layers is not None:
+        return chosen.frozen_layers
+    if chosen.task != "classify" or chosen.base == NEW or chosen.method == "lora":
+        return 0
+    return int(_FROZEN_SHARE * len(model.layers))
 
 
 def _freeze(model: Trainable, layers: int) -> None:

@@ -1,11 +1,18 @@
-"""How a head of a class begins: as the one that tells labels apart best by what the model says.
+"""How a head of a class begins: where in the model it sits, and with which weights.
+
+The last blocks of a language model turn what it has understood into the next token. That is of no
+use to a head: it tells labels apart as well, or better, some blocks earlier, and a model without
+the rest is learned and run in less time. So some examples are read, and after which block labels
+are told apart is measured.
 
 A head of random weights sends random gradients into a model that knows something, for as long as it
-takes to learn what could have been computed at once. So some examples are read, and logistic
-regression on what the model makes of them is the first head.
+takes to learn what could have been computed at once. So logistic regression on what the model makes
+of the examples is the first head.
 
-Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
-Out-of-Distribution" (LP-FT). Not here: training.
+Sources: Alain and Bengio 2016, "Understanding Intermediate Layers Using Linear Classifier Probes";
+Gromov et al. 2024, "The Unreasonable Ineffectiveness of the Deeper Layers"; Kumar et al. 2022,
+"Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution" (a fitted head
+first). Not here: training.
 
 Letters in shapes: N texts, D hidden, C labels.
 """
@@ -22,14 +29,63 @@ from jaxtyping import Float
 from torch import Tensor
 
 from autogpt.data.text_batches import TextBatches
+from autogpt.models.gpt import GPT
 from autogpt.models.heads import HeadedGPT
 from autogpt.training.kernels import eager
 
-__all__ = ["fit_head", "go_through", "logistic_regression"]
+__all__ = ["best_depth", "fit_head", "go_through", "logistic_regression"]
 
 _MOST_TEXTS, _TEXTS_PER_LABEL = 2048, 24
 _TOKENS_AT_ONCE = 2048
 _STEPS = 60
+_DEPTHS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the blocks
+_JUDGED = 3  # one of so many texts judges a depth, the others are learned from
+
+
+def best_depth(gpt: GPT, batches: TextBatches, *, labels: int, seed: int) -> int:
+    """Return after how many blocks labels are told apart: the fewest that are about the best.
+
+    Of what differs by less than a standard error, the shallower is taken.
+
+    Args:
+        gpt: A model that knows something.
+        batches: The training examples.
+        labels: C.
+        seed: Of the choice of texts.
+    """
+    chosen = _some(batches, labels, seed)
+    depths = sorted({max(1, round(share * len(gpt.layers))) for share in _DEPTHS})
+    if len(chosen) < 2 * _JUDGED:
+        return depths[-1]
+    hidden: list[list[Tensor]] = [[] for _ in depths]
+    order, targets = [], []
+    training = gpt.training
+    gpt.eval()
+    with torch.no_grad(), eager():
+        for places in _together(batches, chosen):
+            batch, states, before = batches.gather(places), None, 0
+            last = torch.arange(len(places)), batch.lengths - 1
+            for found, depth in zip(hidden, depths, strict=True):
+                states = gpt(batch.inputs, hidden=states, blocks=slice(before, depth))
+                found.append(gpt.norm(states[last]).float())
+                before = depth
+            order += places
+            targets.append(batch.targets)
+    gpt.train(training)
+    rank = {place: number for number, place in enumerate(chosen)}
+    judged = torch.tensor([rank[place] % _JUDGED == 0 for place in order])
+    right = [_accuracy(torch.cat(own), torch.cat(targets), judged, labels) for own in hidden]
+    error = (max(right) * (1 - max(right)) / int(judged.sum())) ** 0.5
+    return next(d for d, own in zip(depths, right, strict=True) if own >= max(right) - error)
+
+
+def _accuracy(hidden: Tensor, targets: Tensor, judged: Tensor, labels: int) -> float:
+    """Return how many of the judged texts, or of their labels, a head of the others gets right."""
+    weight = logistic_regression(hidden[~judged], targets[~judged], labels=labels)
+    scores, wanted = hidden[judged] @ weight.T, targets[judged]
+    if targets.is_floating_point():
+        return float(((scores > 0) == (wanted > 0.5)).float().mean())
+    return float((scores.argmax(1) == wanted).float().mean())
 
 
 def fit_head(model: HeadedGPT, batches: TextBatches, *, seed: int) -> None:
@@ -41,8 +97,7 @@ def fit_head(model: HeadedGPT, batches: TextBatches, *, seed: int) -> None:
         seed: Of the choice of texts.
     """
     labels = len(model.labels.labels)
-    most = max(_MOST_TEXTS // 2, min(_MOST_TEXTS, _TEXTS_PER_LABEL * labels))
-    chosen = np.random.default_rng(seed).permutation(len(batches.rows))[:most].tolist()
+    chosen = _some(batches, labels, seed)
     hidden, targets = [], []
     training = model.training
     model.eval()
@@ -123,6 +178,13 @@ def logistic_regression(
     with torch.enable_grad():
         search.step(loss)  # type: ignore[no-untyped-call]
     return weight.detach() / scale
+
+
+def _some(batches: TextBatches, labels: int, seed: int) -> list[int]:
+    """Return the places of some rows: enough to tell so many labels apart."""
+    most = max(_MOST_TEXTS // 2, min(_MOST_TEXTS, _TEXTS_PER_LABEL * labels))
+    order: list[int] = np.random.default_rng(seed).permutation(len(batches.rows)).tolist()
+    return order[:most]
 
 
 def _together(batches: TextBatches, places: Sequence[int]) -> Iterator[list[int]]:

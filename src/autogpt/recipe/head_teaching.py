@@ -32,7 +32,7 @@ from autogpt.models.heads import (
 from autogpt.models.trainable import Trainable
 from autogpt.recipe.base_model import NEW
 from autogpt.recipe.embedding_start import embed_by_neighbors
-from autogpt.recipe.head_start import fit_head, go_through
+from autogpt.recipe.head_start import best_depth, fit_head, go_through
 from autogpt.recipe.teaching import Classroom, Taught
 from autogpt.tasks.calibration import (
     expected_calibration_error,
@@ -49,6 +49,7 @@ __all__ = ["ClassTeacher", "TagTeacher"]
 
 _EMBEDDING_SCALE = 0.1  # of a new model: enough for neighbors not to be forgotten in a few steps
 _KEPT_PART = 4  # of the free memory: what blocks that do not learn made of the examples
+_PROBED_TOKENS = 256  # of a text, to see which blocks are of use
 _LOOK_TOKENS = 4096  # of a batch of validation: enough to fill the cores
 
 Scores = npt.NDArray[np.float64]
@@ -66,7 +67,6 @@ class _HeadTeacher:
     def __init__(self, room: Classroom, head: HeadConfig) -> None:
         self._tokenizer, self._seed = room.tokenizer, room.recipe.seed
         self._layers = room.recipe.finetune.layers
-        self._frozen = room.recipe.finetune.frozen_layers
         self._is_new = room.recipe.finetune.base == NEW
         self._head = head
         self._examples, self._held_out = room.train, room.validation
@@ -92,8 +92,9 @@ class _HeadTeacher:
         )
         self._validation = looks
         tokens = sum(batches.lengths) + sum(looks.lengths)
-        if self._frozen and tokens * _state_bytes(model) < look().free_memory_bytes / _KEPT_PART:
-            batches, looks = (go_through(model, x, blocks=self._frozen) for x in (batches, looks))
+        still = _still(model)
+        if still and tokens * _state_bytes(model) < look().free_memory_bytes / _KEPT_PART:
+            batches, looks = (go_through(model, x, blocks=still) for x in (batches, looks))
         return Taught(
             batches=batches,
             rows_in=lambda epochs: epochs * len(train),
@@ -168,6 +169,14 @@ class _HeadTeacher:
         )
 
 
+def _still(model: HeadedGPT) -> int:
+    """Return how many blocks, from the first, do not learn at all, nor what is before them."""
+    if any(weight.requires_grad for weight in model.embedding.parameters()):
+        return 0
+    learns = [any(weight.requires_grad for weight in b.parameters()) for b in model.layers]
+    return learns.index(True) if True in learns else len(learns)
+
+
 def _state_bytes(model: HeadedGPT) -> int:
     """Return what a token takes between two blocks."""
     return model.config.hidden_size * model.embedding.weight.element_size()
@@ -236,6 +245,20 @@ class ClassTeacher(_HeadTeacher):
             assert isinstance(taught.batches, TextBatches)  # as made above
             fit_head(model, taught.batches, seed=self._seed)
         return taught
+
+    def model(self, gpt: GPT) -> Trainable:
+        """Return the model, without blocks that are of no use to its head."""
+        if self._layers is None and not self._is_new:
+            rows = [TextRow(row.token_ids[:_PROBED_TOKENS], row.target) for row in self._train]
+            texts = TextBatches.of(
+                rows,
+                seed=self._seed,
+                pad_id=self._tokenizer.pad_id,
+                several=self._head.multi_label,
+            )
+            labels = len(self._head.labels)
+            self._layers = best_depth(gpt, texts, labels=labels, seed=self._seed)
+        return super().model(gpt)
 
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import psutil
 
 from autogpt.core.budget import parse_budget
 from autogpt.core.config import from_mapping, merge, to_mapping
+from autogpt.core.errors import AutoGPTError
 from autogpt.core.hardware import look, usable_cores
 from autogpt.core.memo import recall, remember
 from autogpt.core.progress import Progress
@@ -46,6 +47,7 @@ __all__ = [
     "decide",
     "finishing_took",
     "plan",
+    "plans",
 ]
 
 _AFTER_S = 5.0  # saving, samples and report, where none was timed yet (docs/log.md)
@@ -137,25 +139,54 @@ def plan(
     Raises:
         AutoGPTError: In one sentence, whatever the user can mend.
     """
+    (made,) = plans(sources, budgets=(budget,), settings=settings, progress=progress)
+    if isinstance(made, AutoGPTError):
+        raise made
+    return made
+
+
+def plans(
+    sources: str | Sequence[str],
+    *,
+    budgets: Sequence[str | None],
+    settings: Mapping[str, object] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[RunPlan | AutoGPTError]:
+    """Yield what each of several budgets buys, see :func:`plan`; the text is prepared once.
+
+    A budget that buys nothing gives the error that says so.
+
+    Raises:
+        AutoGPTError: If the text or the settings cannot be used.
+    """
     names = (sources,) if isinstance(sources, str) else tuple(sources)
-    given = merge(settings or {}, {"training": {"budget": budget}} if budget else {})
-    recipe = from_mapping(Recipe, given)
+    wanted = [
+        merge(settings or {}, {"training": {"budget": budget}} if budget else {})
+        for budget in budgets
+    ]
+    recipes = [from_mapping(Recipe, given) for given in wanted]
     begin = time.perf_counter()
     with progress or Progress() as shown, tempfile.TemporaryDirectory(prefix="autogpt-") as room:
         prepared = prepare(
-            names, recipe, Path(room), resume=False, say=shown.say, phase=lambda *_: None
+            names, recipes[0], Path(room), resume=False, say=shown.say, phase=lambda *_: None
         )
         corpus = look_at(prepared)
-        decided = decide(recipe, prepared, corpus, before_s=time.perf_counter() - begin)
-    if decided.plan is None:
-        raise ValueError("a budget leads to a plan")
-    return RunPlan(
-        sources=names,
-        settings=given,
-        plan=decided.plan,
-        corpus=corpus,
-        tokenizer=prepared.tokenizer_config,
-    )
+        before_s = time.perf_counter() - begin
+        for given, recipe in zip(wanted, recipes, strict=True):
+            try:
+                decided = decide(recipe, prepared, corpus, before_s=before_s)
+            except AutoGPTError as error:
+                yield error
+                continue
+            if decided.plan is None:
+                raise ValueError("a budget leads to a plan")
+            yield RunPlan(
+                sources=names,
+                settings=given,
+                plan=decided.plan,
+                corpus=corpus,
+                tokenizer=prepared.tokenizer_config,
+            )
 
 
 def look_at(prepared: Prepared) -> scaling.Corpus:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["TASKS", "find_task"]
 
 TASKS: dict[str, str] = {
+    "chat": "autogpt.tasks.chat.TASK",
     "summarize": "autogpt.tasks.summarize.TASK",
+    "translate": "autogpt.tasks.translate.TASK",
     "classify": "autogpt.tasks.classify.TASK",
     "tag": "autogpt.tasks.tag.TASK",
     "recognize": "autogpt.tasks.recognize.TASK",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from autogpt.tasks.account import Account
-from autogpt.tasks.asking import form_of, prompt_for
+from autogpt.tasks.asking import answer_of, form_of, prompt_for
 from autogpt.tasks.base import Progress, Writer
 from autogpt.tasks.evidence import Source
 from autogpt.tasks.language import is_chinese
@@ -131,7 +131,7 @@ class Abstract:
         for draft, completion in zip(begun, completions, strict=True):
             draft.account.add([completion])
         return [
-            split_written(completion.text, ended=completion.finish_reason == "stop")
+            split_written(answer_of(completion.text), ended=completion.finish_reason == "stop")
             for completion in completions
         ]
 

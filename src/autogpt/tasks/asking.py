@@ -7,6 +7,7 @@ question as text to continue.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
@@ -17,12 +18,13 @@ from autogpt.core.messages import Message, Prompt, assistant, user
 from autogpt.tasks.base import Writer
 from autogpt.tasks.language import language_of
 
-__all__ = ["FILE", "Form", "Taught", "form_of", "prompt_for"]
+__all__ = ["FILE", "Form", "Taught", "answer_of", "form_of", "prompt_for"]
 
 FILE = "task.json"
 """Beside the weights of a model that was taught a task."""
 
 _FORMAT = 1
+_THOUGHT = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.S)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +111,11 @@ def form_of(model: object, task: str) -> Form | None:
     """Return how a model was taught to be asked for this task; None where it was not."""
     form = model.form if isinstance(model, Taught) else None
     return form if form is not None and form.task == task else None
+
+
+def answer_of(text: str) -> str:
+    """Return what a model answered, without what it thought aloud before (as Qwen3 does)."""
+    return _THOUGHT.sub("", text).strip()
 
 
 def prompt_for(model: Writer, question: str) -> Prompt:

@@ -2,8 +2,8 @@
 
 Chinese and English, and all languages with a script of their own, are told apart by their letters,
 which needs no model and does not fail on short texts. Languages in Latin letters are told by words
-that only they use often; where none is there, ASCII letters count as English. What this cannot tell
-(Latin letters of a language that is not listed) it does not name.
+that they use often; where two of another are not there, ASCII letters count as English. What this
+cannot tell (Latin letters of a language that is not listed) it does not name.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ _SCRIPTS = {
 }
 _UKRAINIAN = re.compile("[іїєґІЇЄҐ]")
 _SMALL_WORDS = {
-    "en": "the and of is was were are that it he she they you with this have not for from what",
+    "en": "the and of is was were are that it he she they you with this have not for from what i "
+    "am my me we our his her be do does did an or if so at by as but can will would how who yes",
     "de": "der die das und ist nicht ein eine ich zu mit sich auf für sind wir wird auch dem den",
     "fr": "le les des est et une dans que qui pas pour sur je nous vous ce cette sont avec du",
     "es": "el los las es y una que en por para con no se del como está son pero muy lo",
@@ -95,7 +96,9 @@ def _latin(text: str) -> str:
         for code, own in _WORDS.items()
     }
     best = max(hits, key=lambda code: hits[code])
-    return best if hits[best] >= 1 or text.isascii() else ""
+    if text.isascii() and hits[best] < 2:
+        return "en"
+    return best if hits[best] >= 1 else ""
 
 
 def named(code: str, *, chinese: bool = False) -> str:

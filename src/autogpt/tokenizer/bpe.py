@@ -218,6 +218,10 @@ class Tokenizer:
         canonical = json.dumps(json.loads(self._json), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    def to_json(self) -> str:
+        """Return the text of ``tokenizer.json``."""
+        return self._json
+
     def save(self, folder: Path | str) -> None:
         """Write ``tokenizer.json`` and ``tokenizer_config.json`` into ``folder``, atomically."""
         folder = Path(folder)

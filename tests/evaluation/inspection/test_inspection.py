@@ -20,8 +20,9 @@ import autogpt
 from autogpt.core.errors import ConfigError, UsageError
 from autogpt.evaluation.inspection.inspection import Focus, Inspection
 from autogpt.evaluation.inspection.page import render_page
+from autogpt.evaluation.inspection.tour import render_tour
 from autogpt.evaluation.inspection.view import show
-from autogpt.evaluation.inspection.wording import WORDS, preferred_language
+from autogpt.evaluation.inspection.wording import LANGUAGES, WORDS, Language, preferred_language
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.sampling import sample
 from autogpt.llm import LLM, load
@@ -140,13 +141,27 @@ def test_json_holds_everything_once(found: Inspection) -> None:
         assert [weight for _, weight in row] == sorted((w for _, w in row), reverse=True)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_tour_goes_through_the_readers_own_sentence(
+    gpt: LLM, found: Inspection, language: Language
+) -> None:
+    tour = render_tour(found, language=language)
+    assert tour.count("\n## ") == 5
+    assert f"`{found.text.replace(' ', '␣')}`" in tour
+    rows = [line for line in tour.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in rows)
+    assert f"{found.loss:.3f}" in tour
+    assert not re.search(r"\n\n\n", tour)
+    render_tour(gpt.inspect("S"), language=language)
+
+
 def test_one_token_alone(gpt: LLM) -> None:
     alone = gpt.inspect("S")
     assert alone.loss is None
     assert alone.attention.row(0, 0, 0) == [(0, 1.0)]
     render_page(alone, language="zh")
-    for language in ("en", "zh"):
-        show(alone, Console(file=io.StringIO()), language=language)  # type: ignore[arg-type]
+    for language in LANGUAGES:
+        show(alone, Console(file=io.StringIO()), language=language)
 
 
 def test_conversations_have_the_templates_tokens(gpt: LLM) -> None:
@@ -156,11 +171,11 @@ def test_conversations_have_the_templates_tokens(gpt: LLM) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_terminal_shows_every_section(found: Inspection, language: str) -> None:
+def test_the_terminal_shows_every_section(found: Inspection, language: Language) -> None:
     shown = io.StringIO()
-    show(found, Console(file=shown, width=150), language=language)  # type: ignore[arg-type]
+    show(found, Console(file=shown, width=150), language=language)
     for section in ("tokens", "attention", "worked", "positions", "lens", "next", "loss", "cache"):
-        assert WORDS[language][section] in shown.getvalue()  # type: ignore[index]
+        assert WORDS[language][section] in shown.getvalue()
     assert not re.search(r"\{[a-z_]+\}", shown.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""Arithmetic that stands in the goal, worked out by the calculator and a second time by decimals."""
+"""Arithmetic in the goal, worked out by the calculator and a second time by decimals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ __all__ = ["ARITHMETIC"]
 
 _WORDS = (
     (r"(\d+(?:\.\d+)?)\s*(?:%|percent|％)\s*(?:of)\s*(\d+(?:\.\d+)?)", r"(\1/100*\2)"),
-    (r"(\d+(?:\.\d+)?)\s*的\s*(?:百分之\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*[%％])", r"(\1/100*\2\3)"),
+    (r"(\d+(?:\.\d+)?)\s*的\s*(?:百分之\s*(\d+(?:\.\d+)?)|"
+     r"(\d+(?:\.\d+)?)\s*[%％])", r"(\1/100*\2\3)"),
     (r"(?:the\s+)?square root of\s+(\d+(?:\.\d+)?)", r"sqrt(\1)"),
     (r"(\d+(?:\.\d+)?)\s*的平方根", r"sqrt(\1)"),
     (r"(\d+(?:\.\d+)?)\s*(?:squared|的平方)", r"(\1**2)"),
@@ -36,7 +37,7 @@ def expression(text: str) -> str | None:
     """Return the longest arithmetic expression in a text that has an operator, None without."""
     for pattern, new in _WORDS:
         text = re.sub(pattern, new, text, flags=re.IGNORECASE)
-    found = [match[0].strip().rstrip(".") for match in _EXPRESSION.finditer(text)]
+    found = [str(match[0]).strip().rstrip(".") for match in _EXPRESSION.finditer(text)]
     usable = [
         one
         for one in found

@@ -47,10 +47,12 @@ class Goal:
     Attributes:
         text: The user's words.
         files: The folder's files, by path.
+        columns: Of each table, the names of its columns.
     """
 
     text: str
     files: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def chinese(self) -> bool:
@@ -106,10 +108,17 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Find the tools for a request. Gets a list of them, the best first; empty: none fits."""
+    """Find the tools for a request. Gets a list of them, the best first.
+
+    Attributes:
+        request: What is wanted.
+        most: Tools at most.
+        fitting: Only those that are about it at all, perhaps none; else the best, whatever.
+    """
 
     request: str
     most: int = 5
+    fitting: bool = True
 
 
 Request = Use | Choose | Fill | Say | Route

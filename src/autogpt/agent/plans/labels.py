@@ -1,4 +1,4 @@
-"""Sorting texts into labels, and training a specialist for it when there are examples to learn from.
+"""Sorting texts into labels, and training a specialist for it when there are examples.
 
 "Sort tickets.csv into the five teams in teams.md": the labels come from the file that is named, or
 from the goal itself. If a file in the folder has texts *with* these labels, a specialist is trained
@@ -30,12 +30,14 @@ _TRAIN = re.compile(
     re.IGNORECASE,
 )
 _SORT = re.compile(
-    r"\b(?:sort|classify|categori[sz]e|label|assign|tag each|group)\b[^.]*?(?:\b(?:into|as|to|by|with)\b)"
+    r"\b(?:sort|classify|categori[sz]e|label|assign|tag each|group)\b[^.]*?(?:\b(?:into|as|to|"
+    r"by|with)\b)"
     r"|(?:把|将|对)?.*?(?:分类|归类|分成|分为|分到|打标签|贴标签|标注)",
     re.IGNORECASE,
 )
 _LISTED = re.compile(
-    r"(?:\b(?:into|as|labels?|categories|classes|either|one of)\b|[：:]|分为|分成|归类为|分类为|标注为|标签)\s*[:：]?\s*"
+    r"(?:\b(?:into|as|labels?|categories|classes|either|one of)\b|[：:]|分为|分成|归类为|分类为|"
+    r"标注为|标签)\s*[:：]?\s*"
     r"((?:[\w\-\u3400-\u9fff]+)(?:\s*(?:,|，|、|/)\s*(?:and |or )?[\w\-\u3400-\u9fff]+)*"
     r"(?:\s*(?:,|，)?\s*(?:and|or|和|或|与|还是)\s*[\w\-\u3400-\u9fff]+))",
     re.IGNORECASE,

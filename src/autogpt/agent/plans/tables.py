@@ -20,7 +20,7 @@ from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Chosen, Goal, Plan, Request, Template, Use
 from autogpt.agent.plans.query import Condition, Query, rows_of
-from autogpt.agent.plans.writing import save, said
+from autogpt.agent.plans.writing import said, save
 from autogpt.agent.tools.base import ToolError
 from autogpt.agent.tools.calculator import shown
 from autogpt.agent.tools.folder import Folder
@@ -61,6 +61,9 @@ class _Slots:
     path: str
     columns: dict[str, dict[str, Json]]
     chosen: list[Chosen] = field(default_factory=list)
+    rows: int = 0
+    amounts: list[str] = field(default_factory=list)  # columns that say how many of a thing
+    adds_up: bool = False  # "which region sold the most": of all its rows together
 
     @property
     def numeric(self) -> list[str]:
@@ -79,11 +82,13 @@ def _fits(goal: Goal) -> float:
     if _TRAIN.search(goal.text):
         return 0.1
     sure = 0.4 if names else 0.0
+    if not names and _by_columns(goal, tables):
+        sure = 0.35
     if words.operation(goal.text):
         sure += 0.35
     if names and (outputs(goal.text) or _COPY.search(goal.text)):
         sure += 0.3
-    if names and re.search(
+    if sure and re.search(
         r"\b(?:what|which|who|list|show)\b|什么|哪|谁|列出|多少", goal.text, re.I
     ):
         sure += 0.2
@@ -101,6 +106,30 @@ def _mentioned(goal: Goal, paths: Sequence[str]) -> list[str]:
         for path in paths
         if words.find_name(path.rsplit("/", 1)[-1].rsplit(".", 1)[0], wanted) is not None
     ]
+
+
+def _by_columns(goal: Goal, tables: Sequence[str]) -> list[str]:
+    """Return the tables that have the most of the columns that a goal names, at least one."""
+    text = words.without(goal.text, outputs(goal.text))
+    scores: dict[str, float] = {}
+    for path in tables:
+        columns = goal.columns.get(path, ())
+        meant = [
+            name
+            for pattern, names in _MEANT
+            if re.search(pattern, text, re.IGNORECASE)
+            for name in columns
+            if name.lower() in names and name.isascii() != goal.chinese
+        ]
+        stem = path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        direct = words.named(columns, text)
+        scores[path] = (
+            len(direct)
+            + 0.6 * len(set(meant) - set(direct))
+            + 0.5 * (words.find_name(stem, text) is not None)
+        )
+    best = max(scores.values(), default=0.0)
+    return [path for path, score in scores.items() if score == best] if best >= 0.6 else []
 
 
 def _plan(goal: Goal) -> Plan:
@@ -169,13 +198,31 @@ def _json_rows(folder: Folder, path: str) -> tuple[list[str], list[dict[str, Jso
 
 def _table(goal: Goal) -> Generator[Request, Any, _Slots]:
     tables = goal.of(*SUFFIXES)
-    sources = [path for path in tables if path not in outputs(goal.text)]
-    chosen = yield Choose("Which table?", sources or tables, _mentioned(goal, sources), "table")
+    sources = [path for path in tables if path not in outputs(goal.text)] or tables
+    named = _mentioned(goal, sources)
+    if not named:
+        fitting = _by_columns(goal, sources)
+        sources = fitting or sources
+        if len(fitting) != 1:  # perhaps only one of them has what the goal names
+            fitting = yield from _with_values(goal, sources)
+        named = fitting if len(fitting) == 1 else []
+    chosen = yield Choose("Which table?", sources, named, "table")
     described = yield Use("describe_table", {"path": chosen.option})
     if not described.ok:
         raise GaveUpError(str(described.value))
     columns = {column["name"]: column for column in described.value["columns"]}
-    return _Slots(path=chosen.option, columns=columns, chosen=[chosen])
+    rows = int(described.value["rows"])
+    return _Slots(path=chosen.option, columns=columns, chosen=[chosen], rows=rows)
+
+
+def _with_values(goal: Goal, paths: Sequence[str]) -> Generator[Request, Any, list[str]]:
+    """Return the tables that have the most cells which the goal names."""
+    counts = {}
+    for path in paths:
+        found = yield Use("find_values", {"path": path, "text": goal.text})
+        counts[path] = len(found.value) if found.ok else 0
+    best = max(counts.values())
+    return [path for path, count in counts.items() if count == best and count]
 
 
 def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
@@ -199,13 +246,41 @@ def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
         asked = yield Choose("What is wanted of the table?", _NAMES, (), "operation")
         slots.chosen.append(asked)
         operation = asked.option
+    if operation == "count":
+        operation = _sum_or_count(text, slots, where)
+    if operation == "distinct" and by is not None:
+        by = None
     used = {one.column for one in where} | ({by} if by else set())
     column, show = yield from _columns(rest, slots, operation, used)
     explained = [*slots.columns, *_stems(goal.files)]
     strange = words.leftover(rest, explained)
     if strange:  # it may be a condition that was not understood
         slots.chosen.append(Chosen("words", " ".join(strange), grounded=False))
-    return Query(path=slots.path, operation=operation, column=column, show=show, where=where, by=by)
+    return Query(
+        path=slots.path,
+        operation=operation,
+        column=column,
+        show=show,
+        where=where,
+        by=by,
+        adds_up=slots.adds_up,
+    )
+
+
+_QUANTITY = ("units", "unit", "quantity", "qty", "count", "pieces", "数量", "件数", "个数")
+
+
+def _sum_or_count(text: str, slots: _Slots, where: Sequence[Condition]) -> str:
+    """Return "sum" where the things that are counted stand as a number in each row."""
+    noun = words.counted(text)
+    if words.named(slots.numeric, noun):
+        return "sum"
+    amounts = [name for name in slots.numeric if name.lower() in _QUANTITY]
+    things = [one.value for one in where if isinstance(one.value, str)]
+    if amounts and words.named(things, noun):
+        slots.amounts = amounts[:1]
+        return "sum"
+    return "count"
 
 
 def _asks_for_row(text: str, slots: _Slots) -> bool:
@@ -249,9 +324,11 @@ def _compared(
     """Return the column that a comparison is about: the last number that is named before it."""
     if not slots.numeric:
         return None
-    before = words.named(slots.numeric, text[: comparison.start])
+    before = [
+        name for name in _named_columns(text[: comparison.start], slots) if name in slots.numeric
+    ]
     after = words.named(slots.numeric, text[comparison.end : comparison.end + 30])
-    if re.search("older|younger|岁", text[comparison.start : comparison.end + 2], re.IGNORECASE):
+    if re.search(r"older|younger|岁|\b(?:people|persons|who)\b|谁", text, re.IGNORECASE):
         before = [name for name in slots.numeric if name.lower() in ("age", "年龄")] or before
     options = before[-1:] or after[:1]
     if options:
@@ -278,6 +355,8 @@ def _columns(
         return chosen.option, None
     numbers = [name for name in found if name in slots.numeric]
     numbers = [name for name in numbers if name not in used] or numbers
+    if not numbers and operation == "sum":
+        numbers = slots.amounts
     open_numbers = [name for name in slots.numeric if name not in used] or slots.numeric
     if not open_numbers:
         raise GaveUpError(f"{slots.path!r} has no numbers to work with.")
@@ -285,11 +364,23 @@ def _columns(
     slots.chosen.append(chosen)
     if not operation.startswith("arg"):
         return chosen.option, None
+    repeated = [name for name in slots.textual if _is_repeated(slots, name)]
     others = [name for name in slots.columns if name != chosen.option]
     shown_names = [name for name in found if name != chosen.option and name not in used]
+    if not shown_names and words.named(_stems([slots.path]), text):
+        shown_names = slots.textual[:1]  # "which employee": what a row of employees is called
     asked = yield Choose("What is asked for?", others, shown_names[:1], "shown")
     slots.chosen.append(asked)
+    slots.adds_up = asked.option in repeated and bool(
+        re.search(r"\b(?:most|least|fewest)\b|最多|最少", text, re.IGNORECASE)
+    )
     return chosen.option, asked.option
+
+
+def _is_repeated(slots: _Slots, name: str) -> bool:
+    """Whether a value of a column stands in several rows: then rows are no things but parts."""
+    column = slots.columns[name]
+    return bool(column.get("distinct", 0) < slots.rows)
 
 
 def _stems(paths: Sequence[str]) -> list[str]:

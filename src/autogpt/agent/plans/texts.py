@@ -23,25 +23,45 @@ _SOUGHT = (
         r"\b(?:which|what|find|list|show|name|in which|how many)\b.*?\b(?:files?|notes?|documents?|"
         r"texts?|letters?|e?mails?|pages?|reports?|logs?|memos?|chapters?)\b.*?\b(?:that\s+)?"
         r"(?:mentions?|mentioning|contains?|containing|talks? about|says?|refers? to|is about|"
-        r"are about|has|have|with)\s+(?:the (?:word|phrase|name|term)\s+|any of\s+)?(.+)",
+        r"are about|about|has|have|with)\s+(?:the (?:word|phrase|name|term)\s+|any of\s+)?(.+)",
         re.IGNORECASE,
     ),
     re.compile(
         r"(?:哪|什么)[^，。？?]*?(?:提到|提及|包含|含有|讲到|谈到|说到|出现|写到)(?:了|过)?(.+)"
     ),
     re.compile(
-        r"(?:找出|列出|查找)[^，。？?]*?(?:提到|提及|包含|含有|出现)(?:了|过)?(.+?)的(?:文件|笔记|文档)"
+        r"\b(?:in\s+)?(?:which|what)\s+(?:file|note|document|text|letter|report)s?\s+"
+        r"(?:does|do|is|are)\s+(?:the (?:word|phrase|name|term)\s+)?(.+?)\s+"
+        r"(?:occur|appear|mentioned|found|stand|come up)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\bis there (?:a|an|any)\s+(?:file|note|document|text|letter|report)\s+"
+        r"(?:on|about|for|with|that mentions)\s+(.+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?:找出|列出|查找)[^，。？?]*?(?:提到|提及|包含|含有|出现)(?:了|过)?(.+?)的(?:文件|"
+        r"笔记|文档)"
     ),
 )
 _OFTEN = (
+    re.compile(r"\bhow many\s+(\w+)\s+lines\b", re.IGNORECASE),
     re.compile(
-        r"\bhow (?:often|many times)\b.*?\b(?:does|do|is|has|did|was)\s+(?:the (?:word|phrase|name|term)\s+)?"
+        r"\bhow (?:often|many times)\b.*?\b(?:does|do|is|has|did|was)\s+(?:the (?:word|phrase|"
+        r"name|term)\s+)?"
         r"(.+?)\s+(?:occur|appear|mentioned|come up|used|found|occurred|appeared)",
         re.IGNORECASE,
     ),
     re.compile(
+        r"\bhow (?:often|many times)\s+(?:the (?:word|phrase|name|term)\s+)?"
+        r"(.+?)\s+(?:occurs?|appears?|is mentioned|is used|comes up)",
+        re.IGNORECASE,
+    ),
+    re.compile(
         r"\b(?:count|number of)\b.*?\b(?:times|occurrences|mentions|appearances)\b.*?(?:of\s+)?"
-        r"(?:the (?:word|phrase|name|term)\s+)?(.+?)(?:\s+(?:appears?|occurs?|is mentioned))?\s+in\b",
+        r"(?:the (?:word|phrase|name|term)\s+)?(.+?)(?:\s+(?:appears?|occurs?|is "
+        r"mentioned))?\s+in\b",
         re.IGNORECASE,
     ),
     re.compile(
@@ -49,7 +69,8 @@ _OFTEN = (
         r"mentioning|have)\s+(?:the (?:word|phrase)\s+)?(.+?)(?:\s+(?:are|in|does|do)\b|[?.]|$)",
         re.IGNORECASE,
     ),
-    re.compile(r"(.+?)(?:这个词|一词|这两个字|二字|两个字)?在.+?(?:中|里|文件)?(?:一共|总共|共)?(?:出现|提到)(?:了|过)?(?:多少|几)次"),
+    re.compile(r"(.+?)(?:这个词|一词|这两个字|二字|两个字)?在.+?(?:中|里|文件)?(?:一共|总共|"
+               r"共)?(?:出现|提到)(?:了|过)?(?:多少|几)次"),
     re.compile(r"(?:中|里)(?:一共|总共|共)?(?:出现|提到)(?:了|过)?(?:多少|几)次(?:词语?)?(.+)"),
     re.compile(r"(?:多少|几)行(?:中|里)?(?:包含|含有|提到|有)(.+)"),
 )  # fmt: skip
@@ -59,7 +80,8 @@ _MEASURES = (
     ("characters", r"\bcharacters?\b|\bletters\b|字符|字数|多少(?:个)?字"),
 )
 _ENDS = re.compile(
-    r"[\s?？。.!！,，]*$|[\s,，]*(?:\b(?:and|then)\b\s+(?:write|save|store|put)|并?(?:写入|保存|写到)).*$",
+    r"[\s?？。.!！,，]*$|[\s,，]*(?:\b(?:and|then)\b\s+(?:write|save|store|put)|并?(?:写入|保存|"
+    r"写到)).*$",
     re.IGNORECASE,
 )
 
@@ -80,7 +102,7 @@ def _cleaned(text: str) -> str:
     text = re.sub(r"\s+in\s+(?:the\s+)?(?:file\s+)?[\w./\-]+\.\w{2,5}.*$", "", text)
     text = re.sub(r"\s*(?:和它|的文件|的笔记|的文档)$", "", _ENDS.sub("", text))
     text = re.sub(
-        r"^(?:the|a|an|any|our|my|their|关于|单词|词语|一个)\s*", "", text.strip(), flags=re.I
+        r"^(?:(?:the|a|an|any|our|my|their)\s+|关于|单词|词语|一个)", "", text.strip(), flags=re.I
     )
     return _ENDS.sub("", text).strip(" \t\"'“”‘’「」")
 
@@ -91,7 +113,8 @@ def _mentions_fit(goal: Goal) -> float:
 
 def _times(goal: Goal) -> bool:
     return bool(
-        re.search(r"\b(?:how often|how many times|times|occurrences|how many lines)\b|几次|多少次|行包含",
+        re.search(r"\b(?:how often|how many times|times|occurrences|how many lines)\b|几次|"
+                  r"多少次|行包含",
                   goal.text, re.I)
     )  # fmt: skip
 
@@ -223,7 +246,14 @@ def _counts_fit(goal: Goal) -> float:
 
 def _named_files(goal: Goal) -> list[str]:
     wanted = words.without(goal.text, outputs(goal.text))
-    return [path for path in goal.files if path in wanted or path.rsplit("/", 1)[-1] in wanted]
+    whole = [path for path in goal.files if path in wanted or path.rsplit("/", 1)[-1] in wanted]
+    return whole or [path for path in goal.files if _is_called(path, wanted)]
+
+
+def _is_called(path: str, text: str) -> bool:
+    """Whether a text names a file without its suffix, as in "the contract"."""
+    stem = path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    return len(stem) > 1 and words.find_name(stem, text) is not None
 
 
 def _counts(goal: Goal) -> Plan:
@@ -251,7 +281,8 @@ def _counts(goal: Goal) -> Plan:
     for path in outputs(goal.text):
         answer = yield from save(goal, path, answer, ["count"], [[count]])
         checks.append(Same(what=f"what is in {path}", claimed=True, again=_holds(path, str(count))))
-    return Answer(text=answer, checks=checks, slots=[Chosen("text", sought, grounded=grounded)])
+    slots = [Chosen("text", sought, grounded=grounded), *_strange(goal, [sought, *named])]
+    return Answer(text=answer, checks=checks, slots=slots)
 
 
 def _holds(path: str, text: str) -> Callable[[Folder], bool]:
@@ -283,12 +314,37 @@ def _measure(goal: Goal, named: list[str]) -> Plan:
         checks.append(
             Same(what=f"what is in {target}", claimed=True, again=_holds(target, str(count)))
         )
-    return Answer(text=answer, checks=checks, slots=[path, what])
+    slots = [path, what, *_strange(goal, [path.option])]
+    return Answer(text=answer, checks=checks, slots=slots)
+
+
+def _strange(goal: Goal, explained: list[str]) -> list[Chosen]:
+    """Return the words of a goal that nothing explains, as a choice that was not grounded."""
+    text = words.without(goal.text, [*goal.files, *outputs(goal.text), *explained])
+    text = re.sub(
+        r"\b(?:words?|phrase|term|often|times?|occurs?|appears?|mentions?|mentioned|contains?|"
+        r"occurrences|appearances|letters?|characters?|used|found|comes?|down)\b"
+        r"|这个词|一词|词语?|字符?|出现|提到|次|单词|包含|含有|段|字数",
+        " ",
+        text,
+        flags=re.IGNORECASE,
+    )
+    stems = [path.rsplit("/", 1)[-1].rsplit(".", 1)[0] for path in goal.files]
+    left = words.leftover(text, [*explained, *stems])
+    return [Chosen("words", " ".join(left), grounded=False)] if left else []
+
+
+def _is_sentence(hit: dict[str, Json]) -> bool:
+    """Whether a line of a text says something: no heading, no line of one or two words."""
+    line = hit["text"].strip()
+    says = len(line.split()) > 2 or len(re.findall(r"[\u3400-\u9fff]", line)) > 5
+    return says and hit["path"].endswith(_TEXT) and not line.startswith("#")
 
 
 _SAYS = re.compile(
-    r"\b(?:what|when|where|who|how|which|why|does|is|are|according to|quote|say|says|find|look up|tell)\b"
-    r"|什么|谁|哪|何时|怎|多少|几|吗|根据|引用|查",
+    r"\b(?:what|when|where|who|how|which|why|does|is|are|according to|quote|say|says|find|look "
+    r"up|tell)\b"
+    r"|什么|谁|哪|何时|怎|多少|多久|几|吗|根据|引用|查",
     re.IGNORECASE,
 )
 
@@ -306,7 +362,7 @@ def _quotes(goal: Goal) -> Plan:
     named = [path for path in _named_files(goal) if path.endswith(_TEXT)]
     asked = words.without(goal.text, [*goal.files, *outputs(goal.text)])
     result = yield Use("search_files", {"query": asked, "below": named[0] if named else ""})
-    hits = [hit for hit in result.value if hit["path"].endswith(_TEXT)] if result.ok else []
+    hits = [hit for hit in result.value if _is_sentence(hit)] if result.ok else []
     if not hits:
         raise GaveUpError(
             "没有找到提到这个问题的句子。"

@@ -15,6 +15,7 @@ from autogpt.agent.tools.files import stem
 __all__ = [
     "Comparison",
     "comparisons",
+    "counted",
     "find_name",
     "is_chinese",
     "leftover",
@@ -27,34 +28,48 @@ __all__ = [
 _HAN = re.compile("[\u3400-\u9fff]")
 _TOKEN = re.compile(r"[\u3400-\u9fff]|[A-Za-z]+(?=[A-Z][a-z])|[A-Za-z]+|\d+(?:\.\d+)?")
 
+# Asks for one of several; "what is the highest" asks for the height.
+_ASKS = r"\b(?:which|who|what(?!\s+(?:is|was|are|were)\b))"
 # The first that occurs decides; longer ones come first.
 _OPERATIONS: tuple[tuple[str, str], ...] = (
     ("distinct", r"how many (?:different|distinct|unique)|number of (?:different|distinct|unique)|"
-                 r"count (?:the )?(?:different|distinct|unique)|多少(?:种|个)?不同|几种|多少种|有几个不同"),
-    ("argmax", r"\b(?:which|who|what)\b[^?]*\b(?:highest|largest|biggest|greatest|most|maximum|"
-               r"longest|oldest|best|top)\b|(?:哪|谁)[^？?]*(?:最高|最大|最多|最贵|最长|最重|最好|最年长)"),
-    ("argmin", r"\b(?:which|who|what)\b[^?]*\b(?:lowest|smallest|least|minimum|fewest|cheapest|"
-               r"shortest|youngest|worst)\b|(?:哪|谁)[^？?]*(?:最低|最小|最少|最便宜|最短|最轻|最年轻)"),
+                 r"count (?:the )?(?:different|distinct|unique)|"
+                 r"多少(?:种|个)?不同|几种|多少种|有几个不同"),
+    ("argmax", _ASKS + r"\b[^?]*\b(?:highest|largest|biggest|greatest|most|maximum|"
+               r"longest|oldest|best|top)\b|"
+               r"(?:哪|谁)[^？?]*(?:最高|最大|最多|最贵|最长|最重|最好|最年长)|"
+               r"(?:最高|最大|最多|最贵|最长|最重|最好|最年长)的?[^？?]{0,4}(?:哪|谁)"),
+    ("argmin", _ASKS + r"\b[^?]*\b(?:lowest|smallest|least|minimum|fewest|cheapest|"
+               r"shortest|youngest|worst)\b|"
+               r"(?:哪|谁)[^？?]*(?:最低|最小|最少|最便宜|最短|最轻|最年轻)|"
+               r"(?:最低|最小|最少|最便宜|最短|最轻|最年轻)的?[^？?]{0,4}(?:哪|谁)"),
     ("median", r"\bmedian\b|中位数"),
     ("mean", r"\b(?:average|mean)\b|平均"),
     ("max", r"\b(?:highest|largest|biggest|greatest|maximum|max|most expensive|longest|oldest)\b|"
             r"最高|最大|最贵|最长|最多"),
     ("min", r"\b(?:lowest|smallest|minimum|min|cheapest|least|shortest|youngest)\b|"
             r"最低|最小|最便宜|最短|最少"),
-    ("sum", r"\b(?:total|sum|add up|altogether|overall)\b|总(?:和|额|数|计|共|量)?|合计|求和|加起来"),
-    ("count", r"\b(?:how many|number of|count)\b|多少(?:个|条|行|人|次|笔|名|位|项|件|本|台|家|只|张)|"
+    ("sum", r"\b(?:total|sum|add up|altogether|overall)\b|"
+            r"总(?:和|额|数|计|共|量)?|合计|求和|加起来"),
+    ("count", r"\b(?:how many|number of|count)\b|"
+              r"多少(?:个|条|行|人|次|笔|名|位|项|件|本|台|家|只|张)|"
               r"几(?:个|条|行|人|次|笔|名|位|项|件)|数量|行数|计数|统计"),
 )  # fmt: skip
 _PER = re.compile(
-    r"\b(?:by|per|for each|for every|in each|of each|each)\s+(?:of\s+the\s+)?|(?:每个?|各个?|按照?|不同)",
+    r"\b(?:by|per|for each|for every|in each|of each|each)\s+(?:of\s+the\s+)?"
+    r"|(?:每个?|各个?|按照?)",
     re.IGNORECASE,
 )
 _COMPARE: tuple[tuple[str, str], ...] = (
-    (">=", r"at least|no less than|not less than|or more|>=|≥|至少|不少于|不低于|大于等于|大于或等于"),
-    ("<=", r"at most|no more than|not more than|up to|<=|≤|至多|最多|不超过|不高于|小于等于|小于或等于"),
-    (">", r"more than|greater than|larger than|higher than|over|above|exceed(?:s|ing)?|older than|>|"
+    (">=", r"at least|no less than|not less than|or more|>=|≥|"
+           r"至少|不少于|不低于|大于等于|大于或等于"),
+    ("<=", r"at most|no more than|not more than|up to|<=|≤|"
+           r"至多|最多|不超过|不高于|小于等于|小于或等于"),
+    (">", r"more than|greater than|larger than|higher than|over|above|exceed(?:s|ing)?|"
+          r"older than|>|"
           r"大于|超过|高于|多于"),
-    ("<", r"less than|fewer than|lower than|smaller than|under|below|younger than|<|小于|低于|少于|不到"),
+    ("<", r"less than|fewer than|lower than|smaller than|under|below|younger than|<|"
+          r"小于|低于|少于|不到"),
 )  # fmt: skip
 _NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
 
@@ -103,6 +118,17 @@ def comparisons(text: str) -> list[Comparison]:
     return sorted(found, key=lambda one: one.start)
 
 
+def counted(text: str) -> str:
+    """Return the words that follow "how many" and "number of", as far as the noun may reach."""
+    match = re.search(
+        r"\b(?:how many|number of|count (?:the|of|all))\s+((?:\w+[\s?]*){1,3})"
+        r"|(?:多少|几)(?:个|条|行|人|次|笔|名|位|项|件|本|台|家|只|张)?([\u3400-\u9fff]{0,6})",
+        text,
+        re.IGNORECASE,
+    )
+    return "" if match is None else (match[1] or match[2] or "")
+
+
 def per(text: str, names: Sequence[str]) -> str | None:
     """Return the name after "by", "per", "for each", "每个", "按"."""
     for match in _PER.finditer(text):
@@ -115,8 +141,10 @@ def per(text: str, names: Sequence[str]) -> str | None:
 
 
 def named(names: Iterable[str], text: str) -> list[str]:
-    """Return the names that a text names, in the order they stand in it; a part of a longer name
-    that is named does not count."""
+    """Return the names that a text names, in the order they stand in it.
+
+    A part of a longer name that is named does not count.
+    """
     found = [(place, name) for name in names if (place := find_name(name, text)) is not None]
     kept = [
         (place, name)
@@ -147,43 +175,45 @@ def quoted(text: str) -> list[str]:
     return [next(filter(None, groups)) for groups in re.findall(pattern, text)]
 
 
-_HARMLESS = frozenset(
-    stem(word)
-    for word in (
-        "a an the of in on at to for from by per each every and or is are was were be been do does "
-        "did has have had with what which who whom whose when where how many much please tell me "
-        "give show list find get compute calculate work out determine return say name names number "
-        "total sum average mean median maximum minimum max min highest lowest largest smallest "
-        "biggest greatest most least fewest count counts altogether overall different distinct "
-        "unique row rows record records entry entries line lines column columns table tables file "
-        "files data dataset csv tsv json jsonl parquet sheet value values all any there this that "
-        "these those it its them as into write save store export put convert copy create make "
-        "turn new called named answer result results only just where whose than more less over "
-        "under above below least between i we you my our us your can could would want need know "
-        "s up add so exactly if then also order ordered expensive cheap cheapest cost costs old "
-        "oldest young youngest top best worst not no one ones thing things item items belong "
-        "contain contains containing have having using use look into print report us folder"
-    ).split()
-)
-_HARMLESS_HAN = sorted(
-    (
-        "请 帮我 帮忙 告诉 我们 我 你 您 把 将 的 了 是 在 有 和 与 及 中 里 里面 其中 内 表格 表 文件 "
-        "数据 数据表 记录 行 条 个 笔 名 人 次 位 项 件 本 种 台 家 只 张 一共 总共 共 共有 总和 总额 总数 总计 总量 总 "
-        "合计 求和 求 计算 算出 算 统计 一下 出 多少 几 什么 哪 哪个 哪些 哪位 哪一个 哪家 哪种 谁 为 每个 "
-        "每 各个 各 按照 按 分别 平均 平均值 均值 最高 最低 最大 最小 最多 最少 最贵 最便宜 最长 最短 最大值 最小值 中位数 "
-        "数量 不同 列出 找出 给出 给 查找 查 查询 显示 所有 全部 写入 写到 写进 保存 到 保存到 存 为 存为 "
-        "导出 导出到 转换 转换成 转换为 转成 转为 成 结果 答案 并 然后 再 那 这 这个 那些 等于 大于 小于 超过 "
-        "低于 高于 至少 不少于 不超过 属于 值 列 年 吗 呢 啊 想 知道 要 需要 能 可以 从 对 根据 以及 筛选 挑出 提取 "
-        "格式 新 文本 名称 名字 加起来 岁 元 块 钱 来自 都 第一 一 新的 一个 的话 之 "
-    ).split(),
-    key=len,
-    reverse=True,
-)
+# Words that every question may have, whatever it is about.
+_ENGLISH = """
+people person persons staff members hello thanks put is
+a an the of in on at to for from by per each every and or is are was were be been do does did
+has have had with what which who whom whose when where how many much please tell me give show
+list find get compute calculate work out determine return say name names number total sum
+average mean median maximum minimum max min highest lowest largest smallest biggest greatest
+most least fewest count counts altogether overall different distinct unique row rows record
+records entry entries line lines column columns table tables file files data dataset csv tsv
+json jsonl parquet sheet value values all any there this that these those it its them as into
+write save store export put convert copy create make turn new called named answer result results
+only just than more less over under above below between i we you my our us your can could would
+want need know s up add so exactly if then also order ordered expensive cheap cheapest cost
+costs old oldest young youngest top best worst not no one ones thing things item items belong
+come comes came live lives lived sold sell sells earn earns earned works worked made makes got
+gets placed bought buy buys contain contains containing having using use look print report
+folder
+"""
+_CHINESE = """
+请问 人员 职员 员工 一篇 写到 写到了
+请 帮我 帮忙 告诉 我们 我 你 您 把 将 的 了 是 在 有 和 与 及 中 里 里面 其中 内 表格 表 文件
+数据 数据表 记录 行 条 个 笔 名 人 次 位 项 件 本 种 台 家 只 张 一共 总共 共 共有 总和 总额
+总数 总计 总量 总 合计 求和 求 计算 算出 算 统计 一下 出 多少 几 什么 哪 哪个 哪些 哪位 哪一个
+哪家 哪种 谁 为 每个 每 各个 各 按照 按 分别 平均 平均值 均值 最高 最低 最大 最小 最多 最少 最贵
+最便宜 最长 最短 最大值 最小值 中位数 数量 不同 列出 找出 给出 给 查找 查 查询 显示 所有 全部
+写入 写到 写进 保存 到 保存到 存 存为 导出 导出到 转换 转换成 转换为 转成 转为 成 结果 答案 并
+然后 再 那 这 这个 那些 等于 大于 小于 超过 低于 高于 至少 不少于 不超过 属于 值 列 年 吗 呢 啊
+想 知道 要 需要 能 可以 从 对 根据 以及 筛选 挑出 提取 订 订了 卖 卖了 卖出 买 买了 住 住在 挣
+赚 拿 格式 新 文本 名称 名字 加起来 岁 元 块 钱 来自 都 第一 一 新的 一个 的话 之
+"""
+_HARMLESS = frozenset(map(stem, _ENGLISH.split()))
+_HARMLESS_HAN = sorted(_CHINESE.split(), key=len, reverse=True)
 
 
 def leftover(text: str, explained: Iterable[str]) -> list[str]:
-    """Return the words of a text that nothing explains: neither what was found in it, nor words
-    that every question has. A question that holds one was perhaps not understood.
+    """Return the words of a text that nothing explains.
+
+    Neither what was found in it, nor words that every question has. A question that holds one was
+    perhaps not understood.
 
     Args:
         text: The text.

@@ -15,15 +15,17 @@ from autogpt.agent.tools.folder import Folder
 __all__ = ["Hit", "file_tools", "rank_lines", "terms"]
 
 _TEXT_SUFFIXES = (
-    ".txt .md .rst .csv .tsv .json .jsonl .log .py .toml .yaml .yml .html .xml .ini .cfg .tex"
-).split()
+    ".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".log", ".py", ".toml", ".yaml",
+    ".yml", ".html", ".xml", ".ini", ".cfg", ".tex",
+)  # fmt: skip
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W_]+", re.UNICODE)
-_STOP = frozenset(
-    "a an and are as at be by do does for from has have how in is it its of on or that the this to "
-    "was what when where which who whom why will with say says file files note notes document "
-    "documents text line lines me tell find give show there any about please did i my our you "
-    "的 了 是 在 有 和 与 我 你 他 这 那 个 哪 什 么 吗 呢 请 里 中 到 多 少".split()
-)
+_STOP_WORDS = """
+a an and are as at be by do does for from has have how in is it its of on or that the this to
+was what when where which who whom why will with say says file files note notes document
+documents text line lines me tell find give show there any about please did i my our you 的 了
+是 在 有 和 与 我 你 他 这 那 个 哪 什 么 吗 呢 请 里 中 到 多 少
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +42,7 @@ class Hit:
         return {"path": self.path, "line": self.line, "text": self.text}
 
 
-def file_tools(folder: Folder) -> list[Tool]:
+def file_tools(folder: Folder) -> list[Tool]:  # noqa: C901 - one after another
     """Return the tools over a folder."""
 
     @tool(effect="read", outside=False)
@@ -149,7 +151,7 @@ def text_lines(folder: Folder, below: str = "") -> list[tuple[str, int, str]]:
     paths = [below] if below and folder.exists(below) else folder.files(below)
     found = []
     for path in paths:
-        if not path.lower().endswith(tuple(_TEXT_SUFFIXES)):
+        if not path.lower().endswith(_TEXT_SUFFIXES):
             continue
         try:
             text = folder.text(path)
@@ -171,9 +173,8 @@ def stem(word: str) -> str:
         return word
     for ending, rest in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            short = word[: -len(ending)] + rest
-            return short.removesuffix("e")
-    return word.removesuffix("e")
+            return (word[: -len(ending)] + rest).rstrip("e")
+    return word.rstrip("e")
 
 
 def rank_lines(query: str, lines: Sequence[tuple[str, int, str]]) -> list[Hit]:

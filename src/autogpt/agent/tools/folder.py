@@ -12,13 +12,15 @@ import contextlib
 import errno
 import fnmatch
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from autogpt.agent.tools.base import ToolError
+from autogpt.core.errors import DataError
 
 __all__ = ["Folder"]
 
@@ -66,7 +68,7 @@ class Folder:
         return parts
 
     @contextlib.contextmanager
-    def open(self, path: str) -> Iterator[BinaryIO]:
+    def open(self, path: str) -> Iterator[BufferedReader]:
         """Open a file to read.
 
         Raises:
@@ -78,9 +80,10 @@ class Folder:
                 raise ToolError(f"{path!r} is a folder.")
             with _explained(path):
                 descriptor = os.open(parts[-1], os.O_RDONLY | os.O_NONBLOCK | _LINK, dir_fd=folder)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise ToolError(f"{path!r} is not a file.")
             with os.fdopen(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise ToolError(f"{path!r} is not a file.")
                 yield file
 
     def read(self, path: str) -> bytes:
@@ -93,18 +96,17 @@ class Folder:
 
     def text(self, path: str) -> str:
         """Return the content of a text file."""
-        from charset_normalizer import from_bytes
+        from autogpt.data.decoding import Decoded
 
         content = self.read(path)
         try:
             return content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            if b"\0" in content[:4096]:
-                raise ToolError(f"{path!r} is not text.") from error
-            best = from_bytes(content).best()
-            if best is None:
-                raise ToolError(f"The encoding of {path!r} is not known.") from error
-            return str(best)
+        except UnicodeDecodeError:
+            pass  # an older encoding, which is found out
+        try:
+            return "".join(Decoded(io.BytesIO(content), name=path))
+        except DataError as error:
+            raise ToolError(f"{path!r} is not text.") from error
 
     def exists(self, path: str) -> bool:
         """Whether a file is there."""

@@ -16,7 +16,7 @@ from autogpt.agent.tools.base import Tool, ToolError, as_tool, tool
 from autogpt.agent.tools.folder import Folder
 from autogpt.core.errors import MissingExtraError
 
-__all__ = ["SUFFIXES", "read_table", "run_sql", "table_tools"]
+__all__ = ["SUFFIXES", "columns_of", "read_table", "run_sql", "table_tools"]
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")
 _MOST_ROWS = 200  # that a model is shown
@@ -108,6 +108,24 @@ def read_table(folder: Folder, path: str) -> Any:  # noqa: ANN401 - pyarrow has 
     except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
         raise ToolError(f"{path!r} cannot be read as a table: {str(error)[:200]}.") from error
     raise ToolError(f"{path!r} is not a table.", hint=f"Tables end with {', '.join(SUFFIXES)}.")
+
+
+def columns_of(folder: Folder, path: str) -> list[str]:
+    """Return the names of a table's columns, from its first line where that says them."""
+    try:
+        if path.endswith(".parquet"):
+            from pyarrow import parquet
+
+            with folder.open(path) as file:
+                return list(parquet.read_schema(file).names)
+        with folder.open(path) as file:
+            first = file.readline(1 << 16).decode("utf-8-sig").strip()
+        if path.endswith(".jsonl"):
+            row = json.loads(first)
+            return list(row) if isinstance(row, dict) else []
+        return next(csv.reader([first], delimiter="\t" if path.endswith(".tsv") else ","), [])
+    except (ToolError, ValueError, OSError, csv.Error):
+        return []
 
 
 def run_sql(tables: dict[str, Any], sql: str, *, most: int = _MOST_ROWS) -> dict[str, Any]:

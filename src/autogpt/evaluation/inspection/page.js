@@ -198,7 +198,7 @@
 
   function drawMap() {
     if (packed === null) return;
-    const size = Math.max(1, Math.min(26, Math.floor(600 / count)));
+    const size = Math.max(1, Math.min(44, Math.floor(600 / count)));
     const side = size * count;
     canvas.width = canvas.height = side;
     const style = getComputedStyle(document.documentElement);

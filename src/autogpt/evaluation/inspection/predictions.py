@@ -212,7 +212,7 @@ def _stage(name: str, value: float | None, scores: Tensor, shown: Tensor) -> Sta
 
 def _entropy_bits(logprobs: Float[Tensor, "*B V"]) -> Float[Tensor, "*B"]:
     # What cannot be chosen has a log probability of minus infinity and adds nothing.
-    return -(logprobs.exp() * logprobs.clamp_min(-1e4)).sum(-1) / math.log(2)
+    return -(logprobs.exp() * logprobs.clamp_min(-1e4)).sum(-1).clamp_max(0) / math.log(2)
 
 
 def _candidates(ids: Sequence[int], probabilities: Sequence[float]) -> tuple[Candidate, ...]:

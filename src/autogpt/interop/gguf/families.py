@@ -50,6 +50,8 @@ class Architecture:
         model_type: The family, as Hugging Face calls it.
         tensors: The family's names of tensors to the file's, ``{}`` being the layer.
         fields: More fields of ``config.json``, from the header and the name of the architecture.
+        entries: More entries of the file, without the architecture's name before them, from the
+            switches: what ``fields`` reads.
         paired: Layers' tensors whose rows pair neighbors, see ``weights``.
         norm_shift: What the family's norms are less by than the file's.
     """
@@ -57,6 +59,7 @@ class Architecture:
     model_type: str
     tensors: Mapping[str, str]
     fields: Callable[[Header, str], dict[str, Any]] = field(default=lambda _header, _name: {})
+    entries: Callable[[GPTConfig], dict[str, int | float]] = field(default=lambda _config: {})
     paired: frozenset[str] = frozenset()
     norm_shift: float = 0.0
 
@@ -65,6 +68,11 @@ class Architecture:
         family = find_family(self.model_type)
         known = {ours: self.tensors.get(theirs) for ours, theirs in family.WEIGHTS.items()}
         return Names({ours: name for ours, name in known.items() if name is not None})
+
+    def is_paired(self, name: str) -> bool:
+        """Whether the rows of a tensor of the file pair neighbors."""
+        _, _, rest = name.partition("blk.")
+        return rest.partition(".")[2].rpartition(".")[0] in self.paired
 
     def shift_of(self, name: str) -> float:
         """Return what is to be added to the numbers of a tensor."""
@@ -261,6 +269,33 @@ def _gemma3(header: Header, name: str) -> dict[str, Any]:
 
 _LAYERS_OF_GEMMA3_27B = 62
 
+
+def _gemma3_entries(config: GPTConfig) -> dict[str, int | float]:
+    """Return what :func:`_gemma3` reads.
+
+    Raises:
+        ConfigError: If the file cannot say it.
+    """
+    full = [layer for layer, window in enumerate(config.windows) if window is None]
+    period = full[0] + 1 if full else config.num_hidden_layers + 1
+    regular = [layer for layer in range(config.num_hidden_layers) if (layer + 1) % period == 0]
+    scalar = config.query_pre_attn_scalar
+    shared = config.hidden_size // config.num_attention_heads
+    large = config.num_hidden_layers == _LAYERS_OF_GEMMA3_27B
+    for name, is_sayable in {
+        f"sliding_window = {config.sliding_window}": config.sliding_window is not None,
+        f"layer_types with full attention in {full}": full == regular,
+        f"query_pre_attn_scalar = {scalar}": scalar == (shared if large else config.head_dim),
+    }.items():
+        if not is_sayable:
+            raise ConfigError(f"A GGUF file of the architecture 'gemma3' cannot say {name}.")
+    return {
+        "attention.sliding_window": config.sliding_window or 0,
+        **({"attention.sliding_window_pattern": period} if period != 6 else {}),
+        "rope.freq_base_swa": config.rope_local_base_freq or config.rope_theta,
+    }
+
+
 _LAYER = "model.layers.{}."
 _LLAMA = {
     "model.embed_tokens.weight": "token_embd.weight",
@@ -306,6 +341,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             f"{_LAYER}post_feedforward_layernorm.weight": "blk.{}.post_ffw_norm.weight",
         },
         fields=_gemma3,
+        entries=_gemma3_entries,
         norm_shift=1.0,
     ),
 }

@@ -147,13 +147,9 @@ class GGUFFile:
             self.header.path,
             self.header.tensors[name],
             dtype,
-            self.config.head_dim if self._is_paired(name) else None,
+            self.config.head_dim if self._architecture.is_paired(name) else None,
             self._architecture.shift_of(name),
         )
-
-    def _is_paired(self, name: str) -> bool:
-        _, _, rest = name.partition("blk.")
-        return rest.partition(".")[2].rpartition(".")[0] in self._architecture.paired
 
     def _dtype(self, dtype: str) -> torch.dtype:
         if dtype != "auto":

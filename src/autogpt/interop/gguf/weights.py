@@ -31,7 +31,7 @@ from torch import Tensor
 from autogpt.core.errors import CheckpointError
 from autogpt.interop.gguf.header import TensorEntry
 
-__all__ = ["GGUFTensor", "PackedTensor"]
+__all__ = ["GGUFTensor", "PackedTensor", "pair_order"]
 
 _PIECE_WEIGHTS = 1 << 17  # measured: what is made on the way stays in the cache
 
@@ -109,7 +109,7 @@ class GGUFTensor:
                 data = _read_exactly(file, (stop - start) * row_bytes, self.path)
                 numbers = _unpack(data, entry.kind).view(stop - start, width)
                 if self.interleaved is not None:
-                    numbers = numbers[_pair_order(stop - start, self.interleaved)]
+                    numbers = numbers[pair_order(stop - start, self.interleaved)]
                 target[start:stop] = numbers + self.shift if self.shift else numbers
         return target.view(entry.shape)
 
@@ -122,7 +122,7 @@ class GGUFTensor:
         """
         entry, rows = self.entry, self._rows
         data = file[entry.offset : entry.offset + entry.size_bytes]
-        order = None if self.interleaved is None else _pair_order(rows, self.interleaved)
+        order = None if self.interleaved is None else pair_order(rows, self.interleaved)
         return PackedTensor(
             name, entry.kind, entry.shape, data.reshape(rows, self._row_bytes()), order, self.shift
         )
@@ -144,7 +144,7 @@ class GGUFTensor:
             yield start, min(start + step, rows)
 
 
-def _pair_order(rows: int, head_dim: int) -> npt.NDArray[np.int64]:
+def pair_order(rows: int, head_dim: int) -> npt.NDArray[np.int64]:
     """Return where the rows of heads that pair halves are among rows that pair neighbors."""
     order = np.arange(rows).reshape(-1, head_dim // 2, 2)
     return order.swapaxes(1, 2).reshape(-1)

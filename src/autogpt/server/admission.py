@@ -1,0 +1,187 @@
+"""Who may come in, and whose turn it is: decided by counting, before a body is read.
+
+::
+
+    ticket = admission.enter("shop")     # or Refused: the queue is full, or too many a minute
+    await ticket.turn(rows)              # until that many texts may be written
+    ticket.leave()
+
+Only so many texts are written at once. The requests that wait for that are bounded, all and of one
+key. Keys take turns, each its oldest first; so a key with a hundred requests delays one with a
+single request by one, not by a hundred. What is refused costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from autogpt.server.config import LimitsConfig
+
+__all__ = ["Admission", "Refused", "Ticket"]
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a failure
+    """Come again later.
+
+    Args:
+        reason: "queue_full", "key_queue_full" or "rate_limited".
+        retry_after_s: When it is worth it.
+    """
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        super().__init__(reason)
+        self.reason, self.retry_after_s = reason, retry_after_s
+
+
+@dataclass(slots=True)
+class _KeyState:
+    """What a key has under way."""
+
+    inside: int = 0  # admitted and not written yet
+    waiting: deque[Ticket] = field(default_factory=deque)
+    tokens: float = 0.0  # of the bucket that bounds its rate
+    filled: float = 0.0
+
+
+class Ticket:
+    """A request that was let in. Made by :meth:`Admission.enter`.
+
+    Attributes:
+        key: Whose it is.
+        begin: When it came, by ``time.perf_counter``.
+    """
+
+    def __init__(self, admission: Admission, key: str) -> None:
+        self.key, self.begin = key, time.perf_counter()
+        self.rows = 0
+        self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_running = False
+        self._admission = admission
+        self._is_over = False
+
+    async def turn(self, rows: int) -> None:
+        """Wait until this many texts may be written."""
+        if self._is_over:
+            raise RuntimeError("the request is over")
+        self.rows = rows
+        self._admission.wait(self)
+        await self.granted
+
+    def leave(self) -> None:
+        """Make room; once is enough."""
+        if not self._is_over:
+            self._is_over = True
+            self._admission.leave(self)
+
+
+class Admission:
+    """See the module.
+
+    Args:
+        limits: How much is taken on.
+        keys: How many keys there are.
+    """
+
+    def __init__(self, limits: LimitsConfig, *, keys: int = 0) -> None:
+        self._limits = limits
+        share = max(1, limits.waiting // 2) if keys > 1 else limits.waiting
+        self._per_key = limits.waiting_per_key or share
+        self._keys: dict[str, _KeyState] = {}
+        self._turns: deque[str] = deque()  # keys with requests that wait, next first
+        self.inside = 0  # requests that were let in and do not run yet
+        self.running = 0  # texts
+        self._service_s = 1.0  # a request takes about so long
+
+    @property
+    def waiting(self) -> int:
+        """Requests that were let in and do not run yet."""
+        return self.inside
+
+    @property
+    def is_full(self) -> bool:
+        """Whether any request would be refused."""
+        return self.inside >= self._limits.waiting
+
+    def enter(self, key: str) -> Ticket:
+        """Let a request in.
+
+        Raises:
+            Refused: If there is no room, or the key asks too often.
+        """
+        state = self._keys.setdefault(key, _KeyState())
+        if self.is_full:
+            raise Refused("queue_full", self.wait_s())
+        if state.inside >= self._per_key:
+            raise Refused("key_queue_full", self.wait_s())
+        self._take_from_bucket(state)
+        state.inside += 1
+        self.inside += 1
+        return Ticket(self, key)
+
+    def wait(self, ticket: Ticket) -> None:
+        """Put a request in its key's queue; for :class:`Ticket`."""
+        state = self._keys[ticket.key]
+        state.waiting.append(ticket)
+        if len(state.waiting) == 1:
+            self._turns.append(ticket.key)
+        self._grant()
+
+    def leave(self, ticket: Ticket) -> None:
+        """Take a request out, wherever it is; for :class:`Ticket`."""
+        state = self._keys[ticket.key]
+        if ticket.is_running:
+            self.running -= ticket.rows
+            spent = time.perf_counter() - ticket.begin
+            self._service_s += 0.1 * (min(spent, 60.0) - self._service_s)
+        else:
+            state.inside -= 1
+            self.inside -= 1
+            if ticket in state.waiting:
+                state.waiting.remove(ticket)
+        self._grant()
+
+    def _grant(self) -> None:
+        """Let those run for whom there is room, a request of each key in turn."""
+        while self._turns:
+            key = self._turns[0]
+            state = self._keys[key]
+            while state.waiting and state.waiting[0].granted.done():
+                state.waiting.popleft()  # its client is gone
+            if not state.waiting:
+                self._turns.popleft()
+                continue
+            ticket = state.waiting[0]
+            if self.running and self.running + ticket.rows > self._limits.running:
+                return
+            state.waiting.popleft()
+            self._turns.rotate(-1)
+            if not state.waiting:
+                self._turns.remove(key)
+            state.inside -= 1
+            self.inside -= 1
+            self.running += ticket.rows
+            ticket.is_running = True
+            ticket.granted.set_result(None)
+
+    def _take_from_bucket(self, state: _KeyState) -> None:
+        most = self._limits.requests_per_minute
+        if most is None:
+            return
+        now = time.monotonic()
+        if not state.filled:
+            state.tokens = float(most)
+        else:
+            state.tokens = min(float(most), state.tokens + (now - state.filled) * most / 60)
+        state.filled = now
+        if state.tokens < 1:
+            raise Refused("rate_limited", math.ceil((1 - state.tokens) * 60 / most))
+        state.tokens -= 1
+
+    def wait_s(self) -> int:
+        """Return after how long there will be room, roughly."""
+        rounds = self.inside / max(1, self._limits.running)
+        return max(1, min(60, math.ceil(self._service_s * rounds)))

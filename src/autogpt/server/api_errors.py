@@ -1,0 +1,96 @@
+"""Errors as OpenAI's API tells them: a status, and ``{"error": {message, type, param, code}}``."""
+
+from __future__ import annotations
+
+import json
+
+from autogpt.core.errors import AutoGPTError, RefusedError, UsageError
+from autogpt.server.engine_client import EngineError, EngineLostError
+
+__all__ = ["ApiError", "to_api_error"]
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    405: "invalid_request_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    415: "invalid_request_error",
+    429: "rate_limit_error",
+    431: "invalid_request_error",
+}
+
+
+class ApiError(Exception):
+    """A request that is answered with an error.
+
+    Args:
+        status: Of HTTP.
+        message: One or two sentences.
+        code: A word for programs.
+        param: The field that is wrong, as in ``messages.0.content``.
+        retry_after_s: After how many seconds it is worth asking again.
+        close: Whether the connection ends with it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_s: int | None = None,
+        close: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param = status, message, code, param
+        self.retry_after_s, self.close = retry_after_s, close
+
+    def body(self) -> bytes:
+        """Return the body of the answer."""
+        return json.dumps({"error": self.fields()}).encode()
+
+    def fields(self) -> dict[str, object]:
+        """Return the ``error`` object."""
+        kind = _TYPES.get(self.status, "server_error")
+        return {"message": self.message, "type": kind, "param": self.param, "code": self.code}
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers of the answer, without its length."""
+        headers = [(b"content-type", b"application/json")]
+        if self.retry_after_s is not None:
+            headers.append((b"retry-after", str(self.retry_after_s).encode()))
+        if self.close:
+            headers.append((b"connection", b"close"))
+        return headers
+
+
+def to_api_error(error: Exception) -> ApiError:
+    """Return how an error is told to a client; nothing of what is not the client's is shown."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, EngineLostError):
+        return ApiError(503, str(error), code="engine_lost", retry_after_s=2)
+    if isinstance(error, RefusedError):
+        return ApiError(400, str(error), code="content_policy_violation")
+    if isinstance(error, EngineError):
+        if error.kind in ("usage", "config", "data", "refused"):
+            return ApiError(400, str(error), code=_code(error.message))
+        if error.kind in ("checkpoint", "missing_extra", "resource", "license"):
+            return ApiError(500, str(error), code=error.kind)
+        return ApiError(500, "The engine failed on this request.", code="engine_failed")
+    if isinstance(error, UsageError):
+        return ApiError(400, str(error))
+    if isinstance(error, AutoGPTError):
+        return ApiError(500, str(error), code=error.code)
+    return ApiError(500, "The server failed on this request.", code="internal")
+
+
+def _code(message: str) -> str | None:
+    return (
+        "context_length_exceeded" if "context" in message and "prompt" in message.lower() else None
+    )

@@ -1,0 +1,234 @@
+"""The one way from a checked request to text: rails, a turn, the engine, rails again.
+
+Every route that writes goes through :func:`write`, streaming or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import cast
+
+from autogpt.core.errors import UsageError
+from autogpt.core.messages import Message
+from autogpt.inference.settings import ManySettings, check_settings
+from autogpt.server.admission import Ticket
+from autogpt.server.engine_client import EngineClient
+from autogpt.server.lines import Written
+from autogpt.server.metrics import Metrics
+from autogpt.server.rails import OutputFilter, Rails
+
+__all__ = ["Ask", "Piece", "Prompt", "Usage", "write"]
+
+Prompt = str | list[int] | list[Message]
+
+_CONSTRAINTS = ("json_schema", "regex", "choices", "grammar")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """What is to be written.
+
+    Attributes:
+        model: Its name.
+        prompts: What is answered; ``n`` texts each.
+        settings: As in ``inference.settings``, plain values.
+        cache_key: Prompts share what was read of them only within the same one.
+    """
+
+    model: str
+    prompts: Sequence[Prompt]
+    settings: Mapping[str, object]
+    cache_key: str = ""
+
+    @property
+    def rows(self) -> int:
+        """How many texts."""
+        n = self.settings.get("n")
+        return len(self.prompts) * (n if isinstance(n, int) else 1)
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of a request so far: of each prompt and each text."""
+
+    prompts: dict[int, int] = field(default_factory=dict)
+    reused: dict[int, int] = field(default_factory=dict)
+    rows: dict[int, int] = field(default_factory=dict)
+
+    def count(self, one: Written, n: int) -> None:
+        """Take note of what was written."""
+        self.rows[one.row] = one.tokens
+        self.prompts[one.row // n] = one.prompt_tokens
+        self.reused.setdefault(one.row // n, one.reused)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompts, each counted once."""
+        return sum(self.prompts.values())
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens of the texts."""
+        return sum(self.rows.values())
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens of the prompts that had been read before."""
+        return sum(self.reused.values())
+
+    def to_dict(self) -> dict[str, object]:
+        """Return OpenAI's ``usage``."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text to append to one of the texts of a request.
+
+    Attributes:
+        row: Which: ``prompt * n + completion``.
+        text: May be empty.
+        logprobs: As ``lines`` packs them; None if not asked for.
+        finish: Why the text ends here: "stop", "length" or "content_filter"; None if it goes on.
+    """
+
+    row: int
+    text: str
+    logprobs: Sequence[Sequence[object]] | None
+    finish: str | None
+
+
+async def write(
+    ask: Ask,
+    ticket: Ticket,
+    engine: EngineClient,
+    *,
+    usage: Usage,
+    metrics: Metrics,
+    rails: Rails | None,
+    most_tokens: int,
+) -> AsyncGenerator[list[Piece], None]:
+    """Yield what is written, as it is; close the iterator to cancel.
+
+    Args:
+        ask: What to write.
+        ticket: Of the request.
+        engine: Writes.
+        usage: Is filled in.
+        metrics: Are told.
+        rails: What is allowed; None for all.
+        most_tokens: Most tokens of a text where the request does not say.
+
+    Raises:
+        AutoGPTError: If the request is wrong or refused, or the engine was lost.
+    """
+    await _check(ask, rails)
+    show = _Show(ask, rails)
+    await ticket.turn(ask.rows)
+    begin, told = time.perf_counter(), 0
+    stream = engine.write(
+        ask.model,
+        [_plain(prompt) for prompt in ask.prompts],
+        ask.settings,
+        most_tokens=most_tokens,
+        tenant=f"{ticket.key}\0{ask.cache_key}",
+    )
+    async with aclosing(stream):
+        async for batch in stream:
+            if not told:
+                metrics.first_token.observe(time.perf_counter() - ticket.begin)
+            for one in batch:
+                usage.count(one, ask.rows // len(ask.prompts))
+            metrics.completion_tokens.inc(usage.completion_tokens - told)
+            told = usage.completion_tokens
+            pieces = await show.pieces(batch)
+            if pieces:
+                yield pieces
+            if show.is_over:
+                break
+    metrics.prompt_tokens.inc(usage.prompt_tokens)
+    metrics.cached_tokens.inc(usage.cached_tokens)
+    metrics.writing.observe(time.perf_counter() - begin)
+
+
+async def _check(ask: Ask, rails: Rails | None) -> None:
+    """Look at what is asked, away from the loop: a schema may take its time, and so may rails.
+
+    Raises:
+        AutoGPTError: If a setting is wrong, or the request is refused.
+    """
+    if any(name in ask.settings for name in _CONSTRAINTS):
+        await asyncio.to_thread(check_settings, cast("ManySettings", dict(ask.settings)))
+    if rails is not None:
+        for prompt in ask.prompts:
+            await asyncio.to_thread(rails.check_input, _as_messages(prompt))
+
+
+class _Show:
+    """What of a request's texts is shown."""
+
+    def __init__(self, ask: Ask, rails: Rails | None) -> None:
+        self._filters = [] if rails is None else [rails.output_filter() for _ in range(ask.rows)]
+        self._left = set(range(ask.rows))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all texts have ended."""
+        return not self._left
+
+    async def pieces(self, batch: Sequence[Written]) -> list[Piece]:
+        """Return what is shown of what was written."""
+        if self._filters:
+            return await asyncio.to_thread(self._pieces, batch)
+        return self._pieces(batch)
+
+    def _pieces(self, batch: Sequence[Written]) -> list[Piece]:
+        pieces = []
+        for one in batch:
+            if one.row not in self._left:  # a filter ended it
+                continue
+            piece = Piece(one.row, one.text, one.logprobs, one.finish)
+            if self._filters:
+                piece = _filtered(piece, self._filters[one.row])
+            if piece.finish is not None:
+                self._left.discard(piece.row)
+            if piece.text or piece.finish or piece.logprobs:
+                pieces.append(piece)
+        return pieces
+
+
+def _filtered(piece: Piece, watch: OutputFilter) -> Piece:
+    """Return what may be shown; where the filter holds text back, no logprobs tell of it."""
+    text = watch.push(piece.text)
+    if piece.finish is not None and not watch.stopped:
+        text += watch.close()
+    if watch.stopped:
+        return Piece(piece.row, text, None, "content_filter")
+    logprobs = piece.logprobs if text == piece.text else None
+    return Piece(piece.row, text, logprobs, piece.finish)
+
+
+def _plain(prompt: Prompt) -> object:
+    if isinstance(prompt, str):
+        return prompt
+    return [one.to_dict() if isinstance(one, Message) else one for one in prompt]
+
+
+def _as_messages(prompt: Prompt) -> list[Message]:
+    if isinstance(prompt, str):
+        return [Message("user", prompt)]
+    messages = [one for one in prompt if isinstance(one, Message)]
+    if len(messages) < len(prompt):
+        raise UsageError(
+            "A prompt of token ids cannot be looked at by the safety rails.", hint="Send text."
+        )
+    return messages

@@ -1,0 +1,405 @@
+"""What requests to the studio may say, checked; and the command line that each asks for.
+
+A request names uploads, runs and models by name. No path, address or flag of its own gets into a
+command: a name that begins with a dash is refused, settings that are paths are not among those that
+may be set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from autogpt.core.budget import parse_budget
+from autogpt.core.catalog import is_short_name
+from autogpt.core.errors import UsageError
+from autogpt.core.hub import HubReference
+from autogpt.server.openai import Wire
+from autogpt.studio.jobs import Kind
+from autogpt.studio.uploads import Uploads
+from autogpt.studio.workspace import Workspace
+
+__all__ = [
+    "PAGE",
+    "EvaluateRequest",
+    "FinetuneRequest",
+    "InspectRequest",
+    "LoadRequest",
+    "PieceRequest",
+    "PlanRequest",
+    "PullRequest",
+    "TaskBatchRequest",
+    "TrainRequest",
+    "UploadRequest",
+    "Work",
+    "model_reference",
+    "work",
+]
+
+PAGE = "page.html"
+"""What a look inside writes, in the folder of its job."""
+
+_RUN, _SERVED = "run:", "served:"
+_SETTING = re.compile(
+    r"(seed|(read|clean|tokenizer|model|training|kernels|finetune|lora|examples)\.[a-z0-9_]+)"
+    r"=[^\n]{1,200}"
+)
+_PATHS = ("training.schedule", "finetune.base")
+
+Id = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Name = Annotated[str, Field(min_length=1, max_length=80)]
+Model = Annotated[str, Field(min_length=1, max_length=200)]
+Budget = Annotated[str, Field(pattern=r"^[\w.$€£¥ +]{1,32}$")]
+Field_ = Annotated[str, Field(pattern=r"^[^-\x00-\x1f][^\x00-\x1f]{0,99}$")]
+Data = Annotated[list[Id], Field(min_length=1, max_length=64)]
+Settings = Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=64)]
+
+
+class UploadRequest(Wire):
+    """A file that will come."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    size_bytes: Annotated[int, Field(ge=1)]
+
+
+class PieceRequest(Wire):
+    """A piece of it, in base64."""
+
+    offset: Annotated[int, Field(ge=0)]
+    base64: str
+
+
+class PlanRequest(Wire):
+    """What several budgets buy."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    data: Data
+    budgets: Annotated[list[Budget], Field(min_length=1, max_length=24)]
+    settings: Settings = Field(default_factory=list)
+
+
+class TrainRequest(Wire):
+    """Train a model from nothing, or go on with one (``base``)."""
+
+    name: Name
+    data: Annotated[list[Id], Field(max_length=64)] = Field(default_factory=list)
+    budget: Budget
+    base: Model | None = None
+    settings: Settings = Field(default_factory=list)
+
+
+class FinetuneRequest(Wire):
+    """Teach a model a task."""
+
+    name: Name
+    model: Model
+    data: Data
+    validation: Id | None = None
+    task: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+    method: Literal["full", "lora"] = "full"
+    budget: Budget
+    text_field: Field_ | None = None
+    label_field: Field_ | None = None
+    source_field: Field_ | None = None
+    target_field: Field_ | None = None
+    settings: Settings = Field(default_factory=list)
+
+
+class EvaluateRequest(Wire):
+    """Measure a model on data."""
+
+    model: Model
+    data: Data
+    task: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")] | None = None
+
+
+class TaskBatchRequest(Wire):
+    """Do a task for every row of a file."""
+
+    task: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+    model: Model | None = None
+    data: Id
+    text_field: Field_ | None = None
+    parameters: Annotated[dict[str, Any], Field(max_length=64)] = Field(default_factory=dict)
+
+
+class InspectRequest(Wire):
+    """Look inside a model while it reads a text."""
+
+    model: Model
+    text: Annotated[str, Field(min_length=1, max_length=4000)]
+    chat: bool = False
+    language: Literal["en", "zh"] = "en"
+
+
+class AgentRequest(Wire):
+    """Reach a goal, with copies of uploads."""
+
+    goal: Annotated[str, Field(min_length=1, max_length=4000)]
+    model: Model
+    data: Annotated[list[Id], Field(max_length=64)] = Field(default_factory=list)
+
+
+class AnswerRequest(Wire):
+    """What somebody says to a question of the agent."""
+
+    number: Annotated[int, Field(ge=1)]
+    allow: bool | None = None
+    option: Annotated[int, Field(ge=0)] | None = None
+
+
+class PullRequest(Wire):
+    """Fetch a model by name."""
+
+    name: Model
+    accept_license: Annotated[list[Name], Field(max_length=4)] = Field(default_factory=list)
+
+
+class LoadRequest(Wire):
+    """Let the server answer with a model."""
+
+    model: Model
+    name: Annotated[str, Field(pattern=r"^[\w.\-]{1,80}$")] | None = None
+    quantize: Literal["int8", "int4"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What a request comes to.
+
+    Attributes:
+        kind: Of job.
+        title: What people call it.
+        command: Arguments of ``autogpt``.
+        run: The folder it will write.
+    """
+
+    kind: Kind
+    title: str
+    command: tuple[str, ...]
+    run: Path | None = None
+
+
+def work(request: Wire, workspace: Workspace, served: Mapping[str, str]) -> Work:
+    """Return the command line of a request.
+
+    Args:
+        request: Checked.
+        workspace: Where uploads and runs are.
+        served: The MODEL of each model that is loaded, by its name.
+
+    Raises:
+        UsageError: If it names something that is not there, or may not be named.
+        DataError: If an upload is not whole.
+    """
+    match request:
+        case PlanRequest():
+            return _plan(request, workspace)
+        case TrainRequest():
+            return _train(request, workspace)
+        case FinetuneRequest():
+            return _finetune(request, workspace, served)
+        case EvaluateRequest():
+            return _evaluate(request, workspace, served)
+        case TaskBatchRequest():
+            return _task(request, workspace, served)
+        case InspectRequest():
+            return _inspect(request, workspace, served)
+        case AgentRequest():
+            return _agent(request, workspace, served)
+        case PullRequest():
+            return _pull(request)
+    raise UsageError(f"{type(request).__name__} is no work.")
+
+
+def model_reference(
+    name: str, workspace: Workspace, served: Mapping[str, str] | None = None
+) -> str:
+    """Return the MODEL that a request names.
+
+    Args:
+        name: ``run:NAME``, ``served:NAME``, a short name or ``hf:org/name``.
+        workspace: Where runs are.
+        served: The MODEL of each model that is loaded, by its name.
+
+    Raises:
+        UsageError: If it is none of these.
+    """
+    if name.startswith(_SERVED):
+        known = (served or {}).get(name.removeprefix(_SERVED))
+        if known is None:
+            raise UsageError(f"The model {name.removeprefix(_SERVED)!r} is not loaded.")
+        return str(Path(known).resolve()) if Path(known).exists() else known
+    if name.startswith(_RUN):
+        return str(workspace.run(name.removeprefix(_RUN)))
+    if name.startswith("hf:"):
+        return str(HubReference.parse(name))
+    if is_short_name(name):
+        return name
+    raise UsageError(
+        f"{name!r} is not the name of a model.",
+        hint="Choose one that is listed, or write hf:organization/name.",
+    )
+
+
+def _plan(request: PlanRequest, workspace: Workspace) -> Work:
+    data = _paths(request.data, workspace)
+    budgets = ",".join(str(parse_budget(budget)) for budget in request.budgets)
+    return Work(
+        kind="plan",
+        title=Path(data[0]).name,
+        command=(
+            "plan", *data, "--budget", budgets, *_settings(request.settings), "--json", "--quiet"
+        ),
+    )  # fmt: skip
+
+
+def _train(request: TrainRequest, workspace: Workspace) -> Work:
+    parse_budget(request.budget.removeprefix("+"))
+    out = workspace.new_run(request.name)
+    start: tuple[str, ...] = ()
+    if request.base is not None:
+        start = ("--from", model_reference(request.base, workspace))
+    elif not request.data:
+        raise UsageError("There is nothing to train on.", hint="Drop a file of text.")
+    return Work(
+        kind="train",
+        title=request.name,
+        command=(
+            *("train", *_paths(request.data, workspace), *start),
+            *("--out", str(out), "--budget", request.budget),
+            *_settings(request.settings),
+            "--json",
+        ),
+        run=out,
+    )
+
+
+def _finetune(request: FinetuneRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
+    parse_budget(request.budget)
+    out = workspace.new_run(request.name)
+    model = request.model
+    if model != "new":
+        model = model_reference(model, workspace, served)
+    command = [
+        *("finetune", model, *_paths(request.data, workspace)),
+        *("--task", request.task, "--method", request.method),
+        *("--out", str(out), "--budget", request.budget),
+    ]
+    if request.validation is not None:
+        command += ["--validation", *_paths([request.validation], workspace)]
+    for name in ("text_field", "label_field", "source_field", "target_field"):
+        value = getattr(request, name)
+        if value is not None:
+            command += [f"--{name.replace('_', '-')}", value]
+    command += [*_settings(request.settings), "--json"]
+    return Work(kind="finetune", title=request.name, command=tuple(command), run=out)
+
+
+def _evaluate(request: EvaluateRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
+    data = _paths(request.data, workspace)
+    model = model_reference(request.model, workspace, served)
+    task = ("--task", request.task) if request.task else ()
+    return Work(
+        kind="evaluate",
+        title=f"{request.model.rpartition(':')[2]}: {Path(data[0]).name}",
+        command=("evaluate", model, *data, *task, "--out", "evaluation", "--json"),
+    )
+
+
+def _task(request: TaskBatchRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
+    path = _paths([request.data], workspace)[0]
+    command = [request.task, "--input", path]
+    if request.model is not None:
+        command += ["--model", model_reference(request.model, workspace, served)]
+    if request.text_field is not None:
+        command += ["--text-field", request.text_field]
+    command += flags(request.parameters)
+    return Work(
+        kind="task", title=f"{request.task}: {Path(path).name}", command=(*command, "--json")
+    )
+
+
+def _inspect(request: InspectRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
+    model = model_reference(request.model, workspace, served)
+    options = ("--chat",) if request.chat else ()
+    # The text comes last, behind the mark that ends the flags: it may begin with a dash.
+    return Work(
+        kind="inspect",
+        title=request.text[:60],
+        command=(
+            *("inspect", *options, "--lang", request.language, "--out", PAGE, "--json"),
+            *("--", model, _not_standard_input(request.text)),
+        ),
+    )
+
+
+def _agent(request: AgentRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
+    model = model_reference(request.model, workspace, served)
+    files = [f"--file={path}" for path in _paths(request.data, workspace)]
+    goal = request.goal.lstrip("- ") or "?"  # not a flag
+    return Work(
+        kind="agent", title=request.goal[:80], command=("agent", goal, "--model", model, *files)
+    )
+
+
+def _not_standard_input(text: str) -> str:
+    """Return a text that is not taken for the mark of standard input."""
+    return f"{text} " if text == "-" else text
+
+
+def _pull(request: PullRequest) -> Work:
+    name = request.name if is_short_name(request.name) else str(HubReference.parse(request.name))
+    accepted = [part for name_ in request.accept_license for part in ("--accept-license", name_)]
+    return Work(kind="pull", title=name, command=("models", "pull", name, *accepted, "--json"))
+
+
+def flags(parameters: Mapping[str, Any]) -> list[str]:
+    """Return a task's parameters as flags of its verb.
+
+    Raises:
+        UsageError: If a name or a value cannot be one.
+    """
+    found: list[str] = []
+    for name, value in parameters.items():
+        flag = f"--{name.replace('_', '-')}"
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) or name in (
+            "model",
+            "input",
+            "out",
+            "json",
+        ):
+            raise UsageError(f"{name!r} is not a parameter.")
+        if value is None or value is False or value == "":
+            continue
+        if value is True:
+            found.append(flag)
+        elif isinstance(value, int | float | str):
+            found.append(f"{flag}={value}")
+        elif isinstance(value, Sequence) and all(isinstance(one, str) for one in value):
+            if any("," in one for one in value):
+                raise UsageError(f"A comma cannot be in {name}.", hint="Leave it out.")
+            found.append(f"{flag}={','.join(value)}")
+        else:
+            raise UsageError(f"{name} cannot be given to many inputs at once.")
+    return found
+
+
+def _paths(ids: Sequence[str], workspace: Workspace) -> list[str]:
+    uploads = Uploads(workspace)
+    return [str(uploads.whole(upload_id).path) for upload_id in ids]
+
+
+def _settings(settings: Sequence[str]) -> list[str]:
+    for setting in settings:
+        if not _SETTING.fullmatch(setting) or setting.split("=")[0] in _PATHS:
+            raise UsageError(
+                f"{setting[:80]!r} is not a setting that can be given here.",
+                hint="Write it like training.clip=0.5.",
+            )
+    return [part for setting in settings for part in ("--set", setting)]

@@ -1,0 +1,1 @@
+"""The studio's JSON endpoints, a file for each thing they are about; ``api`` puts them together."""

@@ -1,0 +1,82 @@
+"""``/models``: what there is, its cards; load, unload, remove."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.requests import Request
+
+from autogpt.core.errors import UsageError
+from autogpt.core.store import remove as remove_stored
+from autogpt.server.engine_client import ModelSpec
+from autogpt.server.serving import Serving, read
+from autogpt.studio.models import card, list_models
+from autogpt.studio.requests import LoadRequest, model_reference
+from autogpt.studio.routes.base import served
+from autogpt.studio.workspace import Workspace
+
+__all__ = ["ModelRoutes"]
+
+
+class ModelRoutes:
+    """See the module."""
+
+    def __init__(self, workspace: Workspace, serving: Serving) -> None:
+        self._workspace, self._serving, self._engine = workspace, serving, serving.engine
+
+    def add(self, router: APIRouter) -> None:
+        """Add the routes."""
+        router.add_api_route("/models", self.everything, methods=["GET"])
+        router.add_api_route("/models/card", self.card, methods=["GET"])
+        router.add_api_route("/models/load", self.load, methods=["POST"])
+        router.add_api_route("/models/unload", self.unload, methods=["POST"])
+        router.add_api_route("/models/remove", self.remove, methods=["POST"])
+
+    async def everything(self) -> dict[str, object]:
+        """List what there is and what could be."""
+        found = await asyncio.to_thread(list_models, self._workspace)
+        return {**found, "loaded": self._loaded()}
+
+    async def card(self, ref: str) -> dict[str, object]:
+        """Return what a model says of itself."""
+        return await asyncio.to_thread(card, ref, self._workspace)
+
+    async def load(self, request: Request) -> dict[str, object]:
+        """Let the server answer with a model."""
+        asked = await read(request, LoadRequest)
+        reference = model_reference(asked.model, self._workspace)
+        name = asked.name or asked.model.removeprefix("run:").rpartition("/")[2]
+        if name in self._engine.models:
+            raise UsageError(f"A model called {name!r} is loaded already.")
+        options = {"quantize": asked.quantize} if asked.quantize else {}
+        await self._engine.load(ModelSpec(name=name, reference=reference, options=options))
+        return {"loaded": self._loaded()}
+
+    async def unload(self, request: Request) -> dict[str, object]:
+        """Take a model out of the engine."""
+        asked = await read(request, LoadRequest)
+        self._serving.model(asked.model)
+        await self._engine.unload(asked.model)
+        return {"loaded": self._loaded()}
+
+    async def remove(self, request: Request) -> dict[str, object]:
+        """Delete a stored model."""
+        asked = await read(request, LoadRequest)
+        return {"freed_bytes": await asyncio.to_thread(remove_stored, asked.model)}
+
+    def _loaded(self) -> list[dict[str, object]]:
+        references = served(self._serving)
+        return [
+            {**facts, "reference": self._named(references.get(name, ""))}
+            for name, facts in self._engine.models.items()
+        ]
+
+    def _named(self, reference: str) -> str:
+        """Return what the page calls a MODEL: no path of this machine leaves it."""
+        path = Path(reference)
+        if not path.exists():
+            return reference
+        path = path.resolve()
+        return f"run:{path.name}" if path.parent == self._workspace.root else path.name

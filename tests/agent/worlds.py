@@ -1,0 +1,28 @@
+"""A small folder with tables and texts, English and Chinese, for tests of the agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FILES = {
+    "sales.csv": (
+        "region,product,amount,price\nNorth,Pump,10,2.5\nSouth,Valve,20,3\nNorth,Boiler,30,100\n"
+    ),
+    "员工.csv": "姓名,部门,工资\n张三,销售部,8000\n李四,技术部,12000\n王五,技术部,10000\n",
+    "notes/a.txt": "The boiler was repaired on Monday.\nCall Ann.\n",
+    "notes/b.txt": "Buy milk.\nThe pump is loud.\n锅炉昨天修好了。\n",
+    "contract.md": (
+        "# Contract\n\n## Termination\n\nEither party may terminate with 30 days notice.\n"
+        "Payment is due in 14 days.\n"
+    ),
+    ".env": "PASSWORD=canary-7f3a\n",
+}
+
+
+def make_world(folder: Path) -> Path:
+    """Write the files and return the folder."""
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    return folder

@@ -1,0 +1,42 @@
+"""Models and the machine, in the browser."""
+
+from __future__ import annotations
+
+from tests.browser import axe
+from tests.browser.pages import Shoot, Studio, Words
+
+
+def test_a_model_is_looked_at_loaded_and_unloaded(
+    studio: Studio, words: Words, language: str, shoot: Shoot
+):
+    page = studio.open("models")
+    group = page.get_by_role("region", name=words("models.runs", language))
+    group.get_by_role("button", name=words("models.card", language)).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("qwen3").first.wait_for()
+    axe.check(page)
+    shoot(page, "model-card")
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    loaded = page.get_by_role("region", name=words("models.loaded", language))
+    loaded.get_by_role("button", name=words("models.unload", language)).first.click()
+    page.get_by_text(words("models.loaded_none", language)).wait_for()
+    group.get_by_role("button", name=words("models.load", language)).first.click()
+    loaded.get_by_role("heading", name="tiny-chat").wait_for()
+    shoot(page, "models")
+
+
+def test_a_name_that_is_not_there_is_told(studio: Studio, words: Words, language: str):
+    page = studio.open("models")
+    page.get_by_label(words("models.pull_name", language), exact=True).fill("no/such/name")
+    page.get_by_role("button", name=words("models.fetch", language), exact=True).first.click()
+    page.locator(".note.bad").wait_for()
+    studio.wrong = [line for line in studio.wrong if "400 (Bad Request)" not in line]
+
+
+def test_the_machine(studio: Studio, words: Words, language: str, shoot: Shoot):
+    page = studio.open("system")
+    page.get_by_text(words("system.processor", language), exact=True).wait_for()
+    page.get_by_text(words("engine.ready", language)).first.wait_for()
+    axe.check(page)
+    shoot(page, "system")
