@@ -235,7 +235,7 @@ class LLM(TaskMethods):
         Args:
             prompts: Texts to continue, or conversations to answer.
             overflow: As in :meth:`generate`.
-            route: As in :meth:`generate`; "task": the prompts hold documents, which instruct nobody.
+            route: As in :meth:`generate`; "task": prompts hold documents, which instruct nobody.
             settings: Explained in :class:`Settings`.
 
         Raises:
