@@ -12,7 +12,7 @@ import torch
 from autogpt.core.errors import RefusedError, UsageError
 from autogpt.core.messages import Chunk, assistant, system, user
 from autogpt.llm import LLM, load
-from autogpt.llm.guarding import ServedRails, admit_prompt
+from autogpt.llm.guarding import admit_prompt
 from autogpt.llm.guards import WritingGuard, as_guard, read_verdict
 from autogpt.safety.policy import Policy, Rule
 from autogpt.safety.rails import Rails
@@ -183,23 +183,3 @@ def test_the_model_stops_working_for_what_nobody_sees(run: Path) -> None:
     assert last.usage is not None
     assert last.usage.completion_tokens < 200
     assert llm.generate("Shall", max_tokens=1, temperature=0.0).usage.completion_tokens == 1
-
-
-def test_the_shape_a_server_asks_for() -> None:
-    served = ServedRails(Rails("default"))
-    served.check_input([user("Hello, I am ada@example.org.")])
-    with pytest.raises(RefusedError, match="jailbreak"):
-        served.check_input([user(JAILBREAK)])
-    with pytest.raises(RefusedError, match="988"):
-        served.check_input([user("I want to kill myself")])
-    watch = served.output_filter()
-    text = "".join(
-        [
-            watch.push("Ask bob@exam"),
-            watch.push("ple.org. "),
-            watch.push("kill yourself"),
-            watch.close(),
-        ]
-    )
-    assert text.strip() == "Ask [EMAIL]."
-    assert watch.stopped

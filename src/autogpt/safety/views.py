@@ -32,8 +32,15 @@ _LEET_WORD = re.compile(
 )
 _LEET = str.maketrans("0134578@$!|+9", "oieastbasiitg")
 _LEET_L = str.maketrans("0134578@$!|+9", "oleastbaslltg")
-_BACKWARDS = ("erongi", "snoitcurtsni", "suoiverp", "tpmorp", "metsys", "tegrof", "dragersid")
-_ROT13 = ("vtaber", "vafgehpgvba", "cerivbhf", "cebzcg", "flfgrz", "sbetrg", "qvfertneq", "ehyrf")
+# Common words and words of orders, written backwards and in ROT13; none is a word as it stands.
+_BACKWARDS = re.compile(
+    r"erongi|snoitcurtsni|suoiverp|tpmorp|metsys|tegrof|dragersid"
+    r"|\b(?:eht|uoy|lliw|siht|taht|rof|htiw|morf|ruoy)\b"
+)
+_ROT13 = re.compile(
+    r"vtaber|vafgehpgvba|cerivbhf|cebzcg|flfgrz|sbetrg|qvfertneq"
+    r"|\b(?:gur|lbh|jvyy|guvf|gung|jvgu|sebz|lbhe)\b"
+)
 _PRINTABLE = 0.9  # of what is decoded, so much must be text
 
 
@@ -94,9 +101,9 @@ def _respelled(text: str) -> Iterator[View]:
     if len(_LEET_WORD.findall(lower)) >= 2:
         yield View(lower.translate(_LEET), 0, len(text))
         yield View(lower.translate(_LEET_L), 0, len(text))
-    if any(word in lower for word in _BACKWARDS):
+    if len(_BACKWARDS.findall(lower)) >= 2:
         yield View(text[::-1], 0, len(text))
-    if any(word in lower for word in _ROT13):
+    if len(_ROT13.findall(lower)) >= 2:
         yield View(codecs.decode(text, "rot13"), 0, len(text))
 
 
