@@ -118,20 +118,32 @@ def run(model: AgentModel, category: str, args: argparse.Namespace) -> dict[str,
         right += verdict["valid"]
         if not verdict["valid"]:
             errors[verdict["error_type"]] += 1
-        log.append({
-            "id": row["id"], "right": verdict["valid"], "confidence": reply.confidence,
-            "call": arguments, "error": verdict.get("error"), "truth": truth, "asked": asked,
-        })  # fmt: skip
+        log.append(
+            {
+                "id": row["id"],
+                "right": verdict["valid"],
+                "confidence": reply.confidence,
+                "call": arguments,
+                "error": verdict.get("error"),
+                "truth": truth,
+                "asked": asked,
+            }
+        )
     low, high = wilson(right, len(rows))
     if args.out:
         path = args.out / f"{category}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in log))
     return {
-        "category": category, "questions": len(rows), "valid": valid / len(rows),
-        "right": right / len(rows), "low": low, "high": high, "errors": dict(errors.most_common(6)),
+        "category": category,
+        "questions": len(rows),
+        "valid": valid / len(rows),
+        "right": right / len(rows),
+        "low": low,
+        "high": high,
+        "errors": dict(errors.most_common(6)),
         "seconds_each": (time.perf_counter() - begin) / len(rows),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 import autogpt
 from autogpt.cli.app import app
@@ -31,7 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     """Leave out links to files of the repository, which are not part of the site."""
     depth = page.file.src_uri.count("/")
-    outside = r"\[([^\]]+)\]\((?:\.\./){%d,}[^)]*\)" % (depth + 1)
+    outside = rf"\[([^\]]+)\]\((?:\.\./){{{depth + 1},}}[^)]*\)"
     return re.sub(outside, r"\1", markdown)
 
 
@@ -62,7 +62,9 @@ def python() -> str:
     return "\n".join(lines)
 
 
-def _leaves(command: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(
+    command: TyperGroup | TyperCommand, names: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
     for name, below in sorted(getattr(command, "commands", {}).items()):
         yield from _leaves(below, (*names, name))
     if not hasattr(command, "commands"):
@@ -77,11 +79,11 @@ def _prose(text: str | None) -> str:
     )
 
 
-def _hidden(parameter: Any) -> bool:
+def _hidden(parameter: TyperArgument | TyperOption) -> bool:
     return bool(getattr(parameter, "hidden", False))
 
 
-def _row(parameter: Any) -> str:
+def _row(parameter: TyperArgument | TyperOption) -> str:
     names = ", ".join(f"`{flag}`" for flag in [*parameter.opts, *parameter.secondary_opts])
     if parameter.param_type_name == "argument":
         names = f"`{parameter.metavar or parameter.name}`"
@@ -89,7 +91,7 @@ def _row(parameter: Any) -> str:
     return f"| {names} | {meaning} |"
 
 
-def _described(name: str, thing: Any) -> list[str]:
+def _described(name: str, thing: Callable[..., object]) -> list[str]:
     try:
         signature = str(inspect.signature(thing))
     except (TypeError, ValueError):

@@ -72,7 +72,7 @@ def reader(tmp_path: Path) -> Path:
 
 
 def test_both_languages_have_the_same_pages() -> None:
-    assert NAMES == sorted(path.name for path in CHINESE.glob("*.md"))
+    assert sorted(path.name for path in CHINESE.glob("*.md")) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,7 +80,7 @@ def test_both_languages_have_the_same_headings(name: str) -> None:
     assert headings(ENGLISH / name) == headings(CHINESE / name)
 
 
-@pytest.mark.parametrize("page", [p for p in sorted(ROOT.glob("docs/??/*.md"))], ids=str)
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/??/*.md")), ids=str)
 def test_what_a_page_tells_to_run_runs(page: Path, reader: Path) -> None:
     steps = list(marked(page.read_text(encoding="utf-8")))
     if not steps:

@@ -26,6 +26,8 @@ from typing import Any
 
 import psutil
 
+# The page and the rails are no part of what is compared.
+PLAIN = ("--port", "0", "--json", "--no-studio", "--policy", "off")
 MODEL = "smollm2-135m-instruct"
 _TEXT = re.compile(rb'"(?:content|text)": ?"[^"]')
 TEXT = (
@@ -101,7 +103,7 @@ def started(command: Sequence[str], port: int | None, *, seconds: float = 120) -
 
 def autogpt(*arguments: str) -> contextlib.AbstractContextManager[Server]:
     """Run ``autogpt serve`` at a free port."""
-    command = [sys.executable, "-m", "autogpt", "serve", *arguments, "--port", "0", "--json"]
+    command = [sys.executable, "-m", "autogpt", "serve", *arguments, *PLAIN]
     return started(command, None)
 
 

@@ -15,7 +15,8 @@ from autogpt.cli.options import Json, Quiet
 from autogpt.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from autogpt.agent.loop import Agent, Outcome
+    from autogpt.agent.agent import Agent
+    from autogpt.agent.loop import Outcome
     from autogpt.agent.memory import Memory
     from autogpt.agent.policy import Limits
     from autogpt.agent.tools.base import Call, Tool
@@ -186,7 +187,7 @@ def _make(  # noqa: PLR0913 - what the flags say
     journal: Path | None,
     quiet: bool,
 ) -> Agent:
-    from autogpt.agent.loop import Agent
+    from autogpt.agent.agent import Agent
     from autogpt.agent.router import installed_embedder
 
     if not root.is_dir():
@@ -258,8 +259,8 @@ def _as_begun(
     run: str, journal: Path | None, model: str, yes: list[str] | None
 ) -> tuple[Path, str, list[str], Mapping[str, Any]]:
     """Return folder, model, permissions and limits that a run was begun with."""
+    from autogpt.agent.agent import journal_path
     from autogpt.agent.journal import Journal
-    from autogpt.agent.loop import journal_path
 
     book = Journal(journal or journal_path())
     settings = book.row(run).settings
@@ -334,8 +335,8 @@ def _probe(model: str, *, as_json: bool) -> None:
 
 
 def _look(verb: str, rest: Sequence[str], journal: Path | None, *, as_json: bool) -> None:
+    from autogpt.agent.agent import journal_path
     from autogpt.agent.journal import Journal
-    from autogpt.agent.loop import journal_path
     from autogpt.agent.memory import Memory
 
     book = Journal(journal or journal_path())

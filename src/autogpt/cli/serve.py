@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autogpt.cli.offer import require
-from autogpt.cli.options import Json
+from autogpt.cli.options import Json, Policy, say_policy
 from autogpt.core.errors import ConfigError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from autogpt.server.engine_client import ModelSpec
+    from autogpt.server.rails import Rails
 
 __all__ = ["serve"]
 
@@ -124,6 +125,7 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
         Path,
         typer.Option(metavar="FOLDER", help="Where the page finds runs, and keeps what it makes."),
     ] = Path("runs"),
+    policy: Policy = "default",
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Serve models: OpenAI's API at /v1, what it can do at /docs, a web page, the studio, at /.
@@ -162,7 +164,7 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
         ),
         grace_s=grace,
     )
-    options: dict[str, object] = {"dtype": dtype}
+    options: dict[str, object] = {"dtype": dtype, "policy": say_policy(policy)}
     if quantize is not None:
         options["quantize"] = quantize
     specs = _specs(models or [], adapter or [], options, may_be_none=studio)
@@ -177,6 +179,7 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
             config,
             engine,
             available=more,
+            rails=_rails(policy),
             page=None if page is None else page.page,
             more=[] if page is None else [page.routes],
         )
@@ -185,6 +188,16 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
         code = run(app, engine, config, started=told)
     if code:
         raise typer.Exit(code)
+
+
+def _rails(policy: str) -> Rails | None:
+    """Return what is allowed in and out; None where nothing is checked."""
+    from autogpt.safety.policy import load_policy
+    from autogpt.safety.rails import Rails as SafetyRails
+    from autogpt.server.rails import PolicyRails
+
+    chosen = load_policy(policy)
+    return PolicyRails(SafetyRails(chosen)) if chosen.enabled else None
 
 
 def _tell(names: list[str], address: str, *, has_page: bool, as_json: bool) -> None:

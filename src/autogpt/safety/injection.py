@@ -109,7 +109,8 @@ def score_injection(read: Normalized, *, by_sentence: bool) -> Iterator[Span]:
             else windows.
     """
     category = "injection" if by_sentence else "jailbreak"
-    parts = pieces(read.text, chars=_SENTENCE if by_sentence else _WINDOW)
+    chars = _SENTENCE if by_sentence else _WINDOW
+    parts = pieces(read.text, chars=chars, joined=not by_sentence)
     places = [(begin, end, read.text[begin:end]) for begin, end in parts]
     places += [
         (view.start, view.end, view.text[begin:end])

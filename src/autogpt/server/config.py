@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from autogpt.core.errors import ConfigError
 from autogpt.server.keys import Keys
 
-__all__ = ["LimitsConfig", "ServerConfig"]
+__all__ = ["HEADER_BYTES", "LimitsConfig", "ServerConfig", "is_loopback"]
+
+HEADER_BYTES = 32 << 10
+"""Most bytes of a request's first line and headers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,9 +25,8 @@ from uvicorn.server import ServerState
 from autogpt.server.admission import Admission
 from autogpt.server.config import LimitsConfig
 
-__all__ = ["HEADER_BYTES", "Connection", "connection_class"]
+__all__ = ["Connection", "connection_class"]
 
-HEADER_BYTES = 32 << 10
 _REFUSED_AFTER_S = 0.025
 
 

@@ -187,13 +187,18 @@ class _Show:
 
     async def pieces(self, batch: Sequence[Written]) -> list[Piece]:
         """Return what is shown of what was written."""
+        if self._filters:
+            return await asyncio.to_thread(self._pieces, batch)
+        return self._pieces(batch)
+
+    def _pieces(self, batch: Sequence[Written]) -> list[Piece]:
         pieces = []
         for one in batch:
             if one.row not in self._left:  # a filter ended it
                 continue
             piece = Piece(one.row, one.text, one.logprobs, one.finish)
             if self._filters:
-                piece = await asyncio.to_thread(_filtered, piece, self._filters[one.row])
+                piece = _filtered(piece, self._filters[one.row])
             if piece.finish is not None:
                 self._left.discard(piece.row)
             if piece.text or piece.finish or piece.logprobs:

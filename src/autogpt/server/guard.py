@@ -22,7 +22,7 @@ from typing import Any
 
 from autogpt.server.admission import Admission, Refused, Ticket
 from autogpt.server.api_errors import ApiError
-from autogpt.server.config import ServerConfig
+from autogpt.server.config import HEADER_BYTES, ServerConfig
 from autogpt.server.engine_client import EngineClient
 from autogpt.server.keys import Key
 from autogpt.server.metrics import Metrics
@@ -132,6 +132,7 @@ class Guard:
             )
         if scope["method"] not in _MOST_METHODS:
             raise ApiError(405, "There is no such method here.", close=True)
+        _check_size(scope)
         self._check_host(headers)
         self._check_origin(exchange)
         if exchange.is_preflight:
@@ -256,6 +257,18 @@ _REASONS = {
     "key_queue_full": "Too many requests of this key are waiting.",
     "rate_limited": "This key has sent too many requests in the last minute.",
 }
+
+
+def _check_size(scope: Scope) -> None:
+    """Refuse long headers; h11 bounds those that come in pieces only."""
+    size = sum(len(name) + len(value) for name, value in scope["headers"])
+    if size + len(scope["raw_path"]) + len(scope["query_string"]) > HEADER_BYTES:
+        raise ApiError(
+            431,
+            f"The headers have more than {HEADER_BYTES:,} bytes.",
+            code="headers_too_large",
+            close=True,
+        )
 
 
 def _too_large(most: int) -> ApiError:

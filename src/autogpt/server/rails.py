@@ -1,7 +1,7 @@
-"""The seam for the safety rails: what a server is given to ask before and while it writes.
+"""The safety rails around what a server writes: ``generation`` is the one place that calls them.
 
-``safety`` brings an object of this shape, and ``cli.serve`` passes it in; ``generation`` is the one
-place that calls it, whatever the route, streaming or not.
+:class:`PolicyRails` are the rails of a policy (``safety``), without torch. What is asked is looked
+at and not masked; what is written passes the whole output rail, so text comes by the sentence.
 """
 
 from __future__ import annotations
@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from autogpt.core.errors import RefusedError
 from autogpt.core.messages import Message
+from autogpt.safety.policy import Direction
+from autogpt.safety.rails import Rails as SafetyRails
+from autogpt.safety.streaming import OutputRail
 
-__all__ = ["OutputFilter", "Rails"]
+__all__ = ["OutputFilter", "PolicyRails", "Rails"]
+
+_ROUTE = "server"
 
 
 class OutputFilter(Protocol):
@@ -32,7 +38,7 @@ class OutputFilter(Protocol):
 
 
 class Rails(Protocol):
-    """What is allowed in and out. Called in a thread; must be safe for several at once."""
+    """What is allowed in and out. Called in threads, several at once."""
 
     def check_input(self, messages: Sequence[Message]) -> None:
         """Look at what is asked; a plain prompt is one message of the user.
@@ -45,3 +51,46 @@ class Rails(Protocol):
     def output_filter(self) -> OutputFilter:
         """Return what watches over one text."""
         ...
+
+
+class PolicyRails:
+    """The rails of a policy.
+
+    Args:
+        rails: What is looked for.
+    """
+
+    def __init__(self, rails: SafetyRails) -> None:
+        self._rails = rails
+
+    def check_input(self, messages: Sequence[Message]) -> None:
+        """See :class:`Rails`; what is said in place of an answer is the error's message."""
+        whose: list[Direction] = [
+            "input" if message.role == "user" else "context" for message in messages
+        ]
+        texts = [message.content for message in messages]
+        admission = self._rails.admit(texts, directions=whose, route=_ROUTE)
+        admission.raise_if_refused()
+        if admission.is_refused:
+            raise RefusedError(admission.answer)
+
+    def output_filter(self) -> OutputFilter:
+        """See :class:`Rails`."""
+        return _PolicyFilter(self._rails.output(route=_ROUTE))
+
+
+class _PolicyFilter:
+    """The rail of one text."""
+
+    def __init__(self, rail: OutputRail) -> None:
+        self._rail = rail
+
+    @property
+    def stopped(self) -> bool:
+        return self._rail.verdict is not None
+
+    def push(self, text: str) -> str:
+        return self._rail.push(text).text
+
+    def close(self) -> str:
+        return self._rail.close().text

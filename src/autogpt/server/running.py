@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from autogpt.core.errors import ResourceError
-from autogpt.server.config import ServerConfig
-from autogpt.server.connection import HEADER_BYTES, connection_class
+from autogpt.server.config import HEADER_BYTES, ServerConfig
+from autogpt.server.connection import connection_class
 from autogpt.server.engine_client import EngineClient
 from autogpt.server.guard import Guard
 

@@ -8,14 +8,13 @@ the others, so nobody's stream stands still for it.
 from __future__ import annotations
 
 import queue
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from autogpt.core.errors import ConfigError
 from autogpt.core.messages import Chunk, Prompt
-from autogpt.inference.engine import Overflow, StepOutput
+from autogpt.inference.engine import Engine, Overflow, StepOutput
 from autogpt.inference.likelihood import Question
 from autogpt.inference.params import SamplingParams
 from autogpt.llm import LLM
@@ -44,7 +43,7 @@ Sink = Callable[[StepOutput], None]
 
 
 class SharedModel(LLM):
-    """A view of a model whose engine another thread steps.
+    """A view of a model whose engine another thread steps. The rails are the model's own.
 
     Args:
         llm: The model.
@@ -54,9 +53,16 @@ class SharedModel(LLM):
     def __init__(self, llm: LLM, desk: Desk) -> None:
         self.__dict__.update(llm.__dict__)
         self._llm, self._desk = llm, desk
+        self._engine = cast("Engine", _SharedEngine(llm, desk))
 
     def run(
-        self, prompts: Sequence[Prompt], params: SamplingParams, *, overflow: Overflow = "truncate"
+        self,
+        prompts: Sequence[Prompt],
+        params: SamplingParams,
+        *,
+        overflow: Overflow = "truncate",
+        route: str | None = None,
+        untrusted: bool = False,
     ) -> Iterator[Chunk]:
         """See :meth:`LLM.run`.
 
@@ -65,22 +71,35 @@ class SharedModel(LLM):
         """
         if params.beams != 1:
             raise ConfigError("A server does not search with beams.", hint="Leave beams out.")
-        begin = time.perf_counter()
-        token_ids = [
-            self.engine.fit(self.encode(prompt), max_tokens=params.max_tokens, overflow=overflow)
-            for prompt in prompts
-        ]
-        counts = [len(ids) for ids in token_ids for _ in range(params.n)]
-        return self._chunks(self._steps(token_ids, params), counts, begin)
+        return super().run(prompts, params, overflow=overflow, route=route, untrusted=untrusted)
 
-    def _steps(
-        self, token_ids: Sequence[Sequence[int]], params: SamplingParams
+    def score(self, questions: Sequence[Question]) -> list[list[Likelihood]]:
+        """See :meth:`LLM.score`; a question at a time, so that others' steps come between."""
+        return [self._desk.call(partial(self._llm.score, [asked]))[0] for asked in questions]
+
+
+class _SharedEngine:
+    """What a model wants of its engine, done by the thread that steps it."""
+
+    def __init__(self, llm: LLM, desk: Desk) -> None:
+        self._llm, self._desk = llm, desk
+        self.context_length, self.vocab_size = llm.engine.context_length, llm.engine.vocab_size
+        self.fit = llm.engine.fit
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        params: SamplingParams,
+        *,
+        overflow: Overflow = "truncate",
     ) -> Iterator[StepOutput]:
+        """See ``Engine.generate``; ``fit`` has decided on the overflow already."""
+        del overflow
         outputs: queue.SimpleQueue[StepOutput] = queue.SimpleQueue()
-        left = len(token_ids) * params.n
+        left = len(prompts) * params.n
         cancels = [
             self._desk.submit(self._llm, ids, params, _numbered(place, params.n, outputs.put))
-            for place, ids in enumerate(token_ids)
+            for place, ids in enumerate(prompts)
         ]
         try:
             while left:
@@ -92,10 +111,6 @@ class SharedModel(LLM):
         finally:
             for cancel in cancels:
                 cancel()
-
-    def score(self, questions: Sequence[Question]) -> list[list[Likelihood]]:
-        """See :meth:`LLM.score`; a question at a time, so that others' steps come between."""
-        return [self._desk.call(partial(self._llm.score, [asked]))[0] for asked in questions]
 
 
 def _numbered(place: int, n: int, put: Sink) -> Sink:

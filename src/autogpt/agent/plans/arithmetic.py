@@ -37,7 +37,7 @@ def expression(text: str) -> str | None:
     """Return the longest arithmetic expression in a text that has an operator, None without."""
     for pattern, new in _WORDS:
         text = re.sub(pattern, new, text, flags=re.IGNORECASE)
-    found = [match[0].strip().rstrip(".") for match in _EXPRESSION.finditer(text)]
+    found = [str(match[0]).strip().rstrip(".") for match in _EXPRESSION.finditer(text)]
     usable = [
         one
         for one in found
