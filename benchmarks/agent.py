@@ -35,7 +35,7 @@ from autogpt.agent.journal import Journal
 from autogpt.agent.models import AgentModel, LocalModel
 from autogpt.agent.plans.base import Answer, Goal, Plan, Use
 from autogpt.agent.policy import Limits
-from autogpt.agent.router import Router, installed_embedder
+from autogpt.agent.router import Embed, Router, described, installed_embedder
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.agent.tools.base import Tool, as_tool, tool
 from autogpt.llm import load
@@ -340,6 +340,16 @@ def kill(_args: argparse.Namespace) -> dict[str, Any]:
     return {"points": points, "finished": finished, "duplicate_effects": duplicates}
 
 
+def _kept(questions: list[tuple[str, str]], tools: dict[str, Tool]) -> Embed | None:
+    """Return the sentence model, with what it says of all texts here worked out once."""
+    embed = installed_embedder()
+    if embed is None:
+        return None
+    texts = [*(text for text, _ in questions), *(described(tool) for tool in tools.values())]
+    vectors = dict(zip(texts, embed(texts), strict=True))
+    return lambda some: [vectors[text] for text in some]
+
+
 def routing(args: argparse.Namespace) -> dict[str, Any]:
     """Find the right function among all of BFCL's single-function files, and decline others."""
     questions, tools = [], {}
@@ -356,7 +366,7 @@ def routing(args: argparse.Namespace) -> dict[str, Any]:
                 run=print,
             )
             questions.append((row["question"][0][-1]["content"], name))
-    embed = None if args.no_embeddings else installed_embedder()
+    embed = None if args.no_embeddings else _kept(questions, tools)
     router = Router(list(tools.values()), embed=embed)
     names = list(tools)
     place = {id(one): name for name, one in tools.items()}
