@@ -89,7 +89,7 @@ def run(model: AgentModel, category: str, args: argparse.Namespace) -> dict[str,
     """Ask all questions of a category."""
     judge, languages = checker(args.checker)
     language = LANGUAGES[category]
-    rows = questions(args.data, category)[: args.limit]
+    rows = questions(args.data, category)[:: args.stride][: args.limit]
     right = valid = 0
     errors: Counter[str] = Counter()
     log = []
@@ -130,6 +130,7 @@ def run(model: AgentModel, category: str, args: argparse.Namespace) -> dict[str,
             }
         )
     low, high = wilson(right, len(rows))
+    print(f"{category}: {right} of {len(rows)}", file=sys.stderr, flush=True)
     if args.out:
         path = args.out / f"{category}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,6 +155,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--category", action="append", choices=CATEGORIES)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--stride", type=int, default=1, help="every so many questions")
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--quantize", choices=("int8", "int4"))
     parser.add_argument("--out", type=Path)
