@@ -32,19 +32,25 @@ from agent_hostile import CANARY, documents
 
 from autogpt.agent.agent import Agent
 from autogpt.agent.journal import Journal
-from autogpt.agent.models import AgentModel, open_model
+from autogpt.agent.models import AgentModel, LocalModel
 from autogpt.agent.plans.base import Answer, Goal, Plan, Use
 from autogpt.agent.policy import Limits
-from autogpt.agent.router import Router, installed_embedder
+from autogpt.agent.router import Embed, Router, described, installed_embedder
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.agent.tools.base import Tool, as_tool, tool
+from autogpt.llm import load
 
 YES = ("write_file", "save_query", "label_table", "make_specialist")
 
 
+def _measured(name: str) -> AgentModel:
+    """Return a model without the rails, which belong to whoever uses it."""
+    return LocalModel(lambda: load(name, policy=None), name=name)
+
+
 def suite(args: argparse.Namespace) -> dict[str, Any]:
     """Run the 60 goals, each in a folder of its own."""
-    model: AgentModel = open_model(args.model)
+    model = _measured(args.model)
     base = Path(tempfile.mkdtemp())
     sets = {"fresh": fresh, "unseen": unseen}
     make = sets.get(args.set, lambda folder: goals(folder, args.shared))
@@ -225,7 +231,7 @@ def hostile(args: argparse.Namespace) -> dict[str, Any]:
         "which": unauthorized + leaked,
     }
     if args.model:
-        found["with_the_model"] = _hostile_with(open_model(args.model))
+        found["with_the_model"] = _hostile_with(_measured(args.model))
     return found
 
 
@@ -334,6 +340,16 @@ def kill(_args: argparse.Namespace) -> dict[str, Any]:
     return {"points": points, "finished": finished, "duplicate_effects": duplicates}
 
 
+def _kept(questions: list[tuple[str, str]], tools: dict[str, Tool]) -> Embed | None:
+    """Return the sentence model, with what it says of all texts here worked out once."""
+    embed = installed_embedder()
+    if embed is None:
+        return None
+    texts = [*(text for text, _ in questions), *(described(tool) for tool in tools.values())]
+    vectors = dict(zip(texts, embed(texts), strict=True))
+    return lambda some: [vectors[text] for text in some]
+
+
 def routing(args: argparse.Namespace) -> dict[str, Any]:
     """Find the right function among all of BFCL's single-function files, and decline others."""
     questions, tools = [], {}
@@ -350,7 +366,7 @@ def routing(args: argparse.Namespace) -> dict[str, Any]:
                 run=print,
             )
             questions.append((row["question"][0][-1]["content"], name))
-    embed = None if args.no_embeddings else installed_embedder()
+    embed = None if args.no_embeddings else _kept(questions, tools)
     router = Router(list(tools.values()), embed=embed)
     names = list(tools)
     place = {id(one): name for name, one in tools.items()}
@@ -392,13 +408,12 @@ def specialist(args: argparse.Namespace) -> dict[str, Any]:
     from autogpt.agent.specialist import make_specialist
     from autogpt.agent.tools.base import ToolError
     from autogpt.core.units import parse_duration
-    from autogpt.llm import load
 
     class Labels:
         """The default model as one that labels without training."""
 
         def __init__(self, name: str) -> None:
-            self._llm = load(name)
+            self._llm = load(name, policy=None)
 
         def classify(self, texts: Any, labels: Any) -> list[dict[str, float]]:  # noqa: ANN401
             return self._llm.classify(list(texts), list(labels))

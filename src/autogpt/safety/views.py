@@ -1,7 +1,8 @@
 """What a text says when its encodings are undone: other texts to be scored in its place.
 
-Base64, hexadecimal, percent and HTML escapes, leetspeak, spaced or reversed letters, ROT13, tag
-characters. A view is made only where something speaks for it, so an ordinary text has none.
+Base64, hexadecimal, Morse code, percent and HTML escapes, leetspeak, spaced or reversed letters,
+ROT13, tag characters. A view is made only where something speaks for it, so an ordinary text has
+none.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ from autogpt.safety.normalize import hidden_text, normalize
 
 __all__ = ["View", "views"]
 
+# International Morse code (ITU-R M.1677-1, 2009): letters and digits in their order.
+_SIGNS = (
+    ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- "
+    ".-- -..- -.-- --.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----."
+)
+_MORSE = dict(zip(_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789", strict=True))
+_MORSE_RUN = re.compile(r"(?:[.\-]{1,6}[ /|]{1,4}){8,}[.\-]{0,6}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(r"(?:(?:0x|\\x)?[0-9a-fA-F]{2}[ :,]?){12,}")
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2}){2,}|%20")
@@ -78,6 +86,10 @@ def _views(text: str, original: str) -> Iterator[View]:
     tags = hidden_text(original)
     if tags:
         yield View(tags, 0, len(text))
+    for match in _MORSE_RUN.finditer(text):
+        words = re.split(r" *[/|] *| {2,}", match[0].strip())
+        letters = ["".join(_MORSE.get(each, "") for each in word.split(" ")) for word in words]
+        yield View(" ".join(letters), *match.span())
     for match in _BASE64.finditer(text):
         yield from _decoded(_from_base64(match[0]), *match.span())
     for match in _HEX.finditer(text):
