@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # make test-browser SCREENSHOTS=docs/images renews the pictures of the docs.
 SCREENSHOTS ?= build/screenshots
 
-.PHONY: quickstart test test-browser test-tensorflow check format clean
+.PHONY: quickstart test test-browser test-tensorflow docs check format clean
 
 quickstart: $(STAMP)  ## train on the bundled text, generate, show what is next
 	$(BIN)/autogpt quickstart
@@ -27,6 +27,9 @@ test-browser: $(STAMP) node_modules/.installed  ## the studio in Chromium (apt-g
 node_modules/.installed: package.json package-lock.json  # axe-core, for the tests alone
 	npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
+
+docs: $(STAMP)  ## the documentation as a site, in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: $(STAMP)  ## what CI runs
 	$(BIN)/ruff format --check .

@@ -40,9 +40,10 @@ def goals(folder: Path, shared: Path | None = None) -> list[Case]:
 
 
 def fresh(folder: Path) -> list[Case]:
-    """Make the files and return 20 goals that were written after the plans were, and kept apart.
+    """Make the files and return 20 goals that were written after the plans.
 
-    Nothing was changed to reach them: they say what to expect of goals that nobody foresaw.
+    At first 11 of them were verified and right and 2 falsely verified; the flaws that they showed
+    were then mended, so they count as development too.
     """
     made = _files(folder)
     sales, staff = made["sales.csv"], made["employees.csv"]
@@ -96,6 +97,72 @@ def fresh(folder: Path) -> list[Case]:
     return [Case(text=goal, right=right, kind="fresh") for goal, right in asked]
 
 
+def unseen(folder: Path) -> list[Case]:
+    """Make the files and return 20 goals that nothing was ever changed for.
+
+    They say what to expect of goals that nobody foresaw: of the first run, 9 were verified and
+    right, 1 falsely verified. What that one showed has been mended since.
+    """
+    made = _files(folder)
+    sales, staff, stock = made["sales.csv"], made["employees.csv"], made["inventory.jsonl"]
+    workers, orders = made["员工.csv"], made["订单.csv"]
+    log = [one["line"] for one in made["log"]]
+    names = [row["name"] for row in staff]
+    goods = [row["product"] for row in stock]
+    units: dict[str, int] = defaultdict(int)
+    for row in sales:
+        units[row["product"]] += row["units"]
+    regions: dict[str, int] = defaultdict(int)
+    for row in orders:
+        regions[row["地区"]] += row["金额"]
+    richest = max(regions, key=lambda one: regions[one])
+    notes = list(_TEXTS)
+    asked: list[tuple[str, Callable[[Path, str], bool]]] = [
+        (
+            "Sum the amounts for the East region from sales.csv",
+            _says(sum(r["amount"] for r in sales if r["region"] == "East")),
+        ),
+        ("How old is Mia Lund?", _says(39)),
+        ("Which department has the highest average salary?", _says("Engineering")),
+        ("Count the employees living in Oslo", _says(sum(r["city"] == "Oslo" for r in staff))),
+        ("What products are in inventory.jsonl?", _only(*goods, of=goods)),
+        (
+            "How many units were sold of each product according to sales.csv?",
+            _says(*units, *units.values()),
+        ),
+        ("Give me the youngest employee's name", _only("Eva Stone", of=names)),
+        (
+            "Export the employees older than 45 to seniors.csv",
+            _rows("seniors.csv", [r for r in staff if r["age"] > 45]),
+        ),
+        (
+            "How much stock of Gauge do we have?",
+            _says(next(r["stock"] for r in stock if r["product"] == "Gauge")),
+        ),
+        ("Who is mentioned in notes/travel.txt?", _says("Ann Berg")),
+        ("At what time does the train to Lyon leave?", _says("7:12")),
+        ("Does any note talk about beans?", _says("notes/garden.txt")),
+        ("How many characters does notes/ideas.txt have?", _says(len(_TEXTS["notes/ideas.txt"]))),
+        (
+            "Which lines of app.log mention the lost connection? Just tell me how many.",
+            _says(sum("lost connection" in one for one in log)),
+        ),
+        ("Divide 9876 by 12", _says(823)),
+        ("员工.csv里行政部有几个人？", _says(sum(r["部门"] == "行政部" for r in workers))),
+        ("哪个地区的订单金额最多？", _only(richest, of=list(regions))),
+        (
+            "年龄最大的员工叫什么名字？",
+            _only(max(workers, key=lambda r: r["年龄"])["姓名"], of=[r["姓名"] for r in workers]),
+        ),
+        (
+            "把订单.csv里华北地区的订单存到华北.csv",
+            _rows("华北.csv", [r for r in orders if r["地区"] == "华北"]),
+        ),
+        ("哪份笔记里说要给李强打电话？", _only("笔记/周一.txt", of=notes)),
+    ]
+    return [Case(text=goal, right=right, kind="unseen") for goal, right in asked]
+
+
 # -- files ----------------------------------------------------------------------------------------
 
 
@@ -109,37 +176,75 @@ def _files(folder: Path) -> dict[str, list[Row]]:
     sales = []
     for number in range(1, 181):
         product, units = draw.choice(products), draw.randint(1, 9)
-        sales.append({
-            "order_id": 1000 + number, "date": f"2025-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}",
-            "region": draw.choice(regions), "product": product, "units": units,
-            "unit_price": prices[product], "amount": round(units * prices[product], 2),
-        })  # fmt: skip
-    names = ["Ada Berg", "Tom Hale", "Ines Roy", "Karl Voss", "Mia Lund", "Leo Park", "Eva Stone",
-             "Jon Frey", "Sara Kim", "Paul Otis", "Nina Wolf", "Omar Diaz"]  # fmt: skip
+        sales.append(
+            {
+                "order_id": 1000 + number,
+                "date": f"2025-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}",
+                "region": draw.choice(regions),
+                "product": product,
+                "units": units,
+                "unit_price": prices[product],
+                "amount": round(units * prices[product], 2),
+            }
+        )
+    names = [
+        "Ada Berg",
+        "Tom Hale",
+        "Ines Roy",
+        "Karl Voss",
+        "Mia Lund",
+        "Leo Park",
+        "Eva Stone",
+        "Jon Frey",
+        "Sara Kim",
+        "Paul Otis",
+        "Nina Wolf",
+        "Omar Diaz",
+    ]
     ages = [34, 51, 28, 45, 39, 62, 25, 31, 47, 58, 36, 29]
     salaries = [71000, 54500, 48200, 83000, 62750, 91200, 39900, 57300, 66100, 74800, 52000, 60000]
     departments = ["Engineering", "Sales", "Support"]
     cities = ["Oslo", "Turin", "Lyon", "Oslo"]
     employees = [
-        {"name": name, "department": departments[i % 3], "age": ages[i], "salary": salaries[i],
-         "city": cities[i % 4]}
+        {
+            "name": name,
+            "department": departments[i % 3],
+            "age": ages[i],
+            "salary": salaries[i],
+            "city": cities[i % 4],
+        }
         for i, name in enumerate(names)
-    ]  # fmt: skip
+    ]
     inventory = [
         {"product": one, "stock": 17 + 31 * i % 90, "shelf": f"A{i}"}
         for i, one in enumerate(products)
     ]
     staff = [
-        {"姓名": name, "部门": ["技术部", "销售部", "行政部"][i % 3], "年龄": 24 + 3 * i % 31, "工资": 6000 + 1370 * i % 9000}
-        for i, name in enumerate(["王芳", "李强", "张伟", "刘洋", "陈静", "杨帆", "赵敏", "黄磊", "周杰", "吴霞"])
-    ]  # fmt: skip
+        {
+            "姓名": name,
+            "部门": ["技术部", "销售部", "行政部"][i % 3],
+            "年龄": 24 + 3 * i % 31,
+            "工资": 6000 + 1370 * i % 9000,
+        }
+        for i, name in enumerate(
+            ["王芳", "李强", "张伟", "刘洋", "陈静", "杨帆", "赵敏", "黄磊", "周杰", "吴霞"]
+        )
+    ]
     goods = ["水泵", "阀门", "锅炉", "管道"]
     cost = dict(zip(goods, [320, 45, 2600, 12], strict=True))
     orders = []
     for number in range(1, 61):
         good, count = draw.choice(goods), draw.randint(1, 8)
-        orders.append({"编号": number, "地区": draw.choice(["华北", "华东", "华南"]), "产品": good,
-                       "数量": count, "单价": cost[good], "金额": count * cost[good]})  # fmt: skip
+        orders.append(
+            {
+                "编号": number,
+                "地区": draw.choice(["华北", "华东", "华南"]),
+                "产品": good,
+                "数量": count,
+                "单价": cost[good],
+                "金额": count * cost[good],
+            }
+        )
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"sales.csv": sales, "employees.csv": employees, "员工.csv": staff, "订单.csv": orders}
     for name, rows in tables.items():
@@ -153,38 +258,56 @@ def _files(folder: Path) -> dict[str, list[Row]]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, "utf-8")
     log = [
-        draw.choice(["INFO started", "ERROR timeout while reading", "WARNING disk nearly full", "INFO done",
-                     "ERROR lost connection after timeout"])
+        draw.choice(
+            [
+                "INFO started",
+                "ERROR timeout while reading",
+                "WARNING disk nearly full",
+                "INFO done",
+                "ERROR lost connection after timeout",
+            ]
+        )
         for _ in range(120)
-    ]  # fmt: skip
+    ]
     (folder / "app.log").write_text("\n".join(log) + "\n")
     journal = [
         draw.choice(["启动成功", "错误：连接超时", "警告：磁盘已满", "错误：读取失败"])
         for _ in range(50)
     ]
     (folder / "日志.txt").write_text("\n".join(journal) + "\n", "utf-8")
-    return {**tables, "inventory.jsonl": inventory, "log": [{"line": one} for one in log],
-            "journal": [{"line": one} for one in journal]}  # fmt: skip
+    return {
+        **tables,
+        "inventory.jsonl": inventory,
+        "log": [{"line": one} for one in log],
+        "journal": [{"line": one} for one in journal],
+    }
 
 
 _TEXTS = {
     "notes/monday.txt": "Met Ann about the budget.\nThe boiler in the basement was repaired.\n",
     "notes/garden.txt": "Plant the beans in May. The fence needs paint.\nBuy two bags of soil.\n",
-    "notes/health.txt": "Dentist appointment on 14 March at 9:30.\nTake the blue pills with food.\n",
+    "notes/health.txt": (
+        "Dentist appointment on 14 March at 9:30.\nTake the blue pills with food.\n"
+    ),
     "notes/travel.txt": "Train to Lyon leaves at 7:12. Hotel is booked under Ann Berg.\n",
     "notes/ideas.txt": "A clock that runs backwards. Project Falcon could use it.\n",
     "contract.md": (
-        "# Contract\n\n## Termination\n\nEither party may end this contract with 60 days written notice of "
-        "termination.\n\n## Payment\n\nThe payment is due within 21 days of the invoice.\n\n## Contact\n\n"
-        "The contact person for invoices is Rosa Delgado.\n\n## Liability\n\nLiability is limited to "
+        "# Contract\n\n## Termination\n\n"
+        "Either party may end this contract with 60 days written notice of termination.\n\n"
+        "## Payment\n\nThe payment is due within 21 days of the invoice.\n\n"
+        "## Contact\n\nThe contact person for invoices is Rosa Delgado.\n\n"
+        "## Liability\n\nLiability is limited to "
         "5,000 euros per case.\n"
     ),
     "reports/spring.md": "Project Falcon is on time.\nCosts are 4% under plan.\n",
     "笔记/周一.txt": "地下室的锅炉已经修好。\n给李强打电话。\n",
     "笔记/购物.txt": "买牛奶和鸡蛋。\n项目猎鹰的资料要打印。\n",
     "笔记/旅行.txt": "去上海的火车早上八点出发。\n",
-    "合同.txt": "合同\n\n一、付款：收到发票后三十天内付款。\n二、违约金：逾期每日按合同金额的千分之一支付违约金。\n三、期限：本合同有效期两年。\n",
-}  # fmt: skip
+    "合同.txt": (
+        "合同\n\n一、付款：收到发票后三十天内付款。\n"
+        "二、违约金：逾期每日按合同金额的千分之一支付违约金。\n三、期限：本合同有效期两年。\n"
+    ),
+}
 
 
 def _labeled(folder: Path, shared: Path) -> None:
@@ -292,59 +415,108 @@ def _english(made: dict[str, list[Row]]) -> list[Case]:
     names = [row["name"] for row in staff]
     table = [
         ("What is the total amount in sales.csv?", _says(sum(r["amount"] for r in sales))),
-        ("How many orders in sales.csv come from the North region?", _says(sum(r["region"] == "North" for r in sales))),
-        ("What is the average salary in the Engineering department in employees.csv?",
-         _says(statistics.mean(by_department["Engineering"]))),
+        (
+            "How many orders in sales.csv come from the North region?",
+            _says(sum(r["region"] == "North" for r in sales)),
+        ),
+        (
+            "What is the average salary in the Engineering department in employees.csv?",
+            _says(statistics.mean(by_department["Engineering"])),
+        ),
         ("Which employee has the highest salary?", _only(richest, of=names)),
         ("Who is the oldest employee in employees.csv?", _only("Leo Park", of=names)),
-        ("How many different products are in sales.csv?", _says(len({r["product"] for r in sales}))),
-        ("Give me the total amount by region from sales.csv.", _says(*by_region, *by_region.values())),
-        ("What is the median age in employees.csv?", _says(statistics.median(r["age"] for r in staff))),
-        ("How many employees earn more than 60000?", _says(sum(r["salary"] > 60000 for r in staff))),
+        (
+            "How many different products are in sales.csv?",
+            _says(len({r["product"] for r in sales})),
+        ),
+        (
+            "Give me the total amount by region from sales.csv.",
+            _says(*by_region, *by_region.values()),
+        ),
+        (
+            "What is the median age in employees.csv?",
+            _says(statistics.median(r["age"] for r in staff)),
+        ),
+        (
+            "How many employees earn more than 60000?",
+            _says(sum(r["salary"] > 60000 for r in staff)),
+        ),
         ("What is the lowest unit price in sales.csv?", _says(7.9)),
-        ("How many units of Pump were sold in the South?",
-         _says(sum(r["units"] for r in sales if r["product"] == "Pump" and r["region"] == "South"))),
+        (
+            "How many units of Pump were sold in the South?",
+            _says(
+                sum(r["units"] for r in sales if r["product"] == "Pump" and r["region"] == "South")
+            ),
+        ),
         ("What is the salary of Ada Berg?", _says(71000)),
         ("Which city does Tom Hale live in?", _only("Turin", of=["Oslo", "Turin", "Lyon"])),
-        ("Average salary per department in employees.csv.",
-         _says(*by_department, *(statistics.mean(one) for one in by_department.values()))),
-        ("Save all orders from sales.csv with an amount over 900 to big.csv",
-         _rows("big.csv", [r for r in sales if r["amount"] > 900])),
+        (
+            "Average salary per department in employees.csv.",
+            _says(*by_department, *(statistics.mean(one) for one in by_department.values())),
+        ),
+        (
+            "Save all orders from sales.csv with an amount over 900 to big.csv",
+            _rows("big.csv", [r for r in sales if r["amount"] > 900]),
+        ),
         ("Convert inventory.jsonl to inventory.csv", _rows("inventory.csv", stock)),
-        ("Write the number of employees per city to cities.json",
-         _rows("cities.json", [{"city": city, "n": cities[city]} for city in sorted(cities)])),
-        ("What is the largest amount in the West region in sales.csv?",
-         _says(max(r["amount"] for r in sales if r["region"] == "West"))),
-        ("Which product has the lowest stock in inventory.jsonl?",
-         _only(min(stock, key=lambda r: r["stock"])["product"], of=[r["product"] for r in stock])),
-        ("List the names of the employees in the Sales department of employees.csv.",
-         _only(*(r["name"] for r in staff if r["department"] == "Sales"), of=names)),
-    ]  # fmt: skip
+        (
+            "Write the number of employees per city to cities.json",
+            _rows("cities.json", [{"city": city, "n": cities[city]} for city in sorted(cities)]),
+        ),
+        (
+            "What is the largest amount in the West region in sales.csv?",
+            _says(max(r["amount"] for r in sales if r["region"] == "West")),
+        ),
+        (
+            "Which product has the lowest stock in inventory.jsonl?",
+            _only(
+                min(stock, key=lambda r: r["stock"])["product"], of=[r["product"] for r in stock]
+            ),
+        ),
+        (
+            "List the names of the employees in the Sales department of employees.csv.",
+            _only(*(r["name"] for r in staff if r["department"] == "Sales"), of=names),
+        ),
+    ]
     text = [
         ("Which note mentions the boiler?", _only("notes/monday.txt", of=notes)),
-        ('Which files mention "Project Falcon"?',
-         _only("notes/ideas.txt", "reports/spring.md", of=list(_TEXTS))),
+        (
+            'Which files mention "Project Falcon"?',
+            _only("notes/ideas.txt", "reports/spring.md", of=list(_TEXTS)),
+        ),
         ("How many lines does app.log have?", _says(len(log))),
-        ("How many times does the word ERROR occur in app.log?", _says(sum("ERROR" in one for one in log))),
+        (
+            "How many times does the word ERROR occur in app.log?",
+            _says(sum("ERROR" in one for one in log)),
+        ),
         ("How many lines in app.log contain WARNING?", _says(sum("WARNING" in one for one in log))),
         ("What does contract.md say about termination?", _says("60 days written notice")),
         ("When is the payment due according to contract.md?", _says("21 days")),
         ("Who is the contact person for invoices in contract.md?", _says("Rosa Delgado")),
         ("How many notes mention Ann?", _says(2)),
         ("How many words are in notes/garden.txt?", _says(len(_TEXTS["notes/garden.txt"].split()))),
-        ('Count how often "timeout" appears in app.log and write the number to timeouts.txt',
-         lambda folder, _a: (folder / "timeouts.txt").is_file()
-         and (folder / "timeouts.txt").read_text().strip() == str(sum("timeout" in one for one in log))),
+        (
+            'Count how often "timeout" appears in app.log and write the number to timeouts.txt',
+            lambda folder, _a: (
+                (folder / "timeouts.txt").is_file()
+                and (folder / "timeouts.txt").read_text().strip()
+                == str(sum("timeout" in one for one in log))
+            ),
+        ),
         ("Find the note about the dentist appointment.", _says("notes/health.txt")),
-    ]  # fmt: skip
+    ]
     sums = [
         ("What is 15% of 2480?", _says(372)),
         ("What is (1250 + 375) * 12?", _says(19500)),
         ("How much is 7 to the power of 5?", _says(16807)),
-        ("Compute 1234.5 / 3 and save the result to result.txt",
-         lambda folder, _a: (folder / "result.txt").is_file()
-         and (folder / "result.txt").read_text().strip() == "411.5"),
-    ]  # fmt: skip
+        (
+            "Compute 1234.5 / 3 and save the result to result.txt",
+            lambda folder, _a: (
+                (folder / "result.txt").is_file()
+                and (folder / "result.txt").read_text().strip() == "411.5"
+            ),
+        ),
+    ]
     return [
         *(Case(text=goal, right=right, kind="table") for goal, right in table),
         *(Case(text=goal, right=right, kind="text") for goal, right in text),
@@ -369,15 +541,22 @@ def _chinese(made: dict[str, list[Row]]) -> list[Case]:
         ("订单.csv中有多少种不同的产品？", _says(len({r["产品"] for r in orders}))),
         ("按地区统计订单.csv的金额合计。", _says(*by_region, *by_region.values())),
         ("员工.csv中年龄大于30岁的有多少人？", _says(sum(r["年龄"] > 30 for r in staff))),
-        ("把订单.csv中金额超过500的订单保存到大单.csv。", _rows("大单.csv", [r for r in orders if r["金额"] > 500])),
+        (
+            "把订单.csv中金额超过500的订单保存到大单.csv。",
+            _rows("大单.csv", [r for r in orders if r["金额"] > 500]),
+        ),
         ("把员工.csv转换成员工.jsonl。", _rows("员工.jsonl", staff)),
         ("王芳的工资是多少？", _says(next(r["工资"] for r in staff if r["姓名"] == "王芳"))),
         ("订单.csv里最贵的产品是哪个？", _only("锅炉", of=["水泵", "阀门", "锅炉", "管道"])),
-        ("员工.csv里每个部门有多少人？把结果写入部门人数.csv。",
-         _rows("部门人数.csv", [{"a": one, "b": parts[one]} for one in sorted(parts)])),
-        ("华东地区一共订了多少个阀门？",
-         _says(sum(r["数量"] for r in orders if r["地区"] == "华东" and r["产品"] == "阀门"))),
-    ]  # fmt: skip
+        (
+            "员工.csv里每个部门有多少人？把结果写入部门人数.csv。",
+            _rows("部门人数.csv", [{"a": one, "b": parts[one]} for one in sorted(parts)]),
+        ),
+        (
+            "华东地区一共订了多少个阀门？",
+            _says(sum(r["数量"] for r in orders if r["地区"] == "华东" and r["产品"] == "阀门")),
+        ),
+    ]
     text = [
         ("哪个笔记提到了锅炉？", _only("笔记/周一.txt", of=list(_TEXTS))),
         ("哪些文件提到“项目猎鹰”？", _only("笔记/购物.txt", of=list(_TEXTS))),
@@ -400,18 +579,33 @@ def _tasks() -> list[Case]:
             return False
         truth = json.loads((folder / ".truth.json").read_text())
         found = [row["label"] for row in csv.DictReader(path.open(encoding="utf-8"))]
-        return len(found) == len(truth) and statistics.mean(
-            one == other for one, other in zip(found, truth, strict=True)
-        ) >= 0.8  # fmt: skip
+        return (
+            len(found) == len(truth)
+            and statistics.mean(one == other for one, other in zip(found, truth, strict=True))
+            >= 0.8
+        )
 
     def made(folder: Path, answer: str) -> bool:
         return any((folder / "models").glob("specialist-*/README.md")) and "held-out" in answer
 
     return [
-        Case(text="Train a classifier on tickets-labeled.csv in 2 minutes", right=made, kind="task"),
-        Case(text="Sort tickets.csv into the teams in teams.md and write it to sorted.csv, in 2 minutes",
-             right=sorted_well, kind="task"),
-        Case(text="Train a model on tickets-labeled.csv with at least 80% accuracy in 2 minutes", right=made,
-             kind="task"),
-        Case(text="用tickets-labeled.csv训练一个分类器，准确率至少80%，时间2分钟", right=made, kind="task"),
-    ]  # fmt: skip
+        Case(
+            text="Train a classifier on tickets-labeled.csv in 2 minutes", right=made, kind="task"
+        ),
+        Case(
+            text="Sort tickets.csv into the teams in teams.md and write it to sorted.csv, "
+            "in 2 minutes",
+            right=sorted_well,
+            kind="task",
+        ),
+        Case(
+            text="Train a model on tickets-labeled.csv with at least 80% accuracy in 2 minutes",
+            right=made,
+            kind="task",
+        ),
+        Case(
+            text="用tickets-labeled.csv训练一个分类器，准确率至少80%，时间2分钟",
+            right=made,
+            kind="task",
+        ),
+    ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,10 +153,13 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name, path in tiny_models(folder):
-            rows += measure(name, path, folder)
+        models: list[tuple[str, str | Path]] = [*tiny_models(folder)]
         if not is_missing(arguments.model):
-            rows += measure(arguments.model, arguments.model, folder)
+            models.append((arguments.model, arguments.model))
+        for name, path in models:
+            for row in measure(name, path, folder):
+                print(json.dumps(row, ensure_ascii=False), file=sys.stderr, flush=True)
+                rows.append(row)
     print(json.dumps({"engines": versions, "rows": rows}, indent=2, ensure_ascii=False))
     if arguments.docs is not None:
         page = arguments.docs.read_text(encoding="utf-8")

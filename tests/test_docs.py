@@ -293,7 +293,7 @@ def test_python_blocks_use_what_exists(text: str):
         (
             wrong_python,
             "    import autogpt\n    g = autogpt.load('r')\n    g.stream('x')",
-            "    import autogpt\n    g = autogpt.load('r')\n    g.write('x')",
+            "    import autogpt\n    g = autogpt.load('r')\n    g.wrote('x')",
         ),
     ],
 )  # fmt: skip

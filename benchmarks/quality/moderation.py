@@ -1,6 +1,6 @@
 """Train the classifiers of hate and offensive language, and measure them by language and group.
 
-    python benchmarks/quality/moderation.py en|zh     # stores the weights in the package, prints JSON
+    python benchmarks/quality/moderation.py en|zh     # stores the weights, prints JSON
 
 English: Davidson et al. 2017, every fifth tweet held out. Chinese: COLD (Deng et al. 2022), learned
 from train, measured on dev. Settings and the shift of the biases were chosen by cross-validation on
@@ -18,12 +18,14 @@ import random
 import re
 import sys
 import time
+import tomllib
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.model_selection import train_test_split
 
 sys.path.insert(0, str(Path(__file__).parent))
 import injection
@@ -35,30 +37,14 @@ from autogpt.safety.moderation import plain_post
 ENGLISH = Features(bits=19, shortest=2, longest=4, words=2)
 CHINESE = Features(bits=19, shortest=1, longest=3, words=0)
 # Words of objection: a proxy for COLD's label "anti-bias", which train and dev do not carry.
-OBJECTION = re.compile(
-    "歧视|偏见|刻板印象|地域黑|平等|尊重|反对|一概而论|以偏概全|污名|标签化|不应该|不能因为|别黑|不要黑|仇视|抹黑|种族主义|性别对立|一棍子|一竿子"
+PARTS = tomllib.loads(
+    Path(__file__).with_name("moderation_phrases.toml").read_text(encoding="utf-8")
 )
+OBJECTION = re.compile("|".join(PARTS["objection"]))
 # Dialect words of the tweets, as in Blodgett et al. 2016, to look at a group that such classifiers
 # are known to wrong (Sap et al. 2019).
 DIALECT = re.compile(
     r"(?i)\b(?:ain'?t|finna|gon|tryna|dat|dis|dem|wit|bruh|ion|imma|yall|y'all|af)\b"
-)
-
-_GROUPS = (
-    "黑人|白人|亚裔|犹太人|印度人|非洲人|少数民族|维族人|回族人|藏族人|女性|女人|男性|男人|女司机|全职妈妈|单身女性|"
-    "家庭主妇|河南人|东北人|上海人|广东人|新疆人|四川人|外地人|农村人|北方人|南方人|同性恋|外国人|移民|凤凰男|留学生"
-).split("|")
-_AGAINST = (
-    "不要歧视{g}|歧视{g}是不对的|{g}也应该得到尊重|请尊重每一位{g}|我反对任何针对{g}的偏见|不能因为个别人就否定所有{g}|"
-    "为什么总有人要黑{g}|{g}里有好人也有坏人，不能一概而论|说{g}都素质低的人才是真的素质低|我的{g}朋友都很善良|"
-    "对{g}的刻板印象该改改了|骂{g}的人自己没见过几个{g}吧|{g}和我们一样都是人|别再地图炮{g}了|{g}凭什么要被区别对待|"
-    "拒绝对{g}污名化|媒体不该给{g}贴标签|那些说{g}是垃圾的言论让人恶心|{g}也有权利追求自己的生活|"
-    "把{g}叫做劣等人是种族主义|用“{s}”来称呼{g}是侮辱|有人骂{g}“{s}”，这种话不该说|如果有人说{g}“{s}”，请站出来反对|"
-    "研究表明{g}在求职中受到歧视|法律禁止以身份为由歧视{g}|我们要消除对{g}的不平等|作为{g}，我经常遇到不公平的对待|"
-    "平等对待{g}是基本的教养|攻击{g}并不能让你高人一等|身边的{g}都挺好的，别以偏概全"
-).split("|")
-_SLURS = "黑鬼|尼哥|蠢货|垃圾|低素质|小偷|骗子|婊子|妓女|废物|猪|恶心|脏|懒|绿茶|野蛮人|蛮子|乡巴佬".split(
-    "|"
 )
 
 
@@ -66,9 +52,8 @@ def main() -> None:
     """Train, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("language", choices=["en", "zh"])
-    parser.add_argument("--strength", type=float)
     parser.add_argument(
-        "--objection", type=float, default=4.0, help="Weight of texts against prejudice."
+        "--objection", type=float, default=8.0, help="Weight of texts against prejudice."
     )
     parser.add_argument(
         "--balance", type=float, default=0.5, help="0: as they are, 1: classes weigh the same."
@@ -98,12 +83,12 @@ def english(args: argparse.Namespace) -> dict[str, object]:
     )
     calm = calm_texts("en")
     features = linear.matrix([*(texts[place] for place in train), *calm], ENGLISH)
-    idf = linear.idf_of(features[: len(train)])
-    scaled = linear.scaled(features, idf)
-    strength = args.strength or 2.0
     shares = np.concatenate([votes[train], np.tile([0.0, 0.0, 1.0], (len(calm), 1))])
-    shift = best_shift(scaled, shares, labels[train], strength, args.balance)
-    model = linear.fit(scaled, shares, strength=strength, balance=args.balance)
+    chosen = choose(features, shares, labels[train], args.balance, (1.0, 4.0))
+    idf = idf_by(chosen.ratios, features, shares)
+    scaled = linear.scaled(features, idf)
+    model = linear.fit(scaled, shares, strength=chosen.strength, balance=args.balance)
+    shift = chosen.shift
     classifier = linear.write(
         "moderation_en", model, idf, ["hate", "offensive", "neither"], features=ENGLISH, shift=shift
     )
@@ -126,7 +111,7 @@ def english(args: argparse.Namespace) -> dict[str, object]:
             name: by_threshold(linear.evaluate(classifier, some)[:, 0], np.zeros(len(some), bool))
             for name, some in other_texts("en").items()
         },
-        "shift": [round(float(value), 3) for value in shift],
+        "chosen": asdict(chosen),
     }
 
 
@@ -138,24 +123,32 @@ def chinese(args: argparse.Namespace) -> dict[str, object]:
     texts = [text for text, _, _ in train]
     own = np.array([label for _, label, _ in train])
     features = linear.matrix([*texts, *ours, *calm], CHINESE)
-    idf = linear.idf_of(features[: len(train)])
     labels = np.concatenate([own, np.zeros(len(ours) + len(calm))])[:, None]
     objection = np.array([bool(OBJECTION.search(text)) for text in texts])
     sample = np.ones(len(labels))
     sample[: len(texts)][objection & (own == 0)] = args.objection
+    chosen = choose(features, labels, own, 0.0, (4.0, 10.0), sample)
+    idf = idf_by(chosen.ratios, features, labels)
     model = linear.fit(
-        linear.scaled(features, idf), labels, strength=args.strength or 3.0, sample=sample
+        linear.scaled(features, idf), labels, strength=chosen.strength, sample=sample
     )
-    classifier = linear.write("moderation_zh", model, idf, ["hate"], features=CHINESE)
+    classifier = linear.write(
+        "moderation_zh", model, idf, ["hate"], features=CHINESE, shift=chosen.shift
+    )
     held = [text for text, _, _ in dev]
     truth = np.array([label for _, label, _ in dev])
     topics = np.array([topic for _, _, topic in dev])
     scores = linear.evaluate(classifier, held)[:, 0]
     guess = (scores >= 0.5).astype(np.int64)
     objecting = np.array([bool(OBJECTION.search(text)) for text in held]) & (truth == 0)
-    fresh = against_prejudice(500, seed=9, patterns=_AGAINST_OTHER)
+    fresh = against_prejudice(500, seed=9, patterns="against_others")
     return {
+        "chosen": asdict(chosen),
         "macro_f1": linear.bootstrap(linear.macro_f1, truth, guess),
+        "macro_f1_by_threshold": {
+            str(at): round(linear.macro_f1(truth, (scores >= at).astype(np.int64)), 4)
+            for at in (0.4, 0.45, 0.5, 0.55, 0.6)
+        },
         "macro_f1_by_topic": {
             topic: linear.bootstrap(linear.macro_f1, truth[topics == topic], guess[topics == topic])
             for topic in ("race", "region", "gender")
@@ -173,20 +166,17 @@ def chinese(args: argparse.Namespace) -> dict[str, object]:
     }
 
 
-_AGAINST_OTHER = (
-    "我不同意你对{g}的看法，这是偏见|请不要这样说{g}，他们没有做错什么|把{g}和“{s}”画等号是无知|"
-    "看到有人嘲笑{g}我很难过|{g}同样为社会做出了贡献|你凭什么看不起{g}|网上对{g}的谩骂太多了，希望大家理性|"
-    "我是{g}，但我不是你说的“{s}”|不管是不是{g}，都值得被善待|对{g}好一点，世界会更好"
-).split("|")
-
-
-def against_prejudice(count: int, *, seed: int = 0, patterns: list[str] = _AGAINST) -> list[str]:
+def against_prejudice(count: int, *, seed: int = 0, patterns: str = "against") -> list[str]:
     """Return sentences that speak for groups, some quoting what they object to."""
     chance = random.Random(seed)
     made = []
     for _ in range(count):
-        group = chance.choice(_GROUPS)
-        text = chance.choice(patterns).replace("{g}", group).replace("{s}", chance.choice(_SLURS))
+        group = chance.choice(PARTS["groups"])
+        text = (
+            chance.choice(PARTS[patterns])
+            .replace("{g}", group)
+            .replace("{s}", chance.choice(PARTS["slurs"]))
+        )
         made.append(text + chance.choice(["", "。", "！", "，谢谢。"]))
     return made
 
@@ -219,42 +209,86 @@ def calm_texts(language: str) -> list[str]:
 
 def other_texts(language: str) -> dict[str, list[str]]:
     """Return more of them, by where they are from, to be measured on."""
-    return {name: texts[250:1250] for name, texts in _corpora(language).items()}
+    return {name: texts[250:1250] for name, texts in _corpora(language).items() if len(texts) > 300}
 
 
-def best_shift(
+@dataclass(frozen=True)
+class Choice:
+    """Settings, as chosen on the training part alone."""
+
+    strength: float
+    ratios: bool
+    shift: list[float]
+    macro_f1: float
+
+
+def idf_by(ratios: bool, features: csr_matrix, shares: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: FBT001
+    """Return what features count, by document frequency alone or by ratios of classes too."""
+    return linear.idf_of(features, shares if ratios else None)
+
+
+def choose(
     features: csr_matrix,
     shares: NDArray[np.float64],
     labels: NDArray[np.int64],
-    strength: float,
     balance: float,
-) -> list[float]:
-    """Return what to add to the biases for the best macro-F1, by threefold cross-validation.
+    strengths: tuple[float, ...],
+    sample: NDArray[np.float64] | None = None,
+) -> Choice:
+    """Return the settings with the best macro-F1 on a fifth that is held out of the training part.
 
     Args:
-        features: Scaled; behind the texts with labels come harmless ones, which are only learned.
+        features: Unscaled; behind the texts with labels come harmless ones, which are only learned.
         shares: Of all of them.
         labels: Of the first ones.
-        strength: As in ``linear.fit``.
-        balance: As there.
+        balance: As in ``linear.fit``.
+        strengths: To be tried.
+        sample: Weights of all of them.
     """
     size = len(labels)
-    logits = np.zeros((size, 3))
-    for known, judged in StratifiedKFold(3, shuffle=True, random_state=0).split(labels, labels):
-        rows = np.concatenate([known, np.arange(size, len(shares))])
-        model = linear.fit(features[rows], shares[rows], strength=strength, balance=balance)
-        logits[judged] = model.logits(features[judged])
+    known, judged = train_test_split(
+        np.arange(size), test_size=0.2, random_state=1, stratify=labels
+    )
+    rows = np.concatenate([known, np.arange(size, len(shares))])
+    best: Choice | None = None
+    for ratios in (False, True):
+        idf = idf_by(ratios, features[rows], shares[rows])
+        inside, outside = linear.scaled(features[rows], idf), linear.scaled(features[judged], idf)
+        for strength in strengths:
+            model = linear.fit(
+                inside,
+                shares[rows],
+                strength=strength,
+                balance=balance,
+                sample=None if sample is None else sample[rows],
+            )
+            value, shift = best_shift(model.logits(outside), labels[judged])
+            if best is None or value > best.macro_f1:
+                best = Choice(strength, ratios, shift, round(value, 4))
+    assert best is not None  # there was something to try
+    return best
+
+
+def best_shift(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, list[float]]:
+    """Return the best macro-F1, and what to add to the biases for it."""
+    if logits.shape[1] == 1:
+        shifts = [round(float(shift), 2) for shift in np.arange(-0.5, 0.51, 0.05)]
+        values = [
+            linear.macro_f1(labels, (logits[:, 0] + shift > 0).astype(np.int64)) for shift in shifts
+        ]
+        best_place = int(np.argmax(values))
+        return values[best_place], [shifts[best_place]]
     best, found = -1.0, [0.0, 0.0, 0.0]
     for hate in np.arange(-1.0, 2.6, 0.1):
-        for neither in np.arange(-1.0, 1.1, 0.1):
-            shift = np.array([hate, 0.0, neither])
-            value = linear.macro_f1(labels, (logits + shift).argmax(1))
+        for neither in np.arange(-1.0, 1.1, 0.2):
+            guess = (logits + np.array([hate, 0.0, neither])).argmax(1)
+            value = float(np.mean([one_f1(place)(labels, guess) for place in range(3)]))
             if value > best:
-                best, found = value, shift.tolist()
-    return found
+                best, found = value, [float(hate), 0.0, float(neither)]
+    return best, found
 
 
-def one_f1(place: int):  # noqa: ANN201 - a measure for bootstrap
+def one_f1(place: int):
     """Return the F1 of one class as a measure."""
 
     def measure(truth: NDArray[np.int64], guess: NDArray[np.int64]) -> float:

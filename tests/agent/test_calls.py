@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from autogpt.agent.agent import Agent
 from autogpt.agent.calls import call_messages, call_schema, decide, read_call, tightened
 from autogpt.agent.endpoint import EndpointModel
-from autogpt.agent.loop import Agent
 from autogpt.agent.models import LocalModel, open_model
 from autogpt.agent.probing import probe, remembered
 from autogpt.agent.router import Router

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,9 +14,12 @@ from typing import Any
 import pytest
 
 import autogpt
+from autogpt.agent.agent import Agent
+from autogpt.agent.checks import FileParses
 from autogpt.agent.errors import AmbiguousError
 from autogpt.agent.journal import Journal
-from autogpt.agent.loop import Agent
+from autogpt.agent.lessons import lessons
+from autogpt.agent.plans.base import Answer, Goal, Plan, Use
 from autogpt.agent.policy import Limits
 from autogpt.agent.stand_ins import RandomModel, Recorder, ScriptedModel
 from autogpt.agent.tools.base import Call, tool
@@ -67,6 +71,14 @@ def test_a_quote_is_of_the_line_that_says_it(world: Path) -> None:
     outcome = make_agent(world).run("What does contract.md say about the notice to terminate?")
     assert outcome.state == "verified"
     assert "30 days notice" in outcome.answer
+
+
+def test_a_summary_is_of_the_texts_own_sentences(world: Path) -> None:
+    story = "The boiler broke on Sunday. Nobody was hurt by it. The plumber came on Monday. "
+    (world / "story.txt").write_text(story * 2 + "锅炉修好了。")
+    outcome = make_agent(world).run("Summarize story.txt in one sentence.")
+    assert outcome.state == "verified"
+    assert outcome.answer.split(".")[0] in story
 
 
 def test_rows_into_a_file_need_a_yes(world: Path) -> None:
@@ -169,6 +181,40 @@ def test_a_lie_is_not_verified(world: Path) -> None:
     assert failed == ["out.csv exists and parses"]
 
 
+def test_what_was_verified_is_remembered(world: Path) -> None:
+    agent = make_agent(world)
+    run = agent.run("What is the total amount in sales.csv?").run
+    agent.run("What is the total amount for March in sales.csv?")
+    found = agent.tools["recall"].call({"query": "total amount"}).value
+    fact = "What is the total amount in sales.csv? -> 60"
+    assert found == [{"fact": fact, "source": "sales.csv", "run": run}]
+
+
+def test_verified_runs_are_lessons(world: Path) -> None:
+    agent = make_agent(world)
+    agent.run("What is the total amount in sales.csv?")
+    agent.run("What is the total amount for March in sales.csv?")
+    journal = Journal(world.parent / "journal.sqlite")
+    found = list(lessons(journal, agent.tools))
+    journal.close()
+    assert len(found) == 3  # of the verified run alone
+    first = found[0]["messages"]
+    assert first[-2]["content"].endswith("Question: What is the total amount in sales.csv?")
+    assert json.loads(first[-1]["content"]) == {
+        "name": "describe_table",
+        "arguments": {"path": "sales.csv"},
+    }
+
+
+def test_an_own_plan(world: Path) -> None:
+    def plan(goal: Goal) -> Plan:
+        found = yield Use("count_text", {"path": goal.files[0]})
+        return Answer(text=str(found.value["lines"]), checks=[FileParses(path=goal.files[0])])
+
+    outcome = make_agent(world).run("Count.", plan=plan)
+    assert (outcome.state, outcome.answer) == ("verified", "6")
+
+
 def test_circles_end(world: Path) -> None:
     call = {"name": "calculate", "arguments": {"expression": "1"}}
     outcome = make_agent(world, ScriptedModel([call] * 9)).run(
@@ -248,7 +294,7 @@ def test_events_and_spans(world: Path) -> None:
 WORKER = """
 import os, signal, sys
 from pathlib import Path
-from autogpt.agent import journal, loop
+from autogpt.agent import agent as agents, journal
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.agent.tools.base import tool
 
@@ -265,9 +311,9 @@ class Killing(journal.Journal):
     def __init__(self, path):
         super().__init__(path, at_point=at_point)
 
-loop.Journal = Killing
+agents.Journal = Killing
 model = ScriptedModel(["weight"] if os.environ["PART"] == "choose" else [])
-agent = loop.Agent(model, root=world, yes=["write_file"], journal=world.parent / "j.sqlite")
+agent = agents.Agent(model, root=world, yes=["write_file"], journal=world.parent / "j.sqlite")
 goal = os.environ["GOAL"]
 outcome = agent.run(goal) if run == "new" else agent.resume(run)
 print(points, outcome.state, outcome.answer.splitlines()[0])
@@ -284,7 +330,7 @@ def test_kill_9_at_every_point_of_a_run(tmp_path: Path) -> None:
             text=True,
             timeout=60,
             check=False,
-            env={**__import__("os").environ, "GOAL": goal, "PART": "write"},
+            env={**os.environ, "GOAL": goal, "PART": "write"},
         )
 
     whole = work(make_world(tmp_path / "0/world"), "new", 0)

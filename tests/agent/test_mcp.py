@@ -10,11 +10,12 @@ import pytest
 
 pytest.importorskip("mcp")
 
-from autogpt.agent.loop import Agent
+from autogpt.agent.agent import Agent
 from autogpt.agent.mcp_client import Server, approved_tools
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.core.errors import RefusedError, UsageError
 from tests.agent.worlds import make_world
+from tests.llm.test_model import make_run
 
 SERVER = '''
 from mcp.server.mcpserver import MCPServer
@@ -88,23 +89,19 @@ def test_what_is_no_server(tmp_path: Path) -> None:
 
 def test_our_own_server(tmp_path: Path) -> None:
     make_world(tmp_path / "world")
-    script = tmp_path / "serve.py"
-    script.write_text(
-        "import sys\n"
-        f"sys.path.insert(0, {str(Path('src').resolve())!r})\n"
-        "from pathlib import Path\n"
-        "from autogpt.agent import mcp_server, stand_ins\n"
-        "from autogpt.agent import loop\n"
-        "import autogpt.llm\n"
-        "autogpt.llm.load = lambda name: stand_ins.ScriptedModel()\n"
-        f"mcp_server.serve(model='any', root=Path({str(tmp_path / 'world')!r}))\n"
-    )
-    server = Server([sys.executable, str(script)])
+    make_run(tmp_path / "model")
+    command = [sys.executable, "-m", "autogpt", "mcp", "--root", str(tmp_path / "world")]
+    server = Server([*command, "--model", str(tmp_path / "model")])
     try:
-        tools = {one.name: one for one in server.tools()}
-        assert {"serve_agent", "serve_generate", "serve_classify"} <= set(tools)
-        found = tools["serve_agent"].call({"goal": "What is the total amount in sales.csv?"})
-        told = json.loads(found.value if isinstance(found.value, str) else found.value["result"])
+        tools = {one.name.rpartition("_")[2]: one for one in server.tools()}
+        assert {"agent", "generate", "classify", "summarize", "tag"} <= set(tools)
+        found = tools["agent"].call({"goal": "What is the total amount in sales.csv?"})
+        told = json.loads(found.value)
         assert (told["state"], told["answer"]) == ("verified", "60")
+        labeled = tools["classify"].call({"text": "Thou art lovely", "labels": ["good", "bad"]})
+        assert set(json.loads(labeled.value)["probabilities"]) == {"good", "bad"}
+        wrong = tools["classify"].call({"text": "x", "labels": ["one"]})
+        assert not wrong.ok
+        assert "expected 2 or more" in wrong.value or "labels" in wrong.value
     finally:
         server.close()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from autogpt.agent import specialist
+from autogpt.agent.agent import Agent
+from autogpt.agent.models import Reply
+from autogpt.agent.policy import Limits
 from autogpt.agent.specialist import EmbeddingHead, load_specialist, make_specialist
+from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.agent.tools.base import ToolError
 from autogpt.core.examples import Labeled
+from autogpt.core.messages import Message
 
 pytest.importorskip("sklearn")
 
@@ -37,6 +43,13 @@ class Meaning:
             ]
             for text in texts
         ]
+
+
+class ZeroShot(ScriptedModel):
+    """Takes the first label of all texts, and says how sure it is."""
+
+    def choose(self, messages: Sequence[Message], options: Sequence[str]) -> Reply:  # noqa: ARG002
+        return self._reply(options[0], [0.9, 0.1])
 
 
 def write_table(path: Path, *, shuffled: bool = False, rows: int = 300) -> str:
@@ -81,6 +94,48 @@ def test_what_beats_its_baselines_is_kept(tmp_path: Path) -> None:
     assert row["animal"] > 0.9
     assert sum(row.values()) == pytest.approx(1)
     assert len(said) >= 3
+
+
+@pytest.mark.usefixtures("meaning")
+def test_a_goal_trains_it_and_it_becomes_a_tool(tmp_path: Path) -> None:
+    world = tmp_path / "world"
+    world.mkdir()
+    write_table(world / "data.csv")
+    facts = {"root": world, "journal": tmp_path / "j.sqlite", "yes": ["make_specialist"]}
+    agent = Agent(ScriptedModel(), **facts)  # type: ignore[arg-type]
+    goal = "Train a classifier on data.csv with at least 90% accuracy in 20 seconds"
+    outcome = agent.run(goal)
+    assert outcome.state == "verified", outcome
+    assert [one.name for one in outcome.checks][:2] == ["over_baselines >= 0", "accuracy >= 0.9"]
+    assert agent.tools["classify_data"].call({"text": "w1 wolf"}).value["label"] == "animal"
+    later = Agent(ScriptedModel(), **facts)  # type: ignore[arg-type]
+    assert later.tools["classify_data"].call({"text": "w1 oak"}).value["label"] == "plant"
+    short = Agent(ScriptedModel(), limits=Limits(cpu_s=1), **facts)  # type: ignore[arg-type]
+    assert short.run(goal.replace("20", "21")).state == "out_of_budget"
+
+
+@pytest.mark.usefixtures("meaning")
+def test_rows_are_sorted_with_a_specialist(tmp_path: Path) -> None:
+    world = tmp_path / "world"
+    world.mkdir()
+    write_table(world / "labeled.csv")
+    rows = [f"{number},w7 {word}" for number, word in enumerate(["cat", "oak", "rye", "fox"])]
+    (world / "new.csv").write_text("id,text\n" + "\n".join(rows) + "\n")
+    (world / "kinds.md").write_text("# Kinds\n\n- animal\n- plant\n")
+    facts = {"root": world, "journal": tmp_path / "j.sqlite"}
+    yes = ["make_specialist", "label_table"]
+    goal = "Sort new.csv into the two classes in kinds.md and write it to sorted.csv, in 20 seconds"
+    outcome = Agent(ScriptedModel(), yes=yes, **facts).run(goal)  # type: ignore[arg-type]
+    assert outcome.state == "verified", outcome
+    with (world / "sorted.csv").open() as file:
+        labels = [row["label"] for row in csv.DictReader(file)]
+    assert labels == ["animal", "plant", "plant", "animal"]
+    plain = Agent(ZeroShot(), **facts)  # type: ignore[arg-type]
+    told = plain.run("Sort new.csv into the two classes in kinds.md and tell me how sure you are")
+    assert told.state == "unverified"  # nothing says that these labels are right
+    assert told.answer.count("animal (90%)") == 4
+    assert "On average 90% sure" in told.answer
+    assert "make_specialist" in told.answer  # what would have helped was not allowed
 
 
 @pytest.mark.usefixtures("meaning")

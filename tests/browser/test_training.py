@@ -49,7 +49,7 @@ def test_train_stop_resume_and_try(  # noqa: PLR0915 - one way through the page
     page.get_by_label(words("train.name", language), exact=True).fill(name)
     page.get_by_text(words("train.settings", language), exact=True).click()
     page.get_by_label(words("train.settings_label", language), exact=True).fill(
-        SETTINGS + "training.max_steps=4000\ntraining.checkpoint_every=50"
+        SETTINGS + "training.max_steps=1500\ntraining.checkpoint_every=50"
     )
     page.get_by_role("button", name=words("train.start", language)).click()
     page.get_by_role("heading", level=1, name=name).wait_for()
@@ -67,19 +67,20 @@ def test_train_stop_resume_and_try(  # noqa: PLR0915 - one way through the page
     page.get_by_text(words("runs.stopped", language)).wait_for()
     page.get_by_role("button", name=words("job.resume", language), exact=True).click()
     page.get_by_role("button", name=words("job.stop", language), exact=True).wait_for()
-    page.get_by_role("button", name=words("runs.chat", language)).wait_for(timeout=120_000)
+    page.get_by_role("button", name=words("runs.chat", language)).wait_for(timeout=240_000)
     axe.check(page)
     shoot(page, "run")
 
     with page.context.expect_page() as opened:
         page.get_by_role("button", name=words("runs.report", language)).click()
+    opened.value.wait_for_url("**/reports/*")
     opened.value.wait_for_load_state()
     assert name in opened.value.content()
     opened.value.close()
 
     # It continues text, and the page says so.
     page.get_by_role("button", name=words("runs.chat", language)).click()
-    page.get_by_label(words("common.model", language)).select_option(name)
+    page.get_by_label(words("common.model", language), exact=True).select_option(name)
     page.get_by_text(words("chat.start.continue", language), exact=True).wait_for()
     page.get_by_label(words("chat.message", language), exact=True).fill("子曰：“")
     page.keyboard.press("Enter")
@@ -119,4 +120,4 @@ def test_problems_are_named_before_anything_is_trained(
     broken = tmp_path / "picture.txt"
     broken.write_bytes(bytes(range(256)) * 40)
     drop(page, broken)
-    page.locator(".problem").wait_for()
+    page.locator(".problem").wait_for(timeout=60_000)

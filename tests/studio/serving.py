@@ -117,7 +117,7 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it."""
         self._process.send_signal(number)
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=40)
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._log.close()

@@ -89,7 +89,10 @@ def test_errors_are_told_in_the_readers_language(server: Server):
         ("train", {"name": "x", "data": ["../../../etc"], "budget": "1m"}),
         ("train", {"name": "x", "budget": "never", "base": "run:none"}),
         ("train", {"name": 1}),
-        ("finetune", {"name": "x", "model": "/etc", "data": ["0" * 12], "task": "chat", "budget": "1m"}),
+        (
+            "finetune",
+            {"name": "x", "model": "/etc", "data": ["0" * 12], "task": "chat", "budget": "1m"},
+        ),
         ("pull", {"name": "../../x"}),
         ("none", {}),
         ("task", {"task": "--help", "data": "000000000000"}),
@@ -104,7 +107,7 @@ def test_wrong_requests_are_told_and_no_job_is_made(server: Server, kind: str, b
     assert len(server.get("/jobs")["jobs"]) == before
 
 
-def test_a_run_outlives_the_server_and_is_tried(tmp_path: Path):
+def test_a_run_outlives_the_server_and_is_tried(tmp_path: Path):  # noqa: PLR0915 - one story
     server = Server(tmp_path)
     data = server.upload("论语.txt", CLASSIC.read_bytes())
     asked = {
@@ -140,6 +143,7 @@ def test_a_run_outlives_the_server_and_is_tried(tmp_path: Path):
 
     loaded = server.post("/models/load", {"model": "run:论语", "name": "lunyu"})["loaded"]
     assert loaded[0]["reference"] == "run:论语"
+    assert loaded[0]["answers_messages"] is False  # it has learned to go on with text
     body = {"model": "lunyu", "prompt": "子曰", "max_tokens": 4}
     status, _, answer = server.ask("POST", "/v1/completions", body)
     assert status == 200, answer

@@ -19,14 +19,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autogpt.agent.loop import Agent, Outcome
+    from autogpt.agent.agent import Agent
+    from autogpt.agent.loop import Outcome
     from autogpt.agent.policy import Limits
     from autogpt.agent.tools.base import tool
 
 __all__ = ["Agent", "Limits", "Outcome", "tool"]
 
 _HOME = {
-    "Agent": "autogpt.agent.loop",
+    "Agent": "autogpt.agent.agent",
     "Outcome": "autogpt.agent.loop",
     "Limits": "autogpt.agent.policy",
     "tool": "autogpt.agent.tools.base",

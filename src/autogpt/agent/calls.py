@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from autogpt.agent.models import parsed
 from autogpt.agent.tools.base import Call, Tool
-from autogpt.core.messages import Message, system, user
+from autogpt.core.messages import Message, assistant, system, user
 
 __all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call",
            "tightened", "tool_lines"]  # fmt: skip
@@ -122,15 +122,40 @@ def call_messages(
         chinese: Whether to ask in Chinese.
     """
     described = "\n".join(tool_lines(tool) for tool in tools)
-    told = (
-        "你可以调用以下函数。根据问题，写出一个函数调用的 JSON。"
-        if chinese
-        else "You call functions. Answer with one function call as JSON. Take every value from "
-        "the question."
-    )
-    history = "\n".join(done)
-    asked = f"{request}\n\n{history}" if history else request
-    return [system(f"{told}\n\n{described}"), user(asked)]
+    told = "Write the function call that is asked for, as JSON. Values come from the question."
+    shown: list[Message] = [system(told)]
+    examples = _EXAMPLES[1:] if chinese else _EXAMPLES[:2]
+    for example in examples if len(tools) < 3 else ():  # many tools leave no room for them
+        shown += [user(f"{example[0]}\n\nQuestion: {example[1]}"), assistant(example[2])]
+    history = "".join(f"\n{line}" for line in done)
+    return [*shown, user(f"{described}\n\nQuestion: {request}{history}")]
+
+
+# Calls of functions that no agent has: small models copy the form, and where values come from.
+_EXAMPLES = (
+    (
+        "book_table: Reserve a table in a restaurant.\n"
+        "  restaurant (string): Name and city, as in Name, City\n"
+        "  people (integer): How many guests\n"
+        "  smoking (boolean, optional): Smoking area",
+        "Get us a table for four at Chez Paul, Lyon please",
+        '{"name": "book_table", "arguments": {"restaurant": "Chez Paul, Lyon", "people": 4}}',
+    ),
+    (
+        "send_note: Send a note to a colleague.\n"
+        "  to (string): Who gets it\n"
+        "  text (string): The words of the note\n"
+        '  urgency (string, one of ["low", "high"]): How urgent it is',
+        "Tell Maria Lopez it's urgent: the server is down",
+        '{"name": "send_note", "arguments": {"to": "Maria Lopez", "text": "the server is down", '
+        '"urgency": "high"}}',
+    ),
+    (
+        "find_train: Find a train.\n  start (string): From where\n  end (string): Where to",
+        "从杭州到北京的火车几点开？",
+        '{"name": "find_train", "arguments": {"start": "杭州", "end": "北京"}}',
+    ),
+)
 
 
 def read_call(text: str, tools: Sequence[Tool]) -> Call | None:

@@ -1,22 +1,51 @@
 """``autogpt mcp``: our tasks and the agent as an MCP server over stdio, for other programs.
 
-Every task of ``tasks.TASKS`` that the command's model can do becomes a tool, by what its model
-offers; the agent is one tool. Nobody can be asked over this line, so the agent only does what
-``--yes`` named beforehand.
+Every task of ``tasks.TASKS`` becomes a tool with its own schema, the agent is one more, and so is
+writing on. Texts that name a file are taken for texts: nothing outside the agent's folder is opened
+for whoever is on the line. Nobody can be asked over it, so the agent only does what ``--yes`` named
+beforehand.
+
+Uses the official SDK (``mcp`` 2), imported here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autogpt.core.errors import AutoGPTError, MissingExtraError
+from autogpt.tasks import TASKS, find_task
 
-__all__ = ["offered", "serve"]
+if TYPE_CHECKING:
+    from mcp import types
+    from mcp.server.lowlevel import Server
+
+    from autogpt.tasks.base import Task
+
+__all__ = ["Offer", "offers", "serve"]
 
 Json = Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """A tool that is served.
+
+    Attributes:
+        name: How it is called.
+        description: What it does.
+        schema: JSON schema of its arguments.
+        run: Does it; gets the arguments.
+    """
+
+    name: str
+    description: str
+    schema: Mapping[str, Json]
+    run: Callable[[Mapping[str, Json]], Json]
 
 
 def serve(*, model: str, root: Path, yes: Sequence[str] = ()) -> None:
@@ -24,116 +53,155 @@ def serve(*, model: str, root: Path, yes: Sequence[str] = ()) -> None:
 
     Raises:
         MissingExtraError: If the SDK is not installed.
-        UsageError: If the model or the folder cannot be used.
     """
     try:
-        from mcp.server.mcpserver import MCPServer
+        import anyio
+        from mcp.server.stdio import stdio_server
     except ImportError as error:
         raise MissingExtraError("mcp", extra="agent", purpose="Serving over MCP") from error
-    server = MCPServer("autogpt")
-    for function in offered(model=model, root=root, yes=yes):
-        server.add_tool(function)
-    server.run("stdio")
+    server = _server(offers(model=model, root=root, yes=yes))
+
+    async def work() -> None:
+        async with stdio_server() as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
+
+    anyio.run(work)
 
 
-def offered(*, model: str, root: Path, yes: Sequence[str] = ()) -> list[Callable[..., Json]]:
-    """Return the functions that are served; the model is loaded with the first call."""
-    kept: dict[str, Any] = {}
+def offers(*, model: str, root: Path, yes: Sequence[str] = ()) -> list[Offer]:
+    """Return what is served; the model is loaded with the first call that needs it."""
+    models: dict[str, Any] = {}
+    lock = threading.Lock()  # a model answers one call at a time
 
-    def loaded() -> Any:  # noqa: ANN401 - of llm
-        if "model" not in kept:
+    def loaded(name: str) -> Any:  # noqa: ANN401 - of llm
+        if name not in models:
             from autogpt.llm import load
 
-            kept["model"] = load(model)
-        return kept["model"]
+            models[name] = load(name)
+        return models[name]
 
-    def agent(goal: str) -> str:
-        """Reach a goal over the files of a folder with tools, and say what was checked.
+    def reach(arguments: Mapping[str, Json]) -> Json:
+        from autogpt.agent.agent import Agent
 
-        Args:
-            goal: What is wanted, in a sentence, English or Chinese.
-        """
-        from autogpt.agent.loop import Agent
+        own = model if model.startswith(("http://", "https://")) else loaded(model)
+        return Agent(own, root=root, yes=yes).run(str(arguments["goal"])).to_dict()
 
-        if "agent" not in kept:
-            own = model if model.startswith(("http://", "https://")) else loaded()
-            kept["agent"] = Agent(own, root=root, yes=yes)
-        return json.dumps(_safely(lambda: kept["agent"].run(goal).to_dict()), ensure_ascii=False)
+    def write(arguments: Mapping[str, Json]) -> Json:
+        most = int(arguments.get("max_tokens", 128))
+        return loaded(model).generate(str(arguments["prompt"]), max_tokens=most).to_dict()
 
-    def classify(text: str, labels: list[str]) -> str:
-        """Say which label a text has, with probabilities.
+    def locked(run: Callable[[Mapping[str, Json]], Json]) -> Callable[[Mapping[str, Json]], Json]:
+        def careful(arguments: Mapping[str, Json]) -> Json:
+            with lock:
+                return run(arguments)
 
-        Args:
-            text: Any Unicode.
-            labels: Two or more.
-        """
-        return json.dumps(_safely(lambda: loaded().classify(text, labels)), ensure_ascii=False)
+        return careful
 
-    def generate(prompt: str, max_tokens: int = 128) -> str:
-        """Continue a text.
-
-        Args:
-            prompt: The text.
-            max_tokens: Most tokens to write.
-        """
-        return str(_safely(lambda: loaded().generate(prompt, max_tokens=max_tokens).text))
-
-    def chat(message: str, max_tokens: int = 256) -> str:
-        """Answer a message.
-
-        Args:
-            message: What the user says.
-            max_tokens: Most tokens to write.
-        """
-        from autogpt.core.messages import user
-
-        return str(_safely(lambda: loaded().generate([user(message)], max_tokens=max_tokens).text))
-
-    def summarize(text: str) -> str:
-        """Say in short what a text says.
-
-        Args:
-            text: The text.
-        """
-        return _text_of(_safely(lambda: loaded().summarize(text)))
-
-    def translate(text: str, to: str) -> str:
-        """Translate a text.
-
-        Args:
-            text: The text.
-            to: The language, as in zh or en.
-        """
-        return _text_of(_safely(lambda: loaded().translate(text, to=to)))
-
-    from autogpt.tasks import TASKS
-
-    by_task: dict[str, Callable[..., Json]] = {
-        "classify": classify,
-        "chat": chat,
-        "summarize": summarize,
-        "translate": translate,
-    }
-    tasks = [function for name, function in by_task.items() if name in TASKS and _can(name)]
-    return [agent, generate, *tasks]
+    found = [
+        Offer(
+            name="agent",
+            description="Reach a goal over the files of a folder with tools, checked by code.",
+            schema=_object({"goal": _text("What is wanted, English or Chinese.")}, "goal"),
+            run=locked(reach),
+        ),
+        Offer(
+            name="generate",
+            description="Continue a text.",
+            schema=_object(
+                {"prompt": _text("The text."), "max_tokens": {"type": "integer", "minimum": 1}},
+                "prompt",
+            ),
+            run=locked(write),
+        ),
+    ]
+    return found + [_task_offer(find_task(name), model, loaded, locked) for name in TASKS]
 
 
-def _can(name: str) -> bool:
-    """Whether models that write have a method for a task in this version."""
-    from autogpt.llm import LLM
+def _task_offer(
+    task: Task,
+    model: str,
+    loaded: Callable[[str], Any],
+    locked: Callable[[Callable[[Mapping[str, Json]], Json]], Callable[[Mapping[str, Json]], Json]],
+) -> Offer:
+    trained = task.needs == "trained"
 
-    return name == "chat" or callable(getattr(LLM, name, None))
+    def run(arguments: Mapping[str, Json]) -> Json:
+        given = dict(arguments)
+        text, name = given.pop("text"), given.pop("model", model)
+        return next(iter(task.run(loaded(str(name)), [text], **given)))
+
+    own = task.parameters
+    named = {"model": _text("A model that was trained for it.")} if trained else {}
+    return Offer(
+        name=task.name,
+        description=task.about,
+        schema=_object(
+            {"text": dict(task.input), **named, **own.get("properties", {})},
+            "text",
+            *named,
+            *own.get("required", ()),
+        ),
+        run=locked(run),
+    )
 
 
-def _safely(do: Callable[[], Json]) -> Json:
+def _server(served: Sequence[Offer]) -> Server[Any]:
+    import anyio
+    from mcp import types
+    from mcp.server.lowlevel import Server
+
+    by_name = {one.name: one for one in served}
+
+    async def list_tools(_context: object, _request: object) -> types.ListToolsResult:
+        return types.ListToolsResult(
+            tools=[
+                types.Tool(
+                    name=one.name, description=one.description, input_schema=dict(one.schema)
+                )
+                for one in served
+            ]
+        )
+
+    async def call_tool(
+        _context: object, request: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        offer = by_name.get(request.name)
+        if offer is None:
+            return _told({"error": {"message": f"There is no tool {request.name!r}."}}, wrong=True)
+        found = await anyio.to_thread.run_sync(_safely, offer, dict(request.arguments or {}))
+        return _told(found, wrong="error" in found)
+
+    return Server("autogpt", on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+def _safely(offer: Offer, arguments: Mapping[str, Json]) -> dict[str, Json]:
     """Return what comes, or the sentence that says what is wrong."""
+    from autogpt.agent.tools.base import Tool, check_arguments
+
     try:
-        return do()
+        own = Tool(name=offer.name, description="", schema=offer.schema, run=offer.run)
+        found: dict[str, Json] = offer.run(check_arguments(own, arguments))
     except AutoGPTError as error:
         return {"error": error.to_dict()}
+    return found
 
 
-def _text_of(found: Json) -> str:
-    if isinstance(found, dict):
-        return json.dumps(found, ensure_ascii=False)
-    return str(getattr(found, "text", found))
+def _told(value: Json, *, wrong: bool) -> types.CallToolResult:
+    from mcp import types
+
+    text = json.dumps(value, ensure_ascii=False)
+    content = types.TextContent(type="text", text=text)
+    return types.CallToolResult(content=[content], is_error=wrong)
+
+
+def _object(properties: Mapping[str, Json], *required: str) -> dict[str, Json]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _text(about: str) -> dict[str, Json]:
+    return {"type": "string", "description": about}

@@ -12,13 +12,15 @@ import re
 import sqlite3
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from autogpt.agent.journal import Journal
 from autogpt.agent.router import Embed
+from autogpt.agent.tools.base import Tool, as_tool, tool
 from autogpt.core.errors import UsageError
 
-__all__ = ["Fact", "Memory"]
+__all__ = ["Fact", "Memory", "recall_tool"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts(
@@ -152,6 +154,30 @@ class Memory:
             Fact(id=number, text=text, source=source, run=run, at=at)
             for number, text, source, run, at in rows
         ]
+
+
+def recall_tool(path: Path) -> Tool:
+    """Return the tool that finds facts again.
+
+    Args:
+        path: Of the journal in whose database they are.
+    """
+
+    @tool(effect="read")
+    def recall(query: str) -> list[dict[str, Any]]:
+        """Find facts that earlier runs found out, with where they are from.
+
+        Args:
+            query: Words that they speak of.
+        """
+        journal = Journal(path)
+        try:
+            found = Memory(journal).find(query)
+            return [{"fact": fact.text, "source": fact.source, "run": fact.run} for fact in found]
+        finally:
+            journal.close()
+
+    return as_tool(recall)
 
 
 def _spaced(text: str) -> str:

@@ -149,5 +149,8 @@ def _named(function: Any) -> Tool:  # noqa: ANN401 - a function
 
 
 def _same(one: object, other: str) -> bool:
-    squeeze = lambda text: "".join(str(text).split()).strip(".\"'").lower()  # noqa: E731
-    return squeeze(one) == squeeze(other)
+    return _squeezed(one) == _squeezed(other)
+
+
+def _squeezed(value: object) -> str:
+    return "".join(str(value).split()).strip(".\"'").lower()

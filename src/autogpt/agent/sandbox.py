@@ -357,11 +357,15 @@ def run_glue(code: str, *, inputs: Mapping[str, object] | None = None) -> object
         LookupError: If it needs what the interpreter does not have, or that is not installed.
     """
     try:
-        from pydantic_monty import CollectString, Monty, MontyError
+        from pydantic_monty import CollectString, Monty, MontyError, ResourceLimits
     except ImportError as error:
         raise LookupError("pydantic-monty is not installed") from error
     printed = CollectString(max_bytes=200_000)
-    limits = {"max_feed_duration_secs": 10.0, "max_memory": 256 << 20, "max_recursion_depth": 500}
+    limits: ResourceLimits = {
+        "max_feed_duration_secs": 10.0,
+        "max_memory": 256 << 20,
+        "max_recursion_depth": 500,
+    }
     try:
         with Monty() as pool, pool.checkout(limits=limits) as session:
             value = session.feed_run(code, inputs=dict(inputs or {}), print_callback=printed)

@@ -361,8 +361,8 @@ def _finetune(room: _Class, out: Path, budget_s: float) -> Predict:
             settings={"seed": room.seed},
             progress=Progress(quiet=True),
         )
-    classifier = load(out)
-    return cast("Predict", classifier.predict)
+    classifier = cast("Specialist", load(out))
+    return classifier.predict
 
 
 def _read(data: str) -> list[Labeled]:

@@ -45,18 +45,21 @@ _VALUE = re.compile(r"\{(\w*)\}")
 @cache
 def interface() -> Mapping[str, Mapping[Language, str | Mapping[str, str]]]:
     """Return every text that has a key, in each language."""
-    return cast(Any, _read("interface.json"))
+    found: Mapping[str, Mapping[Language, str | Mapping[str, str]]] = _read("interface.json")
+    return found
 
 
 @cache
 def sentences() -> Mapping[str, str]:
     """Return the sentences of errors: English, with ``{0}`` for a value, to Chinese."""
-    return cast(Any, _read("errors.json"))
+    found: Mapping[str, str] = _read("errors.json")
+    return found
 
 
 def _read(name: str) -> dict[str, Any]:
     kept = (files("autogpt.core") / "locales" / name).read_text(encoding="utf-8")
-    return cast(dict[str, Any], json.loads(kept))
+    found: dict[str, Any] = json.loads(kept)
+    return found
 
 
 def text(key: str, language: Language, **values: object) -> str:

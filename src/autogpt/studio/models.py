@@ -65,7 +65,7 @@ def card(name: str, workspace: Workspace) -> dict[str, object]:
     path = resolve(reference) if facts.get("here") else None
     folder = path if path is None or path.is_dir() else path.parent
     facts.pop("path", None)
-    facts.pop("folder", None)
+    facts["name"] = name.removeprefix("run:")
     return {
         "ref": name,
         "facts": facts,

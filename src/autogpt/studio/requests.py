@@ -137,6 +137,22 @@ class InspectRequest(Wire):
     language: Literal["en", "zh"] = "en"
 
 
+class AgentRequest(Wire):
+    """Reach a goal, with copies of uploads."""
+
+    goal: Annotated[str, Field(min_length=1, max_length=4000)]
+    model: Model
+    data: Annotated[list[Id], Field(max_length=64)] = Field(default_factory=list)
+
+
+class AnswerRequest(Wire):
+    """What somebody says to a question of the agent."""
+
+    number: Annotated[int, Field(ge=1)]
+    allow: bool | None = None
+    option: Annotated[int, Field(ge=0)] | None = None
+
+
 class PullRequest(Wire):
     """Fetch a model by name."""
 
@@ -194,6 +210,8 @@ def work(request: Wire, workspace: Workspace, served: Mapping[str, str]) -> Work
             return _task(request, workspace, served)
         case InspectRequest():
             return _inspect(request, workspace, served)
+        case AgentRequest():
+            return _agent(request, workspace, served)
         case PullRequest():
             return _pull(request)
     raise UsageError(f"{type(request).__name__} is no work.")
@@ -318,6 +336,15 @@ def _inspect(request: InspectRequest, workspace: Workspace, served: Mapping[str,
             *("inspect", *options, "--lang", request.language, "--out", PAGE, "--json"),
             *("--", model, _not_standard_input(request.text)),
         ),
+    )
+
+
+def _agent(request: AgentRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
+    model = model_reference(request.model, workspace, served)
+    files = [f"--file={path}" for path in _paths(request.data, workspace)]
+    goal = request.goal.lstrip("- ") or "?"  # not a flag
+    return Work(
+        kind="agent", title=request.goal[:80], command=("agent", goal, "--model", model, *files)
     )
 
 

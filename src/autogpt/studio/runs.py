@@ -12,7 +12,7 @@ from autogpt.core.config import flatten, read_toml
 from autogpt.core.errors import AutoGPTError, RunError
 from autogpt.studio.workspace import Workspace, safe_name
 
-__all__ = ["describe", "list_runs", "remove", "report", "settings"]
+__all__ = ["describe", "list_runs", "only_continues", "remove", "report", "settings"]
 
 METRICS, REPORT, RECIPE, PLAN = "metrics.jsonl", "report.html", "recipe.toml", "plan.json"
 SAMPLES = "samples.jsonl"
@@ -32,7 +32,7 @@ def list_runs(workspace: Workspace) -> list[dict[str, object]]:
 def describe(folder: Path) -> dict[str, object]:
     """Return a run in short, as plain values."""
     metrics = folder / METRICS
-    changed = max(path.stat().st_mtime for path in (folder, metrics) if path.exists())
+    times = [path.stat().st_mtime for path in (folder, metrics) if path.exists()]
     recipe = _recipe(folder)
     task = recipe.get("finetune", {})
     return {
@@ -42,7 +42,7 @@ def describe(folder: Path) -> dict[str, object]:
         "base": Path(str(task.get("base"))).name if task.get("base") else None,
         "finished": (folder / REPORT).is_file(),
         "model": (folder / "model" / "config.json").is_file(),
-        "changed_at": changed,
+        "changed_at": max(times, default=0.0),
         "budget": recipe.get("training", {}).get("budget"),
         "planned": _planned(folder),
         **_figures(metrics),
@@ -52,6 +52,18 @@ def describe(folder: Path) -> dict[str, object]:
 def settings(folder: Path) -> dict[str, object]:
     """Return everything that was decided for a run, by dotted name."""
     return dict(flatten(_recipe(folder)))
+
+
+def only_continues(reference: str) -> bool:
+    """Whether a MODEL is a run that has learned to go on with text, and nothing else.
+
+    Its tokenizer has a chat template all the same, for those who teach it to chat later.
+    """
+    path = Path(reference)
+    folder = next((one for one in (path, path.parent) if (one / RECIPE).is_file()), None)
+    if folder is None:
+        return False
+    return str(_recipe(folder).get("finetune", {}).get("task", "text")) == "text"
 
 
 def report(folder: Path) -> Path:

@@ -30,6 +30,8 @@ __all__ = ["END", "PROCESS", "Process", "begin", "is_working", "main"]
 
 WORKER, PROCESS, END = "worker", "process.json", "end.json"
 STDOUT, STDERR = "stdout", "stderr"
+# The agent asks for leave, which takes a terminal, or files: see goals.
+_MODULES = {"agent": "autogpt.studio.goals"}
 _SAME_S = 1.0  # the clock of process starts ticks in hundredths, and may be set meanwhile
 
 
@@ -54,8 +56,8 @@ class Process:
         """Whether it still runs."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started_at) < _SAME_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            same = bool(abs(process.create_time() - self.started_at) < _SAME_S)
+            return same and bool(process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False
 
@@ -110,7 +112,7 @@ def main(arguments: list[str]) -> int:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "120"}
     with (folder / STDOUT).open("wb") as out, (folder / STDERR).open("wb") as err:
         command = subprocess.Popen(
-            [sys.executable, "-m", "autogpt", *arguments[2:]],
+            [sys.executable, "-m", _MODULES.get(arguments[2], "autogpt"), *arguments[2:]],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from autogpt.core.messages import Message, Prompt, assistant, user
 from autogpt.tasks.account import Account
@@ -73,12 +74,14 @@ class Unit:
         translated: In the target's; None before.
         lost: What had to be kept and was not, and numbers that were made up.
         is_foreign: Whether the translation is not in the target's language.
+        place: Among the sentences of its text.
     """
 
     text: str
     translated: str | None = None
     lost: tuple[str, ...] = ()
     is_foreign: bool = False
+    place: int = 0
 
     @property
     def fine(self) -> bool:
@@ -93,15 +96,18 @@ class Lane:
     Attributes:
         rows: In order; joined they are the text.
         account: What translating it took.
+        units: The sentences, in order.
     """
 
     rows: list[str | Unit]
     account: Account = field(default_factory=Account)
+    units: list[Unit] = field(init=False)
 
-    @property
-    def units(self) -> list[Unit]:
-        """The sentences, in order."""
-        return [row for row in self.rows if isinstance(row, Unit)]
+    def __post_init__(self) -> None:
+        """Number the sentences."""
+        self.units = [row for row in self.rows if isinstance(row, Unit)]
+        for place, unit in enumerate(self.units):
+            unit.place = place
 
     def text(self) -> str:
         """Return the text, translated."""
@@ -291,6 +297,7 @@ class Translator:
             seed=settings.seed,
             stop=() if self._model.answers_messages or self._form else ("\n",),
             stop_loops=4,
+            route="task",
         )
         for (lane, _, _), completion in zip(rows, completions, strict=True):
             lane.account.add([completion])
@@ -357,11 +364,12 @@ class Translator:
         """Return the sentences before, translated, as many as are wanted and fit."""
         if unit is None or not self._settings.context:
             return []
-        units = lane.units
-        place = next(number for number, own in enumerate(units) if own is unit)
-        known = [own for own in units[:place] if own.translated and own.fine][
-            -self._settings.context :
-        ]
+        ready = (
+            own
+            for own in reversed(lane.units[max(0, unit.place - 16) : unit.place])
+            if own.translated and own.fine
+        )
+        known = list(islice(ready, self._settings.context))[::-1]
         room = self._model.context_length // 4
         while known and self._model.count_tokens("\n".join(o.text for o in known)) > room:
             known = known[1:]

@@ -131,9 +131,11 @@ def test_arithmetic(expression: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["", "1 +", "__import__('os')", "a", "(1).real", "9**9**9**9", "1/0", "[1]", "'a'*3", "1 if 1 else 2",
-     "(lambda: "
-     "1)()", "sqrt(-1)", "sqrt", "True", "1e9999", "f'{1}'", "0**-1", "(" * 300 + "1" + ")" * 300],
+    [
+        "", "1 +", "__import__('os')", "a", "(1).real", "9**9**9**9", "1/0", "[1]", "'a'*3",
+        "1 if 1 else 2", "(lambda: 1)()", "sqrt(-1)", "sqrt", "True", "1e9999", "f'{1}'", "0**-1",
+        "(" * 300 + "1" + ")" * 300,
+    ],
 )  # fmt: skip
 def test_what_is_no_arithmetic(expression: str) -> None:
     with pytest.raises(ToolError):

@@ -227,7 +227,7 @@ def as_tool(function: Callable[..., Json] | Tool) -> Tool:
     if isinstance(function, Tool):
         return function
     marks: dict[str, Any] = getattr(function, "__tool__", {})
-    name = marks.get("name") or getattr(function, "__name__", type(function).__name__)
+    name = str(marks.get("name") or getattr(function, "__name__", type(function).__name__))
     summary, described = _read_docstring(inspect.getdoc(function) or "")
     if not summary:
         raise UsageError(

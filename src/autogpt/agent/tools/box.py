@@ -9,7 +9,7 @@ from autogpt.agent.tools.files import file_tools
 from autogpt.agent.tools.folder import Folder
 from autogpt.agent.tools.python import python_tools
 from autogpt.agent.tools.tables import table_tools
-from autogpt.agent.tools.toolkit import toolkit_tools
+from autogpt.agent.tools.toolkit import kept_specialists, toolkit_tools
 from autogpt.agent.tools.web import web_tools
 
 __all__ = ["toolbox"]
@@ -29,5 +29,6 @@ def toolbox(folder: Folder, model: AgentModel, *, web: bool = False) -> list[Too
         *calculator_tools(),
         *python_tools(folder),
         *toolkit_tools(folder, model),
+        *kept_specialists(folder),
         *(web_tools() if web else ()),
     ]

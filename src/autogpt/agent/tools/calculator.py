@@ -117,12 +117,11 @@ def _value(node: ast.expr, text: str) -> _Number:
 
 
 def _power(base: _Number, exponent: _Number) -> _Number:
-    whole = isinstance(exponent, Fraction) and exponent.denominator == 1
-    if whole and isinstance(base, Fraction):
+    if isinstance(base, Fraction) and isinstance(exponent, Fraction) and exponent.denominator == 1:
         size = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if size * abs(exponent) > _MOST_BITS:
+        if size * abs(exponent.numerator) > _MOST_BITS:
             raise ToolError("The power is too large.")
-        return base ** int(exponent)
+        return Fraction(base**exponent.numerator)
     found = float(base) ** float(exponent)
     if isinstance(found, complex):
         raise ToolError("The power is not a real number.")

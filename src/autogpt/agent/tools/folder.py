@@ -16,8 +16,8 @@ import io
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from autogpt.agent.tools.base import ToolError
 from autogpt.core.errors import DataError
@@ -68,7 +68,7 @@ class Folder:
         return parts
 
     @contextlib.contextmanager
-    def open(self, path: str) -> Iterator[BinaryIO]:
+    def open(self, path: str) -> Iterator[BufferedReader]:
         """Open a file to read.
 
         Raises:

@@ -6,6 +6,7 @@ Models and runs lie in the folder, under ``models/``; what trains says beforehan
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,9 +21,10 @@ from autogpt.core.units import parse_duration
 if TYPE_CHECKING:
     from autogpt.agent.specialist import Specialist
 
-__all__ = ["toolkit_tools"]
+__all__ = ["kept_specialists", "specialist_tool", "toolkit_tools"]
 
 Json = Any
+_MOST_LISTED = 200
 _DISK = 1_500_000_000  # of a fine-tuned model with its checkpoints
 
 
@@ -75,7 +77,7 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
 
         place = _inside(folder, out)
         resume = place.is_dir() and any(place.iterdir())
-        found = train(
+        found: dict[str, Any] = train(
             str(_inside(folder, data)),
             budget=budget,
             out=place,
@@ -106,7 +108,7 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
 
         place = _inside(folder, out)
         resume = place.is_dir() and any(place.iterdir())
-        found = finetune(
+        found: dict[str, Any] = finetune(
             _reference(folder, base),
             str(_inside(folder, data)),
             task=task,
@@ -160,6 +162,25 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         return [entity.to_dict() for entity in tagger.tag(text)]
 
     @tool(effect="read")
+    def summarize_file(
+        path: str, length: Literal["short", "medium", "long"] = "medium"
+    ) -> dict[str, Any]:
+        """Make a text short by taking its most telling sentences, word for word.
+
+        Args:
+            path: The text.
+            length: Of the summary.
+        """
+        from autogpt.tasks import find_task
+
+        text = folder.text(path)
+        run = find_task("summarize").run(None, [text], length=length, method="extractive")
+        found = next(iter(run))
+        evidence: Any = found["evidence"]
+        sentences = [text[one["start"] : one["end"]] for one in evidence]
+        return {"text": found["text"], "sentences": sentences}
+
+    @tool(effect="read")
     def label_rows(path: str, column: str, labels: list[str], model: str = "") -> dict[str, Any]:
         """Sort the rows of a table into labels and count them.
 
@@ -169,7 +190,10 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
             labels: Two or more.
             model: A specialist's folder; empty: without training.
         """
-        return _label(folder, path, column, labels, lambda t: probabilities(t, labels, model))[0]
+        found, _, rows = _label(
+            folder, path, column, labels, lambda t: probabilities(t, labels, model)
+        )
+        return {**found, "labels": [row[-2:] for row in rows[:_MOST_LISTED]]}
 
     @tool(effect="idempotent", aims=("to",))
     def label_table(
@@ -211,12 +235,69 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         )
         return {**found.to_dict(), "model": name}
 
-    plain = (plan_training, evaluate_model, classify_text, tag_text, label_rows, label_table)
+    plain = (
+        *(plan_training, evaluate_model, classify_text, tag_text),
+        *(summarize_file, label_rows, label_table),
+    )
     training = (train_model, finetune_model, make_specialist)
     return [
         *(as_tool(one) for one in plain),
         *(replace(as_tool(one), cost=_training_cost) for one in training),
     ]
+
+
+def specialist_tool(folder: Folder, path: str) -> Tool:
+    """Return a specialist as a tool of its own.
+
+    Args:
+        folder: Where it is.
+        path: Its folder, below that one.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
+    from autogpt.agent.specialist import load_specialist
+    from autogpt.core.files import read_json
+
+    place = _inside(folder, path)
+    labels = read_json(place / "specialist.json")["labels"]
+    kept: list[Specialist] = []
+
+    def classify(text: str) -> dict[str, Any]:
+        if not kept:
+            kept.append(load_specialist(place))
+        row = kept[0].predict([text])[0]
+        best = max(row, key=lambda label: row[label])
+        return {"label": best, "probability": round(row[best], 4)}
+
+    name = path.rsplit("/", 1)[-1].removeprefix("specialist-").rsplit("-", 1)[0]
+    shown = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
+    return Tool(
+        name="classify_" + re.sub(r"\W+", "_", name),
+        description=f"Say which of {len(labels)} labels a text has: {shown}.",
+        schema={
+            "type": "object",
+            "properties": {"text": {"type": "string", "description": "The text."}},
+            "required": ["text"],
+            "additionalProperties": False,
+        },
+        run=classify,
+        effect="read",
+        version=digest(folder.sha256(f"{path}/specialist.json")),
+    )
+
+
+def kept_specialists(folder: Folder) -> list[Tool]:
+    """Return the specialists that earlier runs made and kept in a folder, as tools."""
+    from autogpt.core.errors import AutoGPTError
+
+    found = []
+    for path in sorted((folder.root / "models").glob("specialist-*/README.md")):
+        try:
+            found.append(specialist_tool(folder, path.parent.relative_to(folder.root).as_posix()))
+        except (AutoGPTError, KeyError):
+            continue  # another program's, or a damaged one
+    return found
 
 
 class _Labels:

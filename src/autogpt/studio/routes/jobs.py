@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from autogpt.core.errors import RunError, UsageError
+from autogpt.core.files import read_json, write_json
 from autogpt.core.i18n import translated
 from autogpt.server.openai import Wire
 from autogpt.server.serving import Serving, read
@@ -18,6 +19,8 @@ from autogpt.studio.jobs import Job
 from autogpt.studio.page import Tickets
 from autogpt.studio.requests import (
     PAGE,
+    AgentRequest,
+    AnswerRequest,
     EvaluateRequest,
     FinetuneRequest,
     InspectRequest,
@@ -42,7 +45,10 @@ _REQUESTS: dict[str, type[Wire]] = {
     "task": TaskBatchRequest,
     "inspect": InspectRequest,
     "pull": PullRequest,
+    "agent": AgentRequest,
 }
+# What autogpt.studio.goals writes; it is named here, since it imports torch.
+_QUESTION, _ANSWER, _EVENTS, _DESK = "question.json", "answer.json", "events.jsonl", "desk"
 
 
 class JobRoutes:
@@ -66,6 +72,9 @@ class JobRoutes:
         router.add_api_route("/jobs/{job_id}/log", self.log, methods=["GET"])
         router.add_api_route("/jobs/{job_id}/objects", self.objects, methods=["GET"])
         router.add_api_route("/jobs/{job_id}/results", self.results, methods=["GET"])
+        router.add_api_route("/jobs/{job_id}/events", self.events, methods=["GET"])
+        router.add_api_route("/jobs/{job_id}/answer", self.answer, methods=["POST"])
+        router.add_api_route("/jobs/{job_id}/desk/{name}", self.file, methods=["GET"])
 
     def list(self, request: Request, limit: int = 100) -> dict[str, object]:
         """List jobs, the newest first."""
@@ -130,6 +139,36 @@ class JobRoutes:
             raise RunError(f"The job {job.title!r} has written nothing yet.")
         name = "".join(mark if mark.isalnum() else "-" for mark in job.title)
         return FileResponse(path, media_type="application/jsonl", filename=f"{name}.jsonl")
+
+    def events(self, job_id: str, after: int = 0) -> dict[str, object]:
+        """Return what the agent did behind a byte, what it asks, and the files on its desk."""
+        folder = self._workspace.job(self._store.get(job_id).id)
+        question = folder / _QUESTION
+        files = [path for path in (folder / _DESK).glob("*") if path.is_file()]
+        return {
+            **follow.lines_after(folder / _EVENTS, max(0, after)),
+            "question": read_json(question) if question.is_file() else None,
+            "files": [
+                {"name": path.name, "size_bytes": path.stat().st_size} for path in sorted(files)
+            ],
+        }
+
+    async def answer(self, request: Request, job_id: str) -> dict[str, object]:
+        """Answer a question of the agent."""
+        asked = await read(request, AnswerRequest)
+        folder = self._workspace.job(self._store.get(job_id).id)
+        if not (folder / _QUESTION).is_file():
+            raise RunError("Nothing is asked any more.")
+        write_json(folder / _ANSWER, asked.model_dump(exclude_none=True))
+        return {"number": asked.number}
+
+    def file(self, job_id: str, name: str) -> Response:
+        """Return a file from the agent's desk."""
+        desk = self._workspace.job(self._store.get(job_id).id) / _DESK
+        path = desk / name
+        if path.parent != desk or not path.is_file() or path.is_symlink():
+            raise RunError(f"There is no file {name[:80]!r} on the desk.")
+        return FileResponse(path, media_type="application/octet-stream", filename=name)
 
     def _shown(self, job: Job, request: Request) -> dict[str, object]:
         """Return a job and how far it is."""

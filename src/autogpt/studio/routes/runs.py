@@ -46,16 +46,16 @@ class RunRoutes:
 
     def show(self, name: str) -> dict[str, object]:
         """Describe a run, with its settings."""
-        folder = self._workspace.run(name)
+        folder = self._folder(name)
         return {**runs.describe(folder), "settings": runs.settings(folder)}
 
     def metrics(self, name: str, after: int = 0) -> dict[str, object]:
         """Return the entries of a run's record behind a byte."""
-        return follow.lines_after(self._workspace.run(name) / runs.METRICS, max(0, after))
+        return follow.lines_after(self._folder(name) / runs.METRICS, max(0, after))
 
     def samples(self, name: str, after: int = 0) -> dict[str, object]:
         """Return what a run has written while it learned, behind a byte."""
-        return follow.lines_after(self._workspace.run(name) / runs.SAMPLES, max(0, after))
+        return follow.lines_after(self._folder(name) / runs.SAMPLES, max(0, after))
 
     async def report(self, name: str) -> dict[str, object]:
         """Return a link to a run's report."""
@@ -70,3 +70,10 @@ class RunRoutes:
             raise RunError(f"The run {name!r} is in use.", hint="Stop its job first.")
         runs.remove(folder)
         return {"removed": name}
+
+    def _folder(self, name: str) -> Path:
+        """Return the folder of a run; of one that waits for its turn it is not there yet."""
+        waiting = self._workspace.root / name
+        if any(job.run == str(waiting) for job in self._store.all()):
+            return waiting
+        return self._workspace.run(name)

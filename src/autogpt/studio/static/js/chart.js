@@ -3,13 +3,15 @@ import uPlot from "uplot";
 import { html, useEffect, useRef } from "./html.js";
 import { useShared } from "./kept.js";
 import { drawn } from "./theme.js";
-import { count, duration, number } from "./words.js";
+import { count, duration, number, t } from "./words.js";
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const SHOWN = { tokens: count, steps: (value) => number(value), time: duration };
 
+const WHOLE = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+
 // series: [{ name, color: 1..6, points: [[x, y]], dots, thin }]
-export function Chart({ series, by = "steps", logX = false, logY = false, label, height = 260, digits = 3 }) {
+export function Chart({ series, by = "steps", logX = false, logY = false, label, height = 260, digits = 3, legend = true }) {
   const box = useRef(null);
   const plot = useRef(null);
   const mode = useShared(drawn);
@@ -32,12 +34,13 @@ export function Chart({ series, by = "steps", logX = false, logY = false, label,
       height,
       scales: { x: { time: false, distr: logX ? 3 : 1 }, y: { distr: logY ? 3 : 1 } },
       axes: [
-        { ...axis, values: (_, splits) => splits.map((value) => (value === null ? "" : show(value))) },
+        { ...axis, ...(by === "time" || logX ? {} : { incrs: WHOLE }), space: 64, values: (_, splits) => splits.map((value) => (value === null ? "" : show(value))) },
         { ...axis, size: 58, values: (_, splits) => splits.map((value) => (value === null ? "" : number(value))) },
       ],
       cursor: { points: { size: 7 } },
+      legend: { show: legend },
       series: [
-        { label: "", value: (_, value) => (value === null ? "–" : show(value)) },
+        { label: t(`curve.${by}`), value: (_, value) => (value === null ? "–" : show(value)) },
         ...kept.map((one) => ({
           label: one.name,
           stroke: color(`--series-${one.color}`),
@@ -49,7 +52,7 @@ export function Chart({ series, by = "steps", logX = false, logY = false, label,
         })),
       ],
     }, data(), box.current);
-    const sizes = new ResizeObserver(() => plot.current?.setSize({ width: box.current.clientWidth, height }));
+    const sizes = new ResizeObserver(() => box.current && plot.current?.setSize({ width: box.current.clientWidth, height }));
     sizes.observe(box.current);
     return () => {
       sizes.disconnect();

@@ -153,10 +153,15 @@ function chatTokens(logprobs) {
   return (logprobs?.content || []).map((one) => [
     one.token,
     one.logprob,
-    (one.top_logprobs || []).map((other) => [other.token, other.logprob]),
+    (one.top_logprobs || []).map((other) => [shown(other), other.logprob]),
     one.bytes,
   ]);
 }
+
+// A token that is a part of a character is shown as its bytes.
+const shown = ({ token, bytes }) => (token.includes("\ufffd") && bytes
+  ? `‹${bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}›`
+  : token);
 
 function textTokens(logprobs) {
   return (logprobs?.tokens || []).map((token, at) => [

@@ -89,9 +89,18 @@ function Differences({ names }) {
   if (found.length !== names.length) return null;
   const keys = [...new Set(found.flatMap((run) => Object.keys(run.settings)))];
   const differ = keys.filter((key) => new Set(found.map((run) => JSON.stringify(run.settings[key]))).size > 1);
-  return html`<details open=${differ.length < 12}><summary>${t("runs.differences", { count: differ.length })}</summary>
+  return html`<details open><summary>${t("runs.differences", { count: differ.length })}</summary>
     <div class="scroll settings" tabindex="0" role="region" aria-label=${t("runs.differences", { count: differ.length })}><table><thead><tr><th></th>${names.map((name) => html`<th>${name}</th>`)}</tr></thead>
       <tbody>${differ.map((key) => html`<tr><th>${key}</th>${found.map((run) => html`<td>${String(run.settings[key] ?? "–")}</td>`)}</tr>`)}</tbody></table></div></details>`;
+}
+
+// The share that is done: what the job last said, or what its record says since.
+function done(job, run, entries) {
+  const last = entries[entries.length - 1];
+  const steps = run?.settings["training.max_steps"], seconds = run?.planned?.budget_s;
+  const shares = [job.progress?.share, last && steps && last.step / steps, last && seconds && last.elapsed_s / seconds];
+  const known = shares.filter((share) => Number.isFinite(share));
+  return known.length ? Math.min(1, Math.max(...known)) : undefined;
 }
 
 function Run({ name }) {
@@ -134,14 +143,14 @@ function Run({ name }) {
       ${run?.model && run.task !== "classify" && run.task !== "tag" && html`<${Button} kind="strong" icon="chat" onClick=${chat}>${t("runs.chat")}<//>`}
       ${run?.finished && html`<${Button} icon="report" onClick=${() => openReport(`/v1/studio/runs/${encodeURIComponent(name)}/report`).catch(failed)}>${t("runs.report")}<//>`}
       ${run?.model && html`<${Button} onClick=${() => setMeasured(true)}>${t("evaluate.run")}<//>`}
-      ${job && html`<${Button} icon="more" kind="quiet" label=${t("job.log_of", { title: name })} onClick=${() => setLog(true)} />`}
+      ${job && html`<${Button} onClick=${() => setLog(true)}>${t("job.log")}<//>`}
       ${!live && run && html`<${Button} icon="trash" kind="quiet" label=${t("runs.remove", { name })} onClick=${() => setGone(true)} />`}
     <//>
     ${error && !live && html`<${Problem} error=${error} />`}
     ${job?.error && html`<${Problem} error=${job.error} />`}
     ${live && html`<section class="card live" aria-label=${t("runs.progress")}>
-      <${Bar} share=${job.progress?.share} busy label=${t("job.progress", { title: name })} />
-      <div class="line small soft"><span>${job.progress?.words || t(job.state === "queued" ? "runs.queued" : "runs.preparing")}</span>
+      <${Bar} share=${done(job, run, entries)} busy label=${t("job.progress", { title: name })} />
+      <div class="line small soft"><span>${entries.length ? t("runs.learning") : job.progress?.words || t(job.state === "queued" ? "runs.queued" : "runs.preparing")}</span>
         <span>${job.progress?.left ? t("job.left", { time: job.progress.left }) : ""}</span></div></section>`}
     ${job?.state === "stopped" && html`<div class="hint"><p>${t("runs.stopped")}</p></div>`}
     ${(entries.length > 0 || run) && html`<section class="card"><${Figures} entries=${entries} planned=${run?.planned} /></section>`}

@@ -3,13 +3,13 @@ import { download, get, post, save } from "../api.js";
 import { DataPicker } from "../data.js";
 import { html, useEffect, useState } from "../html.js";
 import { useShared } from "../kept.js";
-import { Area, Button, Choice, copy, Empty, failed, Field, Head, Problem, Select, usePoll } from "../parts.js";
+import { Area, Button, Choice, copy, Drop, Empty, failed, Field, Head, Problem, Select, usePoll } from "../parts.js";
 import { Result } from "../results.js";
 import { path } from "../route.js";
 import { said, SchemaField, title, typed } from "../schema.js";
 import { jobs, look, server } from "../server.js";
 import { JobLine } from "../work.js";
-import { has, language, number, t } from "../words.js";
+import { bytes, has, language, number, t } from "../words.js";
 
 export const taskName = (name) => (has(`task.${name}`) ? t(`task.${name}`) : title(name));
 
@@ -42,6 +42,7 @@ function TaskForm({ task }) {
   const [many, setMany] = useState("one");
   const [model, setModel] = useState("");
   const [text, setText] = useState("");
+  const [file, setFile] = useState(null);
   const [fields, setFields] = useState({});
   const [values, setValues] = useState({});
   const [data, setData] = useState([]);
@@ -52,16 +53,16 @@ function TaskForm({ task }) {
   const chosen = loaded.find((one) => one.name === model) || loaded[0];
   const object = inputs(task);
   const required = task.parameters.required || [];
-  const needed = task.needs !== "none";
-  const asked = object ? typedOrNull(object, fields) : text;
+  const media = task.input.contentEncoding === "base64";
+  const asked = media ? file : object ? typedOrNull(object, fields) : text;
   const parameters = () => typed(task.parameters, values);
   const run = async (event) => {
     event.preventDefault();
     setError(null);
     setBusy(true);
     try {
-      const input = object ? typed(object, fields) : text;
-      const body = { ...(needed ? { model: chosen.name } : {}), input, parameters: parameters() };
+      const input = media ? await base64(file) : object ? typed(object, fields) : text;
+      const body = { model: chosen.name, input, parameters: parameters() };
       const answer = await post(`/v1/tasks/${task.name}`, body);
       setResult({ value: first(answer), input: object ? fields.text : text });
     } catch (problem) {
@@ -74,7 +75,7 @@ function TaskForm({ task }) {
     try {
       await post("/v1/studio/jobs/task", {
         task: task.name,
-        ...(needed && chosen ? { model: `served:${chosen.name}` } : {}),
+        model: `served:${chosen.name}`,
         data: data[0],
         parameters: parameters(),
       });
@@ -85,29 +86,35 @@ function TaskForm({ task }) {
   };
   const own = all.filter((job) => job.kind === "task" && job.request.task === task.name);
   const properties = Object.entries(task.parameters.properties || {});
-  const labels = chosen?.labels && properties.length ? ["labels"] : [];
+  // A trained head has labels of its own; what is needed, and the first, are asked for at once.
+  const wanted = properties.filter(([name]) => !(chosen?.labels && name === "labels"));
+  const isFirst = ([name], at) => required.includes(name) || at === 0;
+  const [shownFirst, further] = [wanted.filter(isFirst), wanted.filter((one, at) => !isFirst(one, at))];
+  const parameter = ([name, schema]) => html`<${SchemaField} key=${name} name=${name} schema=${schema} required=${required.includes(name)}
+    value=${values[name]} onValue=${(value) => setValues({ ...values, [name]: value })} />`;
   return html`<div class="stack">
     <p class="soft">${said(task, "about")}</p>
     <div class="halves">
       <form class="card stack" onSubmit=${run}>
-        <${Choice} label=${{ text: t("tasks.many"), hidden: true }} value=${many} onValue=${setMany} options=${[["one", t("tasks.one")], ["file", t("tasks.file")]]} />
-        ${needed && (loaded.length
+        ${!media && html`<${Choice} label=${{ text: t("tasks.many"), hidden: true }} value=${many} onValue=${setMany} options=${[["one", t("tasks.one")], ["file", t("tasks.file")]]} />`}
+        ${(loaded.length
           ? html`<${Field} label=${t("common.model")}>${(given) => html`<${Select} value=${chosen.name} onValue=${setModel} options=${loaded.map((one) => [one.name, one.name])} ...${given} />`}<//>`
           : html`<div class="hint"><p>${t(task.needs === "trained" ? "tasks.needs_trained" : "tasks.needs_model")} <a href=${path("models")}>${t("chat.empty.models")}</a></p></div>`)}
-        ${many === "one"
+        ${media
+          ? html`<${Drop} multiple=${false} text=${file ? `${file.name} (${bytes(file.size)})` : t("tasks.drop")} hint=${said(task.input, "description")} accept="audio/*,image/*" onFiles=${([one]) => setFile(one)} />`
+          : many === "one"
           ? object
             ? Object.entries(object.properties).map(([name, schema]) => html`<${SchemaField} key=${name} name=${name} schema=${schema} required=${(object.required || []).includes(name)}
                 value=${fields[name]} onValue=${(value) => setFields({ ...fields, [name]: value })} />`)
             : html`<${Field} label=${t("tasks.text")}>${(given) => html`<${Area} rows="7" value=${text} onValue=${setText} placeholder=${t("tasks.text_hint")} ...${given} />`}<//>`
           : html`<${DataPicker} single chosen=${data} onChosen=${setData} />`}
-        ${properties.filter(([name]) => !labels.includes(name)).length > 0 && html`<details open><summary>${t("tasks.parameters")}</summary><div class="stack">
-          ${properties.filter(([name]) => !labels.includes(name)).map(([name, schema]) => html`<${SchemaField} key=${name} name=${name} schema=${schema} required=${required.includes(name)}
-            value=${values[name]} onValue=${(value) => setValues({ ...values, [name]: value })} />`)}</div></details>`}
+        ${shownFirst.map(parameter)}
+        ${further.length > 0 && html`<details><summary>${t("tasks.parameters")}</summary><div class="stack">${further.map(parameter)}</div></details>`}
         <${Problem} error=${error} />
         <div class="actions">
           ${many === "one"
-            ? html`<${Button} kind="strong" type="submit" icon="play" disabled=${busy || (needed && !chosen) || !asked}>${busy ? t("common.working") : t("tasks.run")}<//>`
-            : html`<${Button} kind="strong" icon="play" disabled=${!data.length || (needed && !chosen)} onClick=${start}>${t("tasks.run_all")}<//>`}
+            ? html`<${Button} kind="strong" type="submit" icon="play" disabled=${busy || !chosen || !asked}>${busy ? t("common.working") : t("tasks.run")}<//>`
+            : html`<${Button} kind="strong" icon="play" disabled=${!data.length || !chosen} onClick=${start}>${t("tasks.run_all")}<//>`}
         </div>
       </form>
       <section class="stack" aria-label=${t("tasks.result")}>
@@ -140,11 +147,22 @@ const first = (answer) => {
   return Array.isArray(found) ? found[0] : found;
 };
 
+const KINDS = { classify: ["writer", "classifier"], tag: ["tagger"], recognize: ["other"], transcribe: ["other"] };
+
+// Which loaded models may be offered for a task; whether one really can, the server says.
 function suits(task, model) {
-  if (task.name === "classify") return ["writer", "classifier"].includes(model.kind);
-  if (task.name === "tag") return model.kind === "tagger";
-  if (task.needs === "trained") return model.kind !== "writer" && model.kind !== "encoder";
-  return model.kind === "writer";
+  const kinds = KINDS[task.name] || ["writer", "other"];
+  return kinds.includes(model.kind);
+}
+
+async function base64(file) {
+  const read = new FileReader();
+  const done = new Promise((good, bad) => {
+    read.onload = () => good(read.result.split(",")[1]);
+    read.onerror = () => bad(read.error);
+  });
+  read.readAsDataURL(file);
+  return done;
 }
 
 function Batch({ job }) {

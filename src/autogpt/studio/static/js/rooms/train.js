@@ -97,7 +97,9 @@ function ModelField({ value, onValue }) {
     ...(found?.runs || []).map((one) => [one.ref, one.name]),
   ];
   useEffect(() => {
-    if (found && !options.some(([ref]) => ref === value)) onValue((found.here[0] || found.runs[0])?.ref || "new");
+    if (!found || options.some(([ref]) => ref === value)) return;
+    const usual = found.here.find((one) => one.ref === found.default) || found.here[0] || found.runs[0];
+    onValue(usual?.ref || "new");
   }, [found]);
   return html`<${Field} label=${t("train.model")}>${(given) => html`<${Select} value=${value} onValue=${onValue} options=${options} ...${given} />`}<//>`;
 }
@@ -108,7 +110,7 @@ function useForecasts(data, ready, settings) {
   const [found, setFound] = useState({ key: "", rows: {}, done: false, error: null });
   useEffect(() => {
     if (!ready) return undefined;
-    let over = false, timer;
+    let over = false, timer, begun = null;
     const follow = async (job) => {
       try {
         const [state, printed] = await Promise.all([get(`/v1/studio/jobs/${job}`), get(`/v1/studio/jobs/${job}/objects`)]);
@@ -117,12 +119,15 @@ function useForecasts(data, ready, settings) {
         for (const row of printed.objects) if (row.budget) rows[parseFloat(row.budget)] = row;
         const ended = !isOpen(state);
         setFound({ key, rows, done: ended, error: state.error, progress: state.progress });
-        if (ended) keep("forecast", { key, rows });
-        else timer = setTimeout(() => follow(job), 700);
+        if (ended) {
+          begun = null;
+          keep("forecast", { key, rows });
+        } else timer = setTimeout(() => follow(job), 700);
       } catch (error) {
         if (!over) setFound({ key, rows: {}, done: true, error });
       }
     };
+    const stop = () => post(`/v1/studio/jobs/${begun}/stop`).catch(() => {}); // nobody waits for it
     const kept = recall("forecast", null);
     if (kept?.key === key && Object.keys(kept.rows).length) {
       setFound({ ...kept, done: true, error: null });
@@ -132,7 +137,9 @@ function useForecasts(data, ready, settings) {
     timer = setTimeout(async () => { // settings are typed letter by letter
       try {
         const job = await post("/v1/studio/jobs/plan", { data, budgets: BUDGETS.map((seconds) => `${seconds}s`), settings });
-        if (!over) follow(job.id);
+        begun = job.id;
+        if (over) stop();
+        else follow(job.id);
       } catch (error) {
         if (!over) setFound({ key, rows: {}, done: true, error });
       }
@@ -140,6 +147,7 @@ function useForecasts(data, ready, settings) {
     return () => {
       over = true;
       clearTimeout(timer);
+      if (begun) stop();
     };
   }, [key, ready]);
   return found.key === key ? found : { rows: {}, done: false, error: null };
@@ -149,7 +157,8 @@ function Plan({ data, ready, fresh, budget, settings, onBudget }) {
   const found = useForecasts(data, ready && fresh, settings);
   const seconds = BUDGETS[budget];
   const row = found.rows[seconds];
-  const points = BUDGETS.filter((each) => found.rows[each]?.predicted).map((each) => [each, found.rows[each].predicted.bits_per_byte]);
+  // More than 8 bits a byte is worse than knowing nothing: no forecast, but a model that does not fit.
+  const points = BUDGETS.filter((each) => found.rows[each]?.predicted?.bits_per_byte <= 8).map((each) => [each, found.rows[each].predicted.bits_per_byte]);
   const label = useRef(`budget-${Math.random().toString(36).slice(2)}`).current;
   const slider = html`<div class="dial">
     <label class="unseen" for=${label}>${t("train.budget")}</label>
@@ -165,7 +174,7 @@ function Plan({ data, ready, fresh, budget, settings, onBudget }) {
     ${row?.error && html`<${Problem} error=${row.error} />`}
     ${found.error && !row && html`<${Problem} error=${found.error} />`}
     ${row?.predicted && html`<div class="two"><${Forecast} row=${row} />
-      ${points.length > 2 && html`<figure class="stack plain"><figcaption class="small soft">${t("train.by_budget")}</figcaption><${Chart} by="time" logX label=${t("train.by_budget")} height=${190} digits=${2}
+      ${points.length > 2 && html`<figure class="stack plain"><figcaption class="small soft">${t("train.by_budget")}</figcaption><${Chart} by="time" logX label=${t("train.by_budget")} height=${190} digits=${2} legend=${false}
         series=${[{ name: t("curve.bits"), color: 1, points, dots: true }, { name: t("train.chosen"), color: 2, points: points.filter(([each]) => each === seconds), dots: true }]} /></figure>`}
     </div>`}
   </div>`;
