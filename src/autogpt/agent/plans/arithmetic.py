@@ -41,7 +41,7 @@ def expression(text: str) -> str | None:
     """Return the longest arithmetic expression in a text that has an operator, None without."""
     for pattern, new in _WORDS:
         text = re.sub(pattern, new, text, flags=re.IGNORECASE)
-    found = [str(match[0]).strip().rstrip(".") for match in _EXPRESSION.finditer(text)]
+    found: list[str] = [str(match[0]).strip().rstrip(".") for match in _EXPRESSION.finditer(text)]
     usable = [
         one
         for one in found
@@ -80,7 +80,7 @@ class _Decimals:
     """Recursive descent over an expression, in decimals of 50 digits."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = re.findall(r"\d+(?:\.\d+)?|\.\d+|\*\*|sqrt|[-+*/%()]", text)
+        self._tokens: list[str] = re.findall(r"\d+(?:\.\d+)?|\.\d+|\*\*|sqrt|[-+*/%()]", text)
         self._place = 0
 
     def value(self) -> Decimal:

@@ -9,7 +9,6 @@ training, and the answer says how sure it is.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -173,7 +172,8 @@ def _account(found: dict[str, Json], labels: Sequence[str], *, chinese: bool) ->
     lines = []
     if 0 < len(listed) <= _MOST_LISTED:
         lines = [f"{number}. {label} ({p:.0%})" for number, (label, p) in enumerate(listed, 1)]
-    counts, sure = Counter(found["counts"]), found["mean_probability"]
+    counts: dict[str, int] = found["counts"]
+    sure: float = found["mean_probability"]
     lines.append(", ".join(f"{label}: {counts[label]}" for label in labels))
     lines.append(f"平均把握 {sure:.0%}。" if chinese else f"On average {sure:.0%} sure of a label.")
     return lines
