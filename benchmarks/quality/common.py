@@ -148,13 +148,20 @@ class Gate:
         print(json.dumps(shown, ensure_ascii=False), flush=True)
 
 
-def gate(name: str, text: str | None, *, budget: str = "45m") -> Gate:
+def gate(
+    name: str,
+    text: str | None,
+    *,
+    budget: str = "45m",
+    **own: Sequence[str] | None,
+) -> Gate:
     """Read the command line of a gate.
 
     Args:
         name: Of the gate.
         text: What the script does, its docstring.
         budget: Of training, by default.
+        own: Options of this gate alone: what may be chosen, several times; None: any text.
     """
     parser = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -167,6 +174,11 @@ def gate(name: str, text: str | None, *, budget: str = "45m") -> Gate:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped training")
     parser.add_argument("--reuse", action="store_true", help="measure the finished run again")
+    for option, choices in own.items():
+        if choices is None:
+            parser.add_argument(f"--{option}")
+        else:
+            parser.add_argument(f"--{option}", action="append", choices=choices)
     return Gate(name=name, args=parser.parse_args())
 
 

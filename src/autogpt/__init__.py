@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autogpt.agent import Agent
     from autogpt.core.errors import (
         AutoGPTError,
         CheckpointError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LLM",
+    "Agent",
     "AutoGPTError",
     "CheckpointError",
     "Chunk",
@@ -71,6 +73,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "autogpt.agent": "Agent",
     "autogpt.core.errors": (
         "AutoGPTError CheckpointError ConfigError DataError DownloadError LicenseError "
         "MissingExtraError RefusedError ResourceError RunError UsageError"

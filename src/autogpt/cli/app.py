@@ -16,13 +16,17 @@ from typing import Annotated
 
 import typer
 
+from autogpt.cli.agent import agent, mcp
 from autogpt.cli.classify import classify, tag
 from autogpt.cli.compare import compare
 from autogpt.cli.doctor import doctor
 from autogpt.cli.evaluate import evaluate
 from autogpt.cli.finetune import finetune
 from autogpt.cli.generate import generate
+from autogpt.cli.inspect import inspect
+from autogpt.cli.media import recognize, transcribe
 from autogpt.cli.models import models
+from autogpt.cli.summarize import summarize
 from autogpt.cli.train import plan, quickstart, train
 from autogpt.core import launch
 from autogpt.core.errors import AutoGPTError, PeerLostError, UsageError
@@ -37,7 +41,8 @@ app = typer.Typer(
 )
 _VERBS = (
     *(quickstart, plan, train, finetune, evaluate, compare),
-    *(generate, classify, tag, doctor),
+    *(generate, summarize, classify, tag, recognize, transcribe),
+    *(inspect, agent, mcp, doctor),
 )
 for _verb in _VERBS:
     app.command()(_verb)

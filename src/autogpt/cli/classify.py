@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
-from autogpt.cli.generate import read_prompts, read_standard_input
-from autogpt.cli.offer import require
-from autogpt.cli.options import Json
+from autogpt.cli.inputs import (
+    DEFAULT_MODEL,
+    Dtype,
+    Input,
+    Out,
+    Resume,
+    Text,
+    TextField,
+    gather,
+    load_model,
+    perform,
+)
+from autogpt.cli.options import Json, Quiet
 from autogpt.core.errors import UsageError
 
-if TYPE_CHECKING:
-    from autogpt.tasks.classify import Classification
-
 __all__ = ["classify", "tag"]
-
-_DEFAULT = "smollm2-135m-instruct"
-_BATCH = 256
-
-Text = Annotated[
-    str | None, typer.Argument(metavar="TEXT|FILE|-", help="A text, a file, or standard input.")
-]
-Input = Annotated[
-    str | None,
-    typer.Option(
-        "--input",
-        metavar="FILE",
-        help="In place of TEXT: every row of a file (.txt one a line, .jsonl, .csv, ...), one JSON "
-        "line each, in the same order.",
-    ),
-]
-TextField = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The field of --input that holds the text.")
-]
-Dtype = Annotated[
-    Literal["auto", "float32", "bfloat16"],
-    typer.Option(help="To compute in; bfloat16 is faster where the processor has it, and rounds."),
-]
 
 
 def classify(  # noqa: PLR0913 - each flag is spelled out for the user
     text: Text = None,
     model: Annotated[
         str | None,
-        typer.Option(help=f"With a trained head; or one that writes, with --labels: {_DEFAULT}."),
+        typer.Option(
+            help=f"With a trained head; or one that writes, with --labels: {DEFAULT_MODEL}."
+        ),
     ] = None,
     labels: Annotated[
         str | None,
@@ -69,64 +53,47 @@ def classify(  # noqa: PLR0913 - each flag is spelled out for the user
     ] = None,
     input_: Input = None,
     text_field: TextField = None,
+    out: Out = None,
+    resume: Resume = False,  # noqa: FBT002 - a command line flag
     dtype: Dtype = "float32",
+    quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Say which label a text has.
 
     \b
     autogpt classify --labels good,bad "The boiler works again!"
-    autogpt classify --model runs/sentiment --input reviews.csv > labels.jsonl
+    autogpt classify --model runs/sentiment --input reviews.csv --out labels.jsonl
     """  # noqa: D301 - \b keeps typer from joining the lines
-    texts = _texts(text, input_, text_field)
-    from autogpt.llm import LLM, load
-    from autogpt.llm.classifier import Classifier
-    from autogpt.tasks.classify import Classify
-
     named = _read_labels(labels)
-    if named is None and (subject or multi_label):
-        raise UsageError("--subject and --multi-label go with --labels.")
     if model is None and named is None:
         raise UsageError(
             "There are no labels to choose from.",
             hint="Give --labels good,bad; or --model with a trained head.",
         )
-    task = None
-    if named is not None:  # what is wrong with them is said before a large model is loaded
-        task = Classify(
-            labels=tuple(named),
-            descriptions={name: words for name, words in named.items() if words},
-            subject=subject,
-            multi_label=multi_label,
-            threshold=threshold,
-            top_k=top_k,
-        )
-    require(model or _DEFAULT)
-    judge = load(model or _DEFAULT, dtype=dtype)
-    for first in range(0, len(texts), _BATCH):
-        some = texts[first : first + _BATCH]
-        if isinstance(judge, LLM):
-            if task is None:
-                raise UsageError(
-                    f"{model!r} has no trained head.",
-                    hint="Give it --labels, or train one: autogpt finetune MODEL DATA --task "
-                    "classify.",
-                )
-            answers = task.run(judge, some)
-        elif isinstance(judge, Classifier):
-            if task is not None:
-                raise UsageError(
-                    f"{model!r} has a trained head with labels of its own.",
-                    hint="Leave --labels out.",
-                )
-            answers = judge.run(some, threshold=threshold, top_k=top_k)
-        else:
-            raise _headless(str(model), "classification", "classify")
-        for answer in answers:
-            _show(answer, as_json=json_ or input_ is not None)
+    from autogpt.tasks.classify import TASK
+
+    perform(
+        TASK,
+        gather(text, input_, text_field),
+        {
+            "labels": None if named is None else list(named),
+            "descriptions": {name: words for name, words in (named or {}).items() if words} or None,
+            "subject": subject,
+            "multi_label": multi_label or None,
+            "threshold": threshold,
+            "top_k": top_k,
+        },
+        load=lambda: load_model(model or DEFAULT_MODEL, dtype=dtype),
+        show=_show,
+        as_json=json_,
+        out=out,
+        resume=resume,
+        quiet=quiet,
+    )
 
 
-def tag(
+def tag(  # noqa: PLR0913 - each flag is spelled out for the user
     text: Text = None,
     model: Annotated[str, typer.Option(help="One that was trained to tag.")] = "",
     threshold: Annotated[
@@ -134,53 +101,47 @@ def tag(
     ] = None,
     input_: Input = None,
     text_field: TextField = None,
+    out: Out = None,
+    resume: Resume = False,  # noqa: FBT002 - a command line flag
     dtype: Dtype = "float32",
+    quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
     """Find names and other entities in a text.
 
     \b
     autogpt tag --model runs/names "Ada Lovelace lived in London."
-    autogpt tag --model runs/names --input tweets.txt > entities.jsonl
+    autogpt tag --model runs/names --input tweets.txt --out entities.jsonl
     """  # noqa: D301 - \b keeps typer from joining the lines
     if not model:
         raise UsageError(
             "There is no model to tag with.",
             hint="Train one: autogpt finetune MODEL DATA --task tag; then give --model RUN.",
         )
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(f"threshold = {threshold} must be from 0 to 1.")
-    texts = _texts(text, input_, text_field)
-    from autogpt.llm import load
-    from autogpt.llm.tagger import Tagger
+    from autogpt.tasks.tag import TASK
 
-    require(model)
-    tagger = load(model, dtype=dtype)
-    if not isinstance(tagger, Tagger):
-        raise _headless(model, "tagging", "tag")
-    for first in range(0, len(texts), _BATCH):
-        for answer in tagger.run(texts[first : first + _BATCH], threshold=threshold):
-            if json_ or input_ is not None:
-                print(json.dumps(answer.to_dict(), ensure_ascii=False), flush=True)
-                continue
-            for entity in answer.entities:
-                place = f"{entity.start}-{entity.end}"
-                print(f"{entity.type}\t{entity.text}\t{place}\t{entity.score:.2f}", flush=True)
-
-
-def _headless(model: str, head: str, task: str) -> UsageError:
-    return UsageError(
-        f"{model!r} has no trained {head} head, and what an untrained one said would be noise.",
-        hint=f"Train one: autogpt finetune MODEL DATA --task {task}.",
+    perform(
+        TASK,
+        gather(text, input_, text_field),
+        {"threshold": threshold},
+        load=lambda: load_model(model, dtype=dtype),
+        show=_show_entities,
+        as_json=json_,
+        out=out,
+        resume=resume,
+        quiet=quiet,
     )
 
 
-def _show(answer: Classification, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(answer.to_dict(), ensure_ascii=False), flush=True)
-        return
-    for label, probability in answer.probabilities.items():
-        mark = "*" if label in answer.labels else " "
+def _show_entities(answer: Mapping[str, Any]) -> None:
+    for entity in answer["entities"]:
+        place = f"{entity['start']}-{entity['end']}"
+        print(f"{entity['type']}\t{entity['text']}\t{place}\t{entity['score']:.2f}", flush=True)
+
+
+def _show(answer: Mapping[str, Any]) -> None:
+    for label, probability in answer["probabilities"].items():
+        mark = "*" if label in answer["labels"] else " "
         print(f"{mark} {probability:6.1%}  {label}", flush=True)
 
 
@@ -193,22 +154,3 @@ def _read_labels(value: str | None) -> dict[str, str] | None:
     if len(named) < len(pairs):
         raise UsageError(f"--labels is {value!r}, which names a label twice.")
     return named
-
-
-def _texts(text: str | None, input_: str | None, text_field: str | None) -> Sequence[str]:
-    """Return the texts that the user named."""
-    if (text is None) == (input_ is None):
-        raise UsageError(
-            "There is no text." if text is None else "TEXT and --input were both given.",
-            hint="Give a TEXT, a FILE, - or --input FILE.",
-        )
-    if input_ is not None:
-        return [own for _, own in read_prompts(input_, text_field, "fail")]
-    if text_field is not None:
-        raise UsageError("--text-field is for the rows of --input.")
-    if text == "-":
-        return [read_standard_input()]
-    assert text is not None  # checked above
-    if len(text) < 256 and "\n" not in text and Path(text).is_file():
-        return ["\n".join(own for _, own in read_prompts(text, None, "fail"))]
-    return [text]

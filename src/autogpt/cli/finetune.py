@@ -19,7 +19,11 @@ def finetune(  # noqa: PLR0913 - each flag is spelled out for the user
     model: Annotated[str, typer.Argument(help="A folder, .gguf file, run or name; or 'new'.")],
     data: Annotated[list[str], typer.Argument(help="Files, folders, globs, - or hf:NAME.")],
     task: Annotated[
-        str, typer.Option(help="text, chat, summarize, translate, classify, tag or preference.")
+        str,
+        typer.Option(
+            help="text, chat, summarize, translate, classify, tag, recognize, transcribe or "
+            "preference."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The run folder.")],
     method: Annotated[

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from autogpt.cli.inputs import Row, read_prompts, read_standard_input, standard_output
 from autogpt.cli.offer import require
 from autogpt.cli.options import (
     Beams,
@@ -38,23 +35,19 @@ from autogpt.cli.options import (
     TopK,
     TopP,
 )
-from autogpt.core.errors import ResourceError, UsageError
+from autogpt.core.errors import UsageError
 from autogpt.core.files import explain_os_errors
 
 if TYPE_CHECKING:
-    from autogpt.data.readers import Document
     from autogpt.inference.engine import Overflow
     from autogpt.inference.params import SamplingParams
     from autogpt.inference.settings import ManySettings
     from autogpt.llm import LLM
     from autogpt.models.quantized import Quantization
 
-__all__ = ["generate", "read_prompts", "read_standard_input"]
+__all__ = ["generate"]
 
 _BATCH_ROWS = 16  # written together; more gains little on a CPU, and lines would come late
-
-_Prompt = tuple[str, str]
-"""Where it is from, as in ``rows.jsonl:12``, and its text."""
 
 
 def generate(  # noqa: PLR0913 - each flag is spelled out for the user
@@ -211,7 +204,7 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     require(model)
     llm = load(model, quantize=cast("Quantization | None", quantize), draft=draft)
     params = llm.sampling(**settings)
-    with _standard_output():
+    with standard_output():
         if input_ is not None:
             _print_lines(llm, prompts, params, too_long)
         elif json_ or n > 1:
@@ -290,79 +283,7 @@ def _check_usage(
         )
 
 
-def read_standard_input() -> str:
-    """Return standard input as text, without the line break that ``echo`` and editors add."""
-    from autogpt.data.decoding import Decoded
-
-    text = "".join(Decoded(sys.stdin.buffer, name="standard input"))
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-def read_prompts(name: str, text_field: str | None, on_error: str) -> Iterator[_Prompt]:
-    """Yield the prompts of one file; say on standard error what was passed over."""
-    from autogpt.data.readers import ReadConfig, ReadReport, read
-    from autogpt.data.sources import find
-
-    config = ReadConfig(text_field=text_field, on_error=on_error)  # type: ignore[arg-type] # checked there
-    source = next(find([name]))
-    if not source.named:
-        raise UsageError(f"--input is {name!r}, one file was expected.", hint="Name the file.")
-    if text_field is not None and source.format == "text" and source.path is not None:
-        raise UsageError(
-            f"--text-field is {text_field!r}, but {name!r} is plain text, one prompt a line.",
-            hint="Leave --text-field out, or give rows (.jsonl, .json, .csv, .tsv, .parquet).",
-        )
-    report = ReadReport()
-    blank = 0
-    for where, text in _whole(read([name], config, report=report), label=source.label):
-        blank += not text.strip()
-        if text.strip():
-            yield where, text
-    if report.skipped_count:
-        reasons = " ".join(report.skipped)
-        print(f"autogpt: Skipped {report.skipped_count}: {reasons}", file=sys.stderr)
-    if blank + report.empty:
-        print(f"autogpt: Passed over blank prompts: {blank + report.empty}.", file=sys.stderr)
-
-
-def _whole(documents: Iterable[Document], *, label: str) -> Iterator[_Prompt]:
-    """Yield rows whole, though readers cut long ones; and plain text line by line.
-
-    Args:
-        documents: As read from one file.
-        label: The source of those documents that are plain text; rows add their line to it.
-    """
-    source, held, line = "", "", 1
-    for document in documents:
-        if document.part == 0 and source not in ("", label):
-            yield source, held
-            held = ""
-        source, held = document.source, held + document.text
-        if source == label:
-            *lines, held = held.split("\n")
-            for text in lines:
-                yield f"{label}:{line}", text.removesuffix("\r")
-                line += 1
-    if held:
-        yield (f"{label}:{line}" if source == label else source), held
-
-
-@contextlib.contextmanager
-def _standard_output() -> Iterator[None]:
-    """End quietly where the reader has gone, and in one sentence where the disk is full."""
-    try:
-        with explain_os_errors(Path("standard output")):
-            yield
-    except (BrokenPipeError, ResourceError) as error:
-        # What could not be written must not be tried again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, ResourceError):
-            raise
-
-
-def _print_lines(
-    llm: LLM, prompts: list[_Prompt], params: SamplingParams, overflow: Overflow
-) -> None:
+def _print_lines(llm: LLM, prompts: list[Row], params: SamplingParams, overflow: Overflow) -> None:
     """Print one JSON line per completion of all prompts, batch by batch."""
     size = max(1, _BATCH_ROWS // params.n)
     for start in range(0, len(prompts), size):

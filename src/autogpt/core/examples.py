@@ -7,6 +7,7 @@ evaluation consume them. ``place`` says where an example stands in its source, f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from autogpt.core.messages import Message
 
@@ -15,6 +16,8 @@ __all__ = [
     "Entity",
     "Example",
     "Labeled",
+    "Medium",
+    "Observed",
     "Pair",
     "Passage",
     "Preference",
@@ -108,4 +111,28 @@ class Preference:
     place: str = ""
 
 
-Example = Passage | Conversation | Pair | Labeled | Tagged | Preference
+Medium = Literal["picture", "sound"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """A picture or a sound, and the text that belongs to it.
+
+    Attributes:
+        medium: Which of the two.
+        source: Its file; of an array in a file, ``FILE.npz#ROW``.
+        digest: Sha256 of its content: the same picture under two names is one.
+        text: Its label, caption or transcript.
+        is_label: Whether the text is one of a set of labels.
+        place: Where it stands, for messages.
+    """
+
+    medium: Medium
+    source: str
+    digest: str
+    text: str
+    is_label: bool
+    place: str = ""
+
+
+Example = Passage | Conversation | Pair | Labeled | Tagged | Preference | Observed

@@ -16,6 +16,7 @@ from autogpt.core.examples import (
     Conversation,
     Example,
     Labeled,
+    Observed,
     Pair,
     Preference,
     Tagged,
@@ -53,6 +54,8 @@ def asked(example: Example) -> str:
             return "\0".join(f"{turn.role}:{turn.content.strip()}" for turn in turns)
         case Preference():
             return "\0".join(f"{turn.role}:{turn.content.strip()}" for turn in example.messages)
+        case Observed():
+            return example.digest
         case _:
             return example.text.strip()
 
@@ -78,6 +81,8 @@ def classes_of(example: Example) -> tuple[str, ...]:
             return example.labels
         case Tagged():
             return tuple(dict.fromkeys(entity.type for entity in example.entities))
+        case Observed() if example.is_label:
+            return (example.text,)
         case _:
             return ()
 
@@ -246,6 +251,8 @@ def contradictions(examples: Iterable[Example]) -> list[Contradiction]:
         elif isinstance(example, Tagged):
             spans = [f"{item.type} {item.start}-{item.end}" for item in example.entities]
             answer = ", ".join(spans) or "none"
+        elif isinstance(example, Observed) and example.is_label:
+            answer = example.text
         else:
             continue
         said[asked(example)].setdefault(answer, example.place)

@@ -18,6 +18,7 @@ from autogpt.core.examples import Example, Passage
 from autogpt.data.blocks import cut
 from autogpt.data.conll import conll_records, is_conll, tagged_of, with_spelling
 from autogpt.data.decoding import NotTextError
+from autogpt.data.media import Wanted, read_media
 from autogpt.data.readers import ReadConfig, ReadReport, open_text, read, whole
 from autogpt.data.records import (
     Record,
@@ -159,6 +160,8 @@ def read_examples(
     report.kind = KIND_OF_TASK[config.task] if config.task else None
     if report.kind == "passage":
         return list(_passages(sources, config, report))
+    if report.kind == "observed":
+        return _observed(sources, config, report)
     reading = report.reading
     examples: list[Example] = []
     unknown = lambda path: reading.skip(f"{path!r}: not a format to read.")  # noqa: E731
@@ -176,6 +179,19 @@ def read_examples(
             f"There is no example in {' '.join(sources)}.{reasons}", hint="Give another source."
         )
     return examples
+
+
+def _observed(
+    sources: Sequence[str], config: ExamplesConfig, report: ExamplesReport
+) -> list[Example]:
+    wanted = Wanted(
+        task="transcribe" if config.task == "transcribe" else "recognize",
+        file_field=config.source_field,
+        text_field=config.label_field or config.target_field or config.text_field,
+        on_error=config.on_error,
+        encoding=config.encoding,
+    )
+    return list(read_media(sources, wanted, report.reading, report.formats))
 
 
 def _passages(

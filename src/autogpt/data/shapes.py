@@ -33,10 +33,11 @@ __all__ = [
     "shape_of",
 ]
 
-Kind = Literal["passage", "conversation", "pair", "labeled", "tagged", "preference"]
+Kind = Literal["passage", "conversation", "pair", "labeled", "tagged", "preference", "observed"]
 KIND_OF_TASK: dict[str, Kind] = {
     "text": "passage", "chat": "conversation", "summarize": "pair", "translate": "pair",
     "classify": "labeled", "tag": "tagged", "preference": "preference",
+    "recognize": "observed", "transcribe": "observed",
 }  # fmt: skip
 """What each task is taught with."""
 
@@ -47,6 +48,8 @@ FORMATS_READ: dict[Kind, str] = {
     "labeled": "rows with a text and a label field",
     "tagged": "CoNLL (a token and its tag a line), or rows of tokens and tags or text and entities",
     "preference": "rows of prompt, chosen and rejected",
+    "observed": "folders of pictures or sounds by label, files with a .txt beside each, a manifest "
+    "of files and texts, or .npz",
 }
 """What each kind of example can be read from."""
 

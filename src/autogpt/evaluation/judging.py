@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autogpt.core.errors import DataError, MissingExtraError
-from autogpt.core.examples import Entity, Labeled, Pair, Tagged
+from autogpt.core.examples import Entity, Labeled, Observed, Pair, Tagged
 from autogpt.evaluation.baselines.entities import FieldTagger
 from autogpt.evaluation.baselines.folds import FOLDS, held_out
 from autogpt.evaluation.baselines.labels import LinearClassifier, Majority, chosen_labels
@@ -27,13 +27,16 @@ from autogpt.evaluation.metrics.labels import (
 )
 from autogpt.evaluation.metrics.metric import Metric
 from autogpt.evaluation.metrics.texts import summary_metrics, translation_metrics
+from autogpt.evaluation.metrics.transcripts import transcript_metrics
 
 __all__ = [
     "Judged",
     "Row",
     "judge_entities",
     "judge_labels",
+    "judge_recognition",
     "judge_summaries",
+    "judge_transcripts",
     "judge_translations",
 ]
 
@@ -151,6 +154,63 @@ def judge_labels(
         confusion=confusions(expected, predicted),
         bins=tuple(calibration(expected, probabilities)),
         notes=tuple(notes),
+    )
+
+
+def judge_recognition(
+    examples: Sequence[Observed],
+    probabilities: Sequence[Probabilities],
+    *,
+    train: Sequence[Observed] | None = None,
+) -> Judged:
+    """Judge the labels of pictures or sounds; the baseline is the commonest label."""
+    named = [_as_labeled(example) for example in examples]
+    learned = [_as_labeled(example) for example in train or examples]
+    expected = [example.labels for example in named]
+
+    def measured(rows: Sequence[Probabilities]) -> Metrics:
+        chosen = [chosen_labels(chances, several=False) for chances in rows]
+        return label_metrics(expected, chosen, rows)
+
+    predicted = [chosen_labels(chances, several=False) for chances in probabilities]
+    notes: list[str] = []
+    texts = [example.text for example in named]
+    return Judged(
+        metrics=tuple(label_metrics(expected, predicted, probabilities)),
+        baselines=_computed(
+            {"majority": lambda: measured(Majority(learned).predict(texts))}, notes
+        ),
+        rows=tuple(map(_label_row, named, probabilities, predicted)),
+        classes=tuple(class_scores(expected, predicted)),
+        confusion=confusions(expected, predicted),
+        bins=tuple(calibration(expected, probabilities)),
+        notes=tuple(notes),
+    )
+
+
+def _as_labeled(example: Observed) -> Labeled:
+    return Labeled(text=example.source, labels=(example.text,), place=example.place)
+
+
+def judge_transcripts(examples: Sequence[Observed], written: Sequence[str]) -> Judged:
+    """Judge transcripts by word and character error rate; the baseline says nothing at all."""
+    references = [example.text for example in examples]
+    metrics = transcript_metrics(written, references)
+    errors, words = metrics[0].parts.T
+    scores = 1.0 - (errors / words.clip(min=1)).clip(0, 1)
+    return Judged(
+        metrics=tuple(metrics),
+        baselines={"silence": tuple(transcript_metrics([""] * len(written), references))},
+        rows=tuple(
+            Row(
+                place=example.place,
+                text=example.source,
+                expected=example.text,
+                predicted=text,
+                score=score,
+            )
+            for example, text, score in zip(examples, written, scores.tolist(), strict=True)
+        ),
     )
 
 

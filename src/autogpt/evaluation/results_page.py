@@ -31,7 +31,9 @@ _NAMES = {
     "crf": "CRF", "linear": "TF-IDF and logistic regression", "majority": "the commonest label",
     "lead": "first sentence", "copy": "source copied", "neighbor": "most similar example",
     "chance": "chance", "longest": "longest answer", "capitalized": "any capitalized word",
-    "acc": "accuracy", "acc_norm": "accuracy by length",
+    "silence": "nothing at all", "word_error_rate": "word error rate",
+    "character_error_rate": "character error rate", "acc": "accuracy",
+    "acc_norm": "accuracy by length",
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from autogpt.models.gpt import GPT, Attention
-from autogpt.nn.attention import AttentionForm, attend
+from autogpt.nn.attention import AttentionForm, AttentionFunction, attend
 from autogpt.nn.cache import WHOLE, Cache, Span
 from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
@@ -138,7 +138,7 @@ class PackedAttention(nn.Module):
         rotation: Rotation | None,
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: Cache | None,
-        form: AttentionForm,
+        form: AttentionForm | AttentionFunction,
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""
         heads = self._project(hidden)
@@ -167,7 +167,7 @@ def _attend_to_spans(
     query: Float[Tensor, "B H T E"],
     spans: Iterable[Span],
     *,
-    form: AttentionForm,
+    form: AttentionForm | AttentionFunction,
     scale: float | None,
 ) -> Float[Tensor, "B H T E"]:
     """Attend in each row to the tokens it holds, and not to its neighbors' padding."""

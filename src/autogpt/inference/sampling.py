@@ -21,7 +21,7 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +42,7 @@ __all__ = [
     "TopLogprobs",
     "adjust",
     "choose",
+    "filter_stages",
     "row_random",
     "sample",
     "top_logprobs",
@@ -313,19 +314,37 @@ def _with_logprobs(
 
 def _filter(scores: Float[Tensor, "B V"], params: SamplingParams) -> Float[Tensor, "B V"]:
     """Apply the temperature and set what is not to be chosen to minus infinity."""
+    *_, (_, filtered) = filter_stages(scores, params)
+    return filtered
+
+
+def filter_stages(
+    scores: Float[Tensor, "B V"], params: SamplingParams
+) -> Iterator[tuple[str, Float[Tensor, "B V"]]]:
+    """Yield the scores after the temperature, and after each filter that is set, by its name.
+
+    What is not to be chosen is minus infinity.
+
+    Args:
+        scores: float32 logits of the next token, constraints and penalties already in them.
+        params: How to choose; its temperature is not 0.
+    """
     # The best token is at 0, so that a tiny temperature cannot overflow.
     scaled = (scores - scores.amax(-1, keepdim=True)) / params.temperature
+    yield "temperature", scaled
     if params.top_k is not None and params.top_k < scaled.shape[-1]:
         least = scaled.topk(params.top_k, dim=-1).values[:, -1:]
         scaled = scaled.masked_fill(scaled < least, -math.inf)
+        yield "top_k", scaled
     if params.top_p is not None and params.top_p < 1.0:
         probabilities = torch.softmax(scaled, -1)
         scaled = scaled.masked_fill(
             probabilities < _nucleus_floor(probabilities, params.top_p), -math.inf
         )
+        yield "top_p", scaled
     if params.min_p is not None and params.min_p > 0.0:
         scaled = scaled.masked_fill(scaled < math.log(params.min_p), -math.inf)
-    return scaled
+        yield "min_p", scaled
 
 
 def _nucleus_floor(probabilities: Float[Tensor, "B V"], top_p: float) -> Float[Tensor, "B 1"]:

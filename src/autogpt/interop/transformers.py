@@ -111,13 +111,13 @@ def load_encoder(
 
 
 @contextlib.contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn what the library says of a broken folder into one sentence."""
+def explained(folder: Path, *, what: str = "an encoder") -> Iterator[None]:
+    """Turn what the library says of a broken folder into one sentence; ``what`` it should be."""
     try:
         yield
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200].removesuffix(".") or type(error).__name__
-        raise CheckpointError(f"{str(folder)!r} cannot be read as an encoder: {reason}.") from error
+        raise CheckpointError(f"{str(folder)!r} cannot be read as {what}: {reason}.") from error
 
 
 @contextlib.contextmanager

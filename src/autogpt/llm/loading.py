@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from autogpt.core.errors import CheckpointError, ConfigError, UsageError
+from autogpt.core.files import read_json
 from autogpt.core.refs import resolve
 from autogpt.core.store import holds
 from autogpt.inference.backends import Backend, TorchBackend
@@ -21,7 +22,10 @@ from autogpt.inference.params import SamplingParams
 from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
 from autogpt.interop.heads import load_encoder_head
 from autogpt.interop.transformers import is_encoder, load_encoder
+from autogpt.interop.vision import is_vision, load_vision
+from autogpt.interop.whisper import is_whisper, load_whisper
 from autogpt.llm.classifier import Classifier, OwnTextScorer
+from autogpt.llm.media import Recognizer, Transcriber
 from autogpt.llm.model import LLM
 from autogpt.llm.tagger import EncoderTokenScorer, OwnTokenScorer, Tagger
 from autogpt.models import FAMILIES, adapter_files
@@ -33,6 +37,7 @@ from autogpt.models.checkpoint import (
 )
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.heads import HeadKind, head_kind, load_headed
+from autogpt.models.multimodal_files import is_multimodal, load_multimodal
 from autogpt.models.quantized import (
     Quantization,
     QuantizedModel,
@@ -41,6 +46,8 @@ from autogpt.models.quantized import (
     load_quantized,
     one_thread,
 )
+from autogpt.tasks import asking
+from autogpt.tasks.asking import Form
 from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = ["load"]
@@ -59,7 +66,9 @@ def load(
 ) -> LLM | Any:  # noqa: ANN401 - an Encoder is rare, and would make every caller of LLM look twice
     """Return the model that ``reference`` names, ready to write; of an encoder, an ``Encoder``.
 
-    A model with a trained head gives a ``Classifier`` or a ``Tagger``.
+    A model with a trained head gives a ``Classifier`` or a ``Tagger``; one that was taught pictures
+    or sounds, a ``Recognizer`` or a ``Transcriber``; a Whisper or a vision model of others, what
+    has the same methods.
 
     Args:
         reference: A model folder in Hugging Face layout, a run folder, a ``.gguf`` file, a short
@@ -88,7 +97,14 @@ def load(
     """
     begin = time.perf_counter()
     path = resolve(reference)
-    kind = head_kind(read_settings(path)) if (path / "config.json").is_file() else None
+    settings = read_settings(path) if (path / "config.json").is_file() else {}
+    if is_multimodal(settings):
+        return _read_media(path, dtype=dtype)
+    if is_whisper(path):
+        return load_whisper(path, dtype=dtype)
+    if is_vision(path):
+        return load_vision(path, dtype=dtype)
+    kind = head_kind(settings)
     if kind is not None:
         if quantize is not None or draft is not None or adapters:
             raise UsageError(
@@ -120,7 +136,28 @@ def load(
         backend=backend,
         speculator=None if draft is None else _read_draft(draft, tokenizer, dtype=dtype),
         load_s=time.perf_counter() - begin,
+        form=_read_form(path, adapters),
     )
+
+
+def _read_media(
+    path: Path, *, dtype: Literal["auto", "float32", "bfloat16"]
+) -> Recognizer | Transcriber:
+    """Return a model that sees or hears."""
+    model, recognition = load_multimodal(path, dtype=dtype, deep=not holds(path))
+    tokenizer = Tokenizer.load(path)
+    if recognition.task == "recognize":
+        return Recognizer(model, tokenizer, recognition)
+    return Transcriber(model, tokenizer)
+
+
+def _read_form(path: Path, adapters: Sequence[str | Path]) -> Form | None:
+    """Return how a model, or else an adapter on it, was taught to be asked for a task."""
+    for folder in (*map(adapter_files.find_adapter, reversed(adapters)), path):
+        file = folder / asking.FILE
+        if file.is_file():
+            return Form.from_dict(read_json(file), where=str(file))
+    return None
 
 
 def _read_headed(

@@ -6,14 +6,13 @@ Not here: the decode loop (``inference.engine``), reading models (``llm.loading`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Unpack, overload
+from typing import Unpack
 
 from torch import Tensor
 
 from autogpt.core.errors import ConfigError, UsageError
-from autogpt.core.examples import Labeled
 from autogpt.core.messages import (
     Chunk,
     Completion,
@@ -24,6 +23,7 @@ from autogpt.core.messages import (
     Usage,
 )
 from autogpt.core.units import format_count
+from autogpt.evaluation.inspection.inspection import Focus, Inspection, inspect
 from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
 from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
@@ -38,16 +38,17 @@ from autogpt.inference.settings import (
     constraint_of,
 )
 from autogpt.inference.speculative import Speculator
+from autogpt.llm.tasks import TaskMethods
 from autogpt.models.gpt import GPT, parameter_count
+from autogpt.tasks.asking import Form
 from autogpt.tasks.base import Likelihood
-from autogpt.tasks.classify import Classify
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import encode_chat
 
 __all__ = ["LLM"]
 
 
-class LLM:
+class LLM(TaskMethods):
     """A model and its tokenizer. Made by :func:`load`.
 
     Args:
@@ -59,14 +60,16 @@ class LLM:
         backend: Runs the model, see ``Engine``.
         speculator: Guesses tokens ahead, see ``Engine``.
         load_s: Seconds that loading took, for ``timing``.
+        form: How it was taught to be asked for a task, if it was.
 
     Attributes:
         model: As given.
         tokenizer: As given.
         defaults: As given.
+        form: As given.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - made by load alone
         self,
         model: GPT,
         tokenizer: Tokenizer,
@@ -77,8 +80,10 @@ class LLM:
         backend: Backend | None = None,
         speculator: Speculator | None = None,
         load_s: float = 0.0,
+        form: Form | None = None,
     ) -> None:
         self.model = model
+        self.form = form
         self.tokenizer = tokenizer
         self.defaults = defaults or SamplingParams()
         if ends is None:
@@ -175,6 +180,49 @@ class LLM:
             completions[start : start + params.n] for start in range(0, len(completions), params.n)
         ]
 
+    def write(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        overflow: Overflow = "truncate",
+        **settings: Unpack[Settings],
+    ) -> list[Completion]:
+        """Write what follows each of several prompts, all in one batch; as :meth:`generate`.
+
+        Args:
+            prompts: Texts to continue, or conversations to answer.
+            overflow: As in :meth:`generate`.
+            settings: Explained in :class:`Settings`.
+
+        Raises:
+            ConfigError, UsageError: As :meth:`generate`.
+        """
+        rows = self.complete(prompts, self.sampling(**settings), overflow=overflow)
+        return [row[0] for row in rows]
+
+    @property
+    def answers_messages(self) -> bool:
+        """Whether it has a chat template, so that it takes messages and not only text."""
+        return self.tokenizer.roles.chat_template is not None
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return parameter_count(self.model.config)
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens it sees at once."""
+        return self.model.config.max_position_embeddings
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens a prompt takes, with what the chat template adds.
+
+        Raises:
+            UsageError: If it is messages and the model has no chat template.
+        """
+        return len(self._encode(prompt))
+
     def sampling(self, **settings: Unpack[ManySettings]) -> SamplingParams:
         """Return the model's own settings, changed by those that are given.
 
@@ -230,61 +278,40 @@ class LLM:
         context = self.model.config.max_position_embeddings
         return score_quantized(self._backend, questions, context=context)
 
-    @overload
-    def classify(  # type: ignore[overload-overlap]  # a text is a sequence of texts too
+    def inspect(
         self,
-        texts: str,
-        labels: Sequence[str],
+        prompt: Prompt,
         *,
-        descriptions: Mapping[str, str] | None = None,
-        subject: str | None = None,
-        examples: Sequence[Labeled] = (),
-        multi_label: bool = False,
-    ) -> dict[str, float]: ...
-    @overload
-    def classify(
-        self,
-        texts: Sequence[str],
-        labels: Sequence[str],
-        *,
-        descriptions: Mapping[str, str] | None = None,
-        subject: str | None = None,
-        examples: Sequence[Labeled] = (),
-        multi_label: bool = False,
-    ) -> list[dict[str, float]]: ...
-    def classify(
-        self,
-        texts: str | Sequence[str],
-        labels: Sequence[str],
-        *,
-        descriptions: Mapping[str, str] | None = None,
-        subject: str | None = None,
-        examples: Sequence[Labeled] = (),
-        multi_label: bool = False,
-    ) -> dict[str, float] | list[dict[str, float]]:
-        """Return the probability of each label, of a text or of each of several, without training.
+        focus: Focus | None = None,
+        params: SamplingParams | None = None,
+        name: str = "",
+    ) -> Inspection:
+        """Return what happens inside the model while it reads ``prompt``.
 
         Args:
-            texts: Any Unicode.
-            labels: Two or more.
-            descriptions: What labels are called in the prompt, where their names say little.
-            subject: What a label is of the text, as in "Topic".
-            examples: Texts with their labels, shown before each text.
-            multi_label: Whether several labels, or none, may hold.
+            prompt: A text, or a conversation.
+            focus: What to look at closely; default the last token.
+            params: How the next token would be chosen, see ``evaluation.inspection.inspect``.
+            name: What to call the model.
 
         Raises:
-            UsageError: If the labels are too few, or one is there twice.
+            ConfigError: If the model is quantized: its weights are elsewhere.
+            UsageError: If the prompt is longer than the context, or is messages and the model has
+                no chat template.
         """
-        task = Classify(
-            labels=tuple(labels),
-            descriptions=descriptions or {},
-            subject=subject,
-            examples=tuple(examples),
-            multi_label=multi_label,
+        if self._backend is not None:
+            raise ConfigError(
+                "Quantized weights cannot be looked into.", hint="Load the model without quantize."
+            )
+        return inspect(
+            self.model,
+            self.tokenizer,
+            self._encode(prompt),
+            head=self._head,
+            params=params,
+            focus=focus,
+            name=name,
         )
-        answers = task.run(self, [texts] if isinstance(texts, str) else texts)
-        found = [answer.probabilities for answer in answers]
-        return found[0] if isinstance(texts, str) else found
 
     def _question(self, prompt: Prompt, continuations: Sequence[str]) -> Question:
         tokenizer = self.tokenizer

@@ -93,6 +93,7 @@ def save_model(
     dtype: Literal["auto", "float32", "bfloat16"] = "auto",
     generation_config: Mapping[str, object] | None = None,
     card: str | None = None,
+    others: Sequence[str] = (),
 ) -> None:
     """Write a model folder that this package, transformers and others read.
 
@@ -107,6 +108,7 @@ def save_model(
         generation_config: Fields of ``generation_config.json``, added to the special tokens of
             the config.
         card: Text of ``README.md``.
+        others: Files that are there already and belong to the model.
 
     Raises:
         ConfigError: If the model's family does not have its switches, or the tokenizer has more
@@ -122,7 +124,7 @@ def save_model(
     special = {key: config[key] for key in _SPECIAL_TOKENS if config[key] is not None}
     write_json(folder / GENERATION, {**special, **(generation_config or {})})
     kind = model.embedding.weight.dtype if dtype == "auto" else getattr(torch, dtype)
-    write_folder(folder, config, tensors, tokenizer=tokenizer, dtype=kind, card=card)
+    write_folder(folder, config, tensors, tokenizer=tokenizer, dtype=kind, card=card, others=others)
 
 
 def stored_form(

@@ -37,7 +37,13 @@ from torch import Tensor, nn
 from autogpt.core.errors import UsageError
 from autogpt.models.config import GPTConfig
 from autogpt.models.trainable import Trainable
-from autogpt.nn.attention import AttentionForm, attend, document_mask, window_mask
+from autogpt.nn.attention import (
+    AttentionForm,
+    AttentionFunction,
+    attend,
+    document_mask,
+    window_mask,
+)
 from autogpt.nn.cache import Cache
 from autogpt.nn.layers import build_network, build_norm, project_together
 from autogpt.nn.positions import (
@@ -93,6 +99,7 @@ class GPT(Trainable):
         cache: Cache | None = None,
         hidden: Float[Tensor, "B T D"] | None = None,
         blocks: slice = slice(None),
+        mask: Bool[Tensor, "#B 1 T S"] | None = None,
     ) -> Float[Tensor, "B T D"]:
         """Return what the model makes of each token, having seen it and those before.
 
@@ -103,25 +110,25 @@ class GPT(Trainable):
             positions: Place of each token in its text; default 0, 1, 2, ... along the row. Rotary
                 positions are relative, so packed documents need not restart at 0.
             cache: Keys and values of earlier tokens; read, extended and advanced.
-            hidden: What the blocks before those of ``blocks`` made of the tokens.
+            hidden: What the blocks before those of ``blocks`` made of the tokens; before all of
+                them, what is read in place of the tokens' embeddings (``multimodal``).
             blocks: Which blocks to go through; without the last, what comes is not normalized.
+            mask: Who sees whom, where neither causality nor documents nor the cache say it; with a
+                cache, of an unpacked model only.
 
         Raises:
             UsageError: If the text is longer than the model's positions.
         """
         length = token_ids.shape[1]
         self._check(length, document_ids, positions, cache)
-        mask = None
         if cache is not None:
-            positions, mask = cache.positions(length), cache.mask(length)
-        elif document_ids is not None:
-            mask = document_mask(document_ids, causal=self.config.is_causal)
-        elif not self.config.is_causal:
-            mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=token_ids.device)
+            positions = cache.positions(length)
+        if mask is None:
+            mask = self._mask(length, document_ids, cache)
 
         dropout = self.dropout if self.training else 0.0
         if hidden is None:
-            hidden = self._embed(token_ids)  # [B, T, D]
+            hidden = self.embed(token_ids)  # [B, T, D]
             if self.positions is not None:
                 hidden = hidden + self.positions(length, positions).to(hidden.dtype)
             if dropout:
@@ -176,12 +183,26 @@ class GPT(Trainable):
             else:
                 parameter.fill_(neutral)
 
-    def _embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+    def embed(self, token_ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """Return the embeddings of tokens, as the first block reads them."""
         hidden: Tensor = self.embedding(token_ids)
         if self.config.embedding_multiplier == 1.0:
             return hidden
         # Rounded to bf16 before it multiplies bf16, as it was when Gemma was trained.
         return hidden * torch.tensor(self.config.embedding_multiplier, dtype=hidden.dtype)
+
+    def _mask(
+        self, length: int, document_ids: Int[Tensor, "B T"] | None, cache: Cache | None
+    ) -> Bool[Tensor, "#B 1 T S"] | None:
+        """Return who sees whom; None: each token what is before it."""
+        if cache is not None:
+            return cache.mask(length)
+        if document_ids is not None:
+            return document_mask(document_ids, causal=self.config.is_causal)
+        if self.config.is_causal:
+            return None
+        device = self.embedding.weight.device
+        return torch.ones(1, 1, length, length, dtype=torch.bool, device=device)
 
     def _nearby(
         self, everything: View, length: int, positions: Tensor | None, cache: Cache | None
@@ -249,7 +270,7 @@ class Block(nn.Module):
         rotation: Rotation | None,
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: Cache | None,
-        form: AttentionForm,
+        form: AttentionForm | AttentionFunction,
         dropout: float = 0.0,
     ) -> Float[Tensor, "B T D"]:
         """Let the tokens look around, then transform each; what is added may be dropped in part.
@@ -312,7 +333,7 @@ class Attention(nn.Module):
         rotation: Rotation | None,
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: Cache | None,
-        form: AttentionForm,
+        form: AttentionForm | AttentionFunction,
     ) -> Float[Tensor, "B T D"]:
         """Mix into each token what it finds among those it may see."""
         projected = project_together(hidden, (self.query, self.key, self.value))

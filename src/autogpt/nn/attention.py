@@ -15,6 +15,9 @@ A mask is true where a query may look. None means causal: the T queries are the 
 tokens, and each sees itself and everything before. A sliding window is a mask like any other.
 
 The scale is what scores are multiplied with; None is the paper's 1 / √E.
+
+Who wants to see the weights of a running model hands a function of his own in place of a form's
+name (``AttentionFunction``); ``attention_weights`` is the half of the formula before V.
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ from autogpt.core.errors import ConfigError
 __all__ = [
     "FORMS",
     "AttentionForm",
+    "AttentionFunction",
     "attend",
+    "attention_weights",
     "causal_mask",
     "document_mask",
     "explicit_attention",
@@ -44,6 +49,9 @@ __all__ = [
 
 AttentionForm = Literal["reference", "explicit", "sdpa"]
 
+AttentionFunction = Callable[[Tensor, Tensor, Tensor, "Tensor | None", "float | None"], Tensor]
+"""Query, key, value, mask and scale to what was mixed; shapes as for ``reference_attention``."""
+
 
 def attend(
     query: Float[Tensor, "B H T E"],
@@ -51,14 +59,16 @@ def attend(
     value: Float[Tensor, "B K S E"],
     *,
     mask: Bool[Tensor, "#B 1 T S"] | None,
-    form: AttentionForm,
+    form: AttentionForm | AttentionFunction,
     scale: float | None = None,
 ) -> Float[Tensor, "B H T E"]:
-    """Compute attention in the named form.
+    """Compute attention in the named form, or by a function that does it and looks on.
 
     Raises:
         ConfigError: If there is no such form.
     """
+    if callable(form):
+        return form(query, key, value, mask, scale)
     if form not in FORMS:
         raise ConfigError(f"attention = {form!r} is unknown, expected one of {', '.join(FORMS)}.")
     return FORMS[form](query, key, value, mask, scale)
@@ -117,15 +127,25 @@ def reference_attention(
 
     Query head h reads key/value head h // G.
     """
+    weights = attention_weights(query, key, mask, scale)
+    value = value.repeat_interleave(query.shape[1] // value.shape[1], dim=1)  # [B, H, S, E]
+    return weights @ value
+
+
+def attention_weights(
+    query: Float[Tensor, "B H T E"],
+    key: Float[Tensor, "B K S E"],
+    mask: Bool[Tensor, "#B 1 T S"] | None = None,
+    scale: float | None = None,
+) -> Float[Tensor, "B H T S"]:
+    """Return softmax(Q Kᵀ / √E): how much each query takes of each key; a row's sum is 1."""
     heads, queries, width = query.shape[1:]
     key = key.repeat_interleave(heads // key.shape[1], dim=1)  # [B, H, S, E]
-    value = value.repeat_interleave(heads // value.shape[1], dim=1)
     divisor = math.sqrt(width) if scale is None else 1.0 / scale
     scores = query @ key.transpose(-2, -1) / divisor  # [B, H, T, S]
     if mask is None:
         mask = causal_mask(queries, key.shape[2], device=query.device)
-    weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
-    return weights @ value
+    return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
 
 
 def explicit_attention(

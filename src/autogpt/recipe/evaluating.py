@@ -7,6 +7,7 @@ figures are and how they are judged is in ``evaluation``.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 from autogpt.core.errors import DataError, UsageError
-from autogpt.core.examples import Entity, Labeled, Pair, Tagged
+from autogpt.core.examples import Entity, Labeled, Observed, Pair, Tagged
 from autogpt.core.progress import Progress
 from autogpt.data.examples import ExamplesConfig, ExamplesReport, read_examples
+from autogpt.data.media import medium_of
 from autogpt.data.readers import read as read_documents
 from autogpt.evaluation import results
 from autogpt.evaluation.compressors import compressed_bits_per_byte
@@ -24,9 +26,12 @@ from autogpt.evaluation.judging import (
     Judged,
     judge_entities,
     judge_labels,
+    judge_recognition,
     judge_summaries,
+    judge_transcripts,
     judge_translations,
 )
+from autogpt.evaluation.media_page import EXAMPLES, Shown, write_media_page
 from autogpt.evaluation.metrics.texts import is_chinese
 from autogpt.evaluation.perplexity import WINDOW, judge_language, stretches_of
 from autogpt.evaluation.results import Evaluation, conclude
@@ -36,7 +41,7 @@ from autogpt.tasks.base import Likelihood, Scorer
 
 __all__ = ["TASKS", "Settings", "evaluate", "evaluate_model"]
 
-TASKS = ("text", "classify", "tag", "summarize", "translate")
+TASKS = ("text", "classify", "tag", "summarize", "translate", "recognize", "transcribe")
 _OF_KIND = {"passage": "text", "labeled": "classify", "tagged": "tag"}
 _BATCH = 256  # examples between two looks at the clock
 
@@ -132,7 +137,27 @@ def evaluate(
     found = evaluate_model(loaded, data, settings=settings, name=str(model), progress=progress)
     if out is not None:
         results.write(Path(out), found)
+        _write_examples(Path(out), found)
     return found
+
+
+def _write_examples(out: Path, found: Evaluation) -> None:
+    """Write, of pictures and sounds, the page to look at and to listen to."""
+    if found.task not in ("recognize", "transcribe"):
+        return
+    medium = medium_of(found.judged.rows[0].text)
+    shown = [
+        Shown(
+            source=row.text,
+            medium=medium or "picture",  # a row of an array
+            expected=row.expected,
+            predicted=row.predicted,
+            confidence=math.nan if row.confidence is None else row.confidence,
+            place=row.place,
+        )
+        for row in found.judged.rows
+    ]
+    write_media_page(out / EXAMPLES, shown, title=found.task)
 
 
 def evaluate_model(
@@ -196,6 +221,8 @@ def _task_of(model: object) -> str | None:
     """Return the only task of a model with a head."""
     if isinstance(model, LLM):
         return None
+    if hasattr(model, "medium"):
+        return "transcribe" if hasattr(model, "transcribe") else "recognize"
     if hasattr(model, "tag"):
         return "tag"
     return "classify" if hasattr(model, "predict") else None
@@ -313,11 +340,56 @@ def _write(
     return judge(examples, written, train=train), wall_s
 
 
+def _recognize(
+    model: Any,  # noqa: ANN401 - whatever has the method
+    examples: Sequence[Observed],
+    train: Sequence[Observed] | None,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[Judged, float]:
+    if not hasattr(model, "medium") or not hasattr(model, "run"):
+        raise _cannot(model, "recognize")
+    if hasattr(model, "with_labels") and not model.labels:
+        model = model.with_labels(settings.labels or sorted({one.text for one in examples}))
+    strange = {one.text for one in examples} - set(model.labels)
+    if strange:
+        raise DataError(
+            f"The data have the label {min(strange)!r}, which the model does not know.",
+            hint=f"It knows: {', '.join(list(model.labels)[:10])}.",
+        )
+
+    def run(some: Sequence[Observed]) -> list[dict[str, float]]:
+        return [answer.probabilities for answer in model.run([one.source for one in some])]
+
+    answers, wall_s = _each(examples, run, progress)
+    return judge_recognition(examples, answers, train=train), wall_s
+
+
+def _transcribe(
+    model: Any,  # noqa: ANN401 - whatever has the method
+    examples: Sequence[Observed],
+    train: Sequence[Observed] | None,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[Judged, float]:
+    del train, settings  # nothing of them matters here
+    if not hasattr(model, "transcribe"):
+        raise _cannot(model, "transcribe")
+    judge_transcripts(examples[:1], [""])  # so that a missing package is told before the work
+
+    def run(some: Sequence[Observed]) -> list[str]:
+        return [model.transcribe(one.source).text for one in some]
+
+    written, wall_s = _each(examples, run, progress, batch=4)
+    return judge_transcripts(examples, written), wall_s
+
+
 _Judge = Callable[
     [object, Sequence[Any], Sequence[Any] | None, Settings, Progress], tuple[Judged, float]
 ]
 _JUDGES: dict[str, _Judge] = {
     "classify": _classify, "tag": _tag, "summarize": _summarize, "translate": _translate,
+    "recognize": _recognize, "transcribe": _transcribe,
 }  # fmt: skip
 
 

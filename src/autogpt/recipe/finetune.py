@@ -42,6 +42,7 @@ from autogpt.recipe.rescue import RunRescue
 from autogpt.recipe.result import peak_rss_bytes
 from autogpt.recipe.settings import FinetuneRecipe
 from autogpt.recipe.teaching import Classroom, Taught, Teacher, find_teacher
+from autogpt.tasks import asking
 from autogpt.training import checkpoints, kernels, memory, record, tracking
 from autogpt.training.checkpoints import RunState
 from autogpt.training.layout import Layout
@@ -450,6 +451,9 @@ class _Run:
             )
         adapters.merge(model)
         lesson.teacher.save(model.eval(), out / folder.MODEL)
+        asked = out / folder.MODEL / asking.FILE
+        if _is_lora(recipe, model) and asked.is_file():
+            write_json(out / adapter_files.FOLDER / asking.FILE, read_json(asked))
         return model
 
     def _elapsed(self) -> float:

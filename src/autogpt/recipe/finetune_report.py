@@ -105,12 +105,26 @@ def write_reports(told: Told) -> None:
         phases_s=told.phases,
         outcomes=_outcomes(told),
         next_commands=(
-            Command(command=f'autogpt generate {out} "..."', purpose="let it write"),
+            _use(told),
             Command(command=f"autogpt models show {out}", purpose="see what it is"),
         ),
         provenance=provenance(facts.autogpt_version),
     )
     write_report(out / folder.REPORT, report)
+
+
+def _use(told: Told) -> Command:
+    """Return the command that uses what was taught."""
+    out = told.out
+    commands = {
+        "classify": (f'autogpt classify --model {out} "..."', "label a text"),
+        "tag": (f'autogpt tag --model {out} "..."', "find entities in a text"),
+        "recognize": (f"autogpt recognize --model {out} FILE", "label a file"),
+        "transcribe": (f"autogpt transcribe --model {out} FILE", "write down what is said"),
+    }
+    usual = (f'autogpt generate {out} "..."', "let it write")
+    command, purpose = commands.get(told.recipe.finetune.task, usual)
+    return Command(command=command, purpose=purpose)
 
 
 def _facts(told: Told) -> ModelFacts:

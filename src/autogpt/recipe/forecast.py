@@ -40,6 +40,7 @@ _SHORTEST, _LONGEST, _MULTIPLE = 128, 1024, 64  # tokens of a row
 _STEP_TOKENS = 4096
 _STEPS_PER_EPOCH = 40  # at least, or so few examples would hardly move the weights
 _PART_TOKENS = 2048  # of a micro-batch
+_MEDIA_ROWS = 64  # of a step of pictures or sounds
 _HEAD_ROWS = 32  # of a step of a head: a text says one thing, however long it is
 _FITS = 0.85  # of the budget: a run that is expected to need less follows its steps
 _OVER_STEP = 1.05  # of a step over its micro-batches: the optimizer
@@ -48,6 +49,8 @@ _SAVED_BYTES = 16  # of a weight that learns: the copy for checkpoints, and that
 
 def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
     """Return the settings of training that suit a task and a method, before the user's own."""
+    if asked.finetune.task in ("recognize", "transcribe"):
+        return _usual_of_media(asked)
     is_head = asked.finetune.task in ("classify", "tag")
     rows = {"batch_size": _HEAD_ROWS} if is_head else {}
     if asked.finetune.base == NEW:
@@ -67,6 +70,26 @@ def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
             **rows,
         }
     }
+
+
+def _usual_of_media(asked: FinetuneRecipe) -> dict[str, object]:
+    """Return what suits pictures and sounds: a small model, and broken files that are skipped.
+
+    Sizes and rates are those with which the digits of ``benchmarks/quality/media.py`` were learned
+    best (docs/log.md). Looks without a lower loss end nothing: it falls most in the decay.
+    """
+    training: dict[str, object] = {"budget": "20m", "validations": 5, "batch_size": _MEDIA_ROWS}
+    common = {"examples": {"on_error": "skip"}, "finetune": {"patience": 0}}
+    if asked.finetune.base != NEW:
+        rate = 3e-4 if asked.finetune.method == "full" else 5e-4
+        training |= {"matrices": "adamw", "lr": rate, "warmup": 0.05, "decay": 0.95}
+        return {**common, "training": training}
+    training |= {"lr": 2e-3, "muon_lr": 0.02, "weight_decay": 0.05, "decay": 0.7}
+    sizes: dict[str, object] = {}
+    if asked.model.preset == "auto":
+        sizes = {"preset": "tiny", "hidden_size": 128, "num_hidden_layers": 4, "head_dim": 32}
+        sizes["num_key_value_heads"] = 4
+    return {**common, "training": training, "model": sizes}
 
 
 def with_context(recipe: FinetuneRecipe, *, longest: int, limit: int | None) -> FinetuneRecipe:

@@ -57,6 +57,8 @@ class Gathered:
             f"{len(self.train)} examples to learn from, {len(self.validation)} to measure with"
             f"{f' ({forms})' if forms else ''}"
         )
+        for reason in self.report.reading.skipped:
+            shown.say(f"skipped: {reason}")
         for warning in self.checks.warnings():
             shown.say(warning)
 

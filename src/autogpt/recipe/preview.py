@@ -13,7 +13,7 @@ from itertools import groupby
 from rich.console import Console
 from rich.text import Text
 
-from autogpt.core.examples import Example, Labeled, Pair, Tagged
+from autogpt.core.examples import Example, Labeled, Observed, Pair, Tagged
 from autogpt.data.checks import written
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.lessons import Lesson
@@ -78,6 +78,9 @@ def _stretches(item: Lesson | Example, tokenizer: Tokenizer) -> Iterator[tuple[s
         case Pair():
             yield f"{item.source}\n", False
             yield item.target, True
+        case Observed():
+            yield f"{item.medium} {item.source} -> ", False
+            yield item.text, True
         case _:
             yield written(item), True
 

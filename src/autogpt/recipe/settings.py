@@ -13,8 +13,10 @@ from typing import Literal
 from autogpt.core.config import dump_toml, read_toml, to_mapping
 from autogpt.core.errors import ConfigError
 from autogpt.core.files import write_text
+from autogpt.data.augmentation import AugmentConfig
 from autogpt.data.clean import CleanConfig
 from autogpt.data.examples import ExamplesConfig
+from autogpt.data.preprocessing import MediaConfig
 from autogpt.data.readers import ReadConfig
 from autogpt.models.presets import ModelConfig
 from autogpt.nn.adapters import LoRAConfig
@@ -155,7 +157,10 @@ class FinetuneConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinetuneRecipe:
-    """Every setting of a fine-tuning run; ``tokenizer`` and ``model`` are of a new model alone."""
+    """Every setting of a fine-tuning run; ``tokenizer`` and ``model`` are of a new model alone.
+
+    ``media`` and ``augment`` are of pictures and sounds alone.
+    """
 
     seed: int = 0
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
@@ -165,6 +170,8 @@ class FinetuneRecipe:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     kernels: KernelConfig = field(default_factory=KernelConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
 def write_recipe(path: Path, recipe: Recipe | FinetuneRecipe) -> None:

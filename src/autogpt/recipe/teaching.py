@@ -22,7 +22,7 @@ from torch import Tensor
 
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Conversation, Example, Pair, Passage, Preference
-from autogpt.core.files import open_atomic
+from autogpt.core.files import open_atomic, write_json
 from autogpt.core.messages import Message, assistant, user
 from autogpt.data.batches import BatchSource, Learnable
 from autogpt.data.lessons import LessonBatches, Lessons, lesson_windows
@@ -31,7 +31,8 @@ from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT
 from autogpt.models.trainable import Trainable
 from autogpt.recipe.settings import FinetuneRecipe
-from autogpt.tasks import TASKS
+from autogpt.tasks import TASKS, asking, find_task
+from autogpt.tasks.asking import Form
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.lessons import Lesson, encode_completion, encode_lesson, encode_passage
 from autogpt.training.kernels import eager
@@ -47,6 +48,8 @@ TEACHERS: dict[str, str] = {
     "classify": "autogpt.recipe.head_teaching:ClassTeacher",
     "tag": "autogpt.recipe.head_teaching:TagTeacher",
     "preference": "autogpt.recipe.teaching:PreferenceTeacher",
+    "recognize": "autogpt.recipe.media_teaching:RecognizeTeacher",
+    "transcribe": "autogpt.recipe.media_teaching:TranscribeTeacher",
 }
 """Name of a task -> dotted path of its :class:`Teacher`."""
 
@@ -160,7 +163,13 @@ class LessonTeacher:
 
     def __init__(self, room: Classroom) -> None:
         self._tokenizer, self._seed = room.tokenizer, room.recipe.seed
-        encode = partial(_lesson, task=room.recipe.finetune.task, tokenizer=room.tokenizer)
+        self._form = _form(room)
+        encode = partial(
+            _lesson,
+            task=room.recipe.finetune.task,
+            form=self._form,
+            tokenizer=room.tokenizer,
+        )
         self._train = [encode(example) for example in room.train]
         self._validation = [encode(example) for example in room.validation]
 
@@ -213,8 +222,10 @@ class LessonTeacher:
         return {}
 
     def save(self, model: Trainable, folder: Path) -> None:
-        """Write a model folder."""
-        _save_gpt(model, folder, self._tokenizer)
+        """Write a model folder, and into it how the task is asked."""
+        if self._form is not None:
+            write_json(folder / asking.FILE, self._form.to_dict())
+        _save_gpt(model, folder, self._tokenizer, others=[asking.FILE])
 
 
 class PreferenceTeacher:
@@ -361,7 +372,17 @@ def _logprobs(model: GPT, lessons: Sequence[Lesson], *, pad_id: int) -> Tensor:
     return known
 
 
-def _lesson(example: Example, *, task: str, tokenizer: Tokenizer) -> Lesson:
+def _form(room: Classroom) -> Form | None:
+    """Return the words in which the task is asked, now and when the model runs."""
+    task = room.recipe.finetune.task
+    teach = find_task(task).teach if task in TASKS else None
+    if teach is None:
+        return None
+    pairs = [example for example in room.train if isinstance(example, Pair)]
+    return teach(pairs, new=room.recipe.finetune.base == "new")
+
+
+def _lesson(example: Example, *, task: str, form: Form | None, tokenizer: Tokenizer) -> Lesson:
     """Return an example as what a model reads and learns.
 
     Raises:
@@ -373,18 +394,11 @@ def _lesson(example: Example, *, task: str, tokenizer: Tokenizer) -> Lesson:
         case Conversation() if task == "chat":
             return _answered(example.messages, tokenizer, learn="assistant", place=example.place)
         case Pair() if task in ("summarize", "translate"):
-            turns = _asked(example, task)
+            turns = (
+                form.lesson(example) if form else (user(example.source), assistant(example.target))
+            )
             return _answered(turns, tokenizer, learn="last", place=example.place)
     raise _of_another_kind(example, task)
-
-
-def _asked(example: Pair, task: str) -> Sequence[Message]:
-    """Return a pair as the task asks for it when it runs."""
-    if task not in TASKS:
-        return (user(example.source), assistant(example.target))
-    module, _, name = TASKS[task].replace(":", ".").rpartition(".")
-    turns: Sequence[Message] = getattr(importlib.import_module(module), name)().lesson(example)
-    return turns
 
 
 def _answered(turns: Sequence[Message], tokenizer: Tokenizer, *, learn: str, place: str) -> Lesson:
@@ -422,6 +436,8 @@ def _fingerprint(lessons: Sequence[Lesson]) -> str:
     return digest.hexdigest()
 
 
-def _save_gpt(model: Trainable, folder: Path, tokenizer: Tokenizer) -> None:
+def _save_gpt(
+    model: Trainable, folder: Path, tokenizer: Tokenizer, others: Sequence[str] = ()
+) -> None:
     assert isinstance(model, GPT)  # as the teacher returned it
-    save_model(model, folder, tokenizer=tokenizer, dtype="float32")
+    save_model(model, folder, tokenizer=tokenizer, dtype="float32", others=others)

@@ -10,27 +10,27 @@ are taken out by subtracting the log probability that a label has where the text
 is left is how much the text speaks for the label, however common or long it is.
 
 Source: Zhao et al. 2021, "Calibrate Before Use" (content-free inputs); Holtzman et al. 2021,
-"Surface Form Competition" (the same difference, as pointwise mutual information). Not here: trained
-heads (``llm.classifier``).
+"Surface Form Competition" (the same difference, as pointwise mutual information). Trained heads
+(``llm.classifier``) are asked in :class:`Trained`.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Example, Labeled
 from autogpt.core.messages import Message, assistant, user
-from autogpt.tasks.base import Scorer
+from autogpt.tasks.base import TEXT, Job, Progress, Scorer, Task, telling
+from autogpt.tasks.language import is_chinese
+from autogpt.tasks.schema import object_schema
 
-__all__ = ["Classification", "Classify", "decide"]
+__all__ = ["TASK", "Classification", "Classify", "LabelJudge", "Trained", "decide"]
 
 _BATCH = 64  # texts that are scored together
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
-_LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +145,6 @@ class Classify:
         threshold: As in :func:`decide`.
         top_k: As in :func:`decide`.
         text_chars: Of longer texts the end is left out; the model sees no more anyway.
-        name: As in ``TASKS``.
     """
 
     labels: tuple[str, ...]
@@ -156,7 +155,6 @@ class Classify:
     threshold: float | None = None
     top_k: int | None = None
     text_chars: int = 4000
-    name: str = "classify"
 
     def __post_init__(self) -> None:
         """Check the labels.
@@ -178,18 +176,35 @@ class Classify:
         if not strange <= known:
             raise UsageError(f"{min(strange - known)!r} is not one of the labels.")
 
-    def run(self, model: Scorer, texts: Sequence[str]) -> Iterator[Classification]:
-        """Yield the answer for each text, in order."""
+    def run(
+        self, model: object, texts: Sequence[str], progress: Progress | None = None
+    ) -> Iterator[Classification]:
+        """Yield the answer for each text, in order.
+
+        Raises:
+            UsageError: If the model has labels of its own, or cannot say how likely one is.
+        """
+        if isinstance(model, LabelJudge):
+            raise UsageError(
+                f"{model!r} has a trained head with labels of its own.", hint="Leave labels out."
+            )
+        if not isinstance(model, Scorer):
+            raise UsageError(
+                f"{model!r} cannot say how likely a label is.", hint="Name a model that writes."
+            )
+        return telling(self._run(model, texts), len(texts), progress)
+
+    def _run(self, model: Scorer, texts: Sequence[str]) -> Iterator[Classification]:
         priors: dict[bool, list[float]] = {}
         for first in range(0, len(texts), _BATCH):
             some = texts[first : first + _BATCH]
-            chinese = [_is_chinese(text) for text in some]
-            for is_chinese in set(chinese) - set(priors):
-                priors[is_chinese] = self._priors(model, chinese=is_chinese)
+            chinese = [is_chinese(text) for text in some]
+            for own_words in set(chinese) - set(priors):
+                priors[own_words] = self._priors(model, chinese=own_words)
             found = self._ask(model, some, chinese)
-            for text, logprobs, is_chinese in zip(some, found, chinese, strict=True):
+            for text, logprobs, own_words in zip(some, found, chinese, strict=True):
                 gained = [
-                    own - usual for own, usual in zip(logprobs, priors[is_chinese], strict=True)
+                    own - usual for own, usual in zip(logprobs, priors[own_words], strict=True)
                 ]
                 yield decide(
                     text,
@@ -207,7 +222,7 @@ class Classify:
         """
         if not isinstance(example, Labeled):
             raise UsageError(f"A labeled text was expected, not a {type(example).__name__}.")
-        words = _CHINESE if _is_chinese(example.text) else _ENGLISH
+        words = _CHINESE if is_chinese(example.text) else _ENGLISH
         asked = words.choose.format(words.separator.join(map(self._called, self.labels)))
         answer = words.separator.join(map(self._called, example.labels))
         return (user(f"{asked}\n\n{example.text}"), assistant(answer))
@@ -267,6 +282,143 @@ class Classify:
         return [power / sum(powers) for power in powers]
 
 
-def _is_chinese(text: str) -> bool:
-    """Whether a third of the letters are Han: a Chinese text may quote names and codes."""
-    return 3 * len(_HAN.findall(text)) >= max(1, len(_LETTER.findall(text)))
+@runtime_checkable
+class LabelJudge(Protocol):
+    """A model with a trained head, as ``llm.Classifier``."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its labels."""
+        ...
+
+    def predict(self, texts: str | Sequence[str]) -> object:
+        """Return the probability of each label."""
+        ...
+
+    def run(
+        self, texts: Sequence[str], *, threshold: float | None = None, top_k: int | None = None
+    ) -> Iterator[Classification]:
+        """Yield the answer for each text, in order."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """The task, for a model with a trained head.
+
+    Attributes:
+        threshold: As in :func:`decide`; None: what the model says.
+        top_k: As in :func:`decide`.
+    """
+
+    threshold: float | None = None
+    top_k: int | None = None
+
+    def run(
+        self, model: object, texts: Sequence[str], progress: Progress | None = None
+    ) -> Iterator[Classification]:
+        """Yield the answer for each text, in order.
+
+        Raises:
+            UsageError: If the model has no trained head.
+        """
+        if not isinstance(model, LabelJudge):
+            raise UsageError(
+                f"{model!r} has no trained classification head, and what an untrained one said "
+                "would be noise.",
+                hint="Give labels to choose from, or train one: autogpt finetune MODEL DATA --task "
+                "classify.",
+            )
+        answers = model.run(texts, threshold=self.threshold, top_k=self.top_k)
+        return telling(answers, len(texts), progress)
+
+
+def _prepare(
+    *,
+    labels: Sequence[str] | None = None,
+    descriptions: Mapping[str, str] | None = None,
+    subject: str | None = None,
+    examples: Sequence[Mapping[str, str]] = (),
+    multi_label: bool = False,
+    threshold: float | None = None,
+    top_k: int | None = None,
+) -> Job:
+    if labels is not None:
+        return Classify(
+            labels=tuple(labels),
+            descriptions=descriptions or {},
+            subject=subject,
+            examples=tuple(Labeled(text=e["text"], labels=(e["label"],)) for e in examples),
+            multi_label=multi_label,
+            threshold=threshold,
+            top_k=top_k,
+        )
+    if descriptions or subject or examples or multi_label:
+        raise UsageError(
+            "descriptions, subject, examples and multi_label go with labels.", hint="Give labels."
+        )
+    return Trained(threshold=threshold, top_k=top_k)
+
+
+TASK = Task(
+    name="classify",
+    about="Say which label a text has, with the probability of each.",
+    about_zh="判断文本属于哪个标签，并给出每个标签的概率。",
+    input=TEXT,
+    parameters=object_schema(
+        labels={
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Labels to choose from; leave out for a model with a trained head.",
+            "description_zh": "候选标签；若模型带有训练好的分类头，则不填。",
+        },
+        descriptions={
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "What a label is called in the prompt, where its name says little.",
+            "description_zh": "标签在提示中的说法（当名称本身含义不明时）。",
+        },
+        subject={
+            "type": "string",
+            "description": 'What a label is of the text, as in "Topic".',
+            "description_zh": "标签表示文本的哪一方面，例如“主题”。",
+        },
+        examples={
+            "type": "array",
+            "items": object_schema(
+                "text", "label", text={"type": "string"}, label={"type": "string"}
+            ),
+            "description": "Texts with their labels, shown before each text.",
+            "description_zh": "示例文本及其标签，置于每个文本之前。",
+        },
+        multi_label={
+            "type": "boolean",
+            "default": False,
+            "description": "Whether several labels, or none, may hold.",
+            "description_zh": "是否允许多个标签或没有标签。",
+        },
+        threshold={
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "description": "No label below this probability; of several, all from it on.",
+            "description_zh": "低于此概率则不给标签；多标签时，不低于此概率的都算。",
+        },
+        top_k={
+            "type": "integer",
+            "minimum": 1,
+            "description": "Show so many of the likeliest labels.",
+            "description_zh": "只显示概率最高的若干个标签。",
+        },
+    ),
+    result=object_schema(
+        "label",
+        "labels",
+        "probabilities",
+        label={"oneOf": [{"type": "string"}, {"type": "null"}]},
+        labels={"type": "array", "items": {"type": "string"}},
+        probabilities={"type": "object", "additionalProperties": {"type": "number"}},
+    ),
+    needs="default",
+    prepare=_prepare,
+)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Entity, Example, Tagged
 from autogpt.core.messages import Message, assistant, user
+from autogpt.tasks.base import TEXT, Progress, Task, telling
+from autogpt.tasks.schema import object_schema
 
-__all__ = ["EntityFinder", "Tag", "Tagging"]
+__all__ = ["TASK", "EntityFinder", "Tag", "Tagging"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,8 +32,13 @@ class Tagging:
         return {"entities": [entity.to_dict() for entity in self.entities]}
 
 
+@runtime_checkable
 class EntityFinder(Protocol):
     """What finds entities, as ``llm.Tagger``."""
+
+    def tag(self, texts: str | Sequence[str]) -> object:
+        """Return the entities of a text, or of each of several."""
+        ...
 
     def run(self, texts: Sequence[str], *, threshold: float | None = None) -> Iterator[Tagging]:
         """Yield the entities of each text."""
@@ -44,15 +51,25 @@ class Tag:
 
     Attributes:
         threshold: Leave out entities that are less sure; None: what the model says.
-        name: As in ``TASKS``.
     """
 
     threshold: float | None = None
-    name: str = "tag"
 
-    def run(self, model: EntityFinder, texts: Sequence[str]) -> Iterator[Tagging]:
-        """Yield the entities of each text, in order."""
-        return model.run(texts, threshold=self.threshold)
+    def run(
+        self, model: object, texts: Sequence[str], progress: Progress | None = None
+    ) -> Iterator[Tagging]:
+        """Yield the entities of each text, in order.
+
+        Raises:
+            UsageError: If the model has no trained head.
+        """
+        if not isinstance(model, EntityFinder):
+            raise UsageError(
+                f"{model!r} has no trained tagging head, and what an untrained one said would be "
+                "noise.",
+                hint="Train one: autogpt finetune MODEL DATA --task tag.",
+            )
+        return telling(model.run(texts, threshold=self.threshold), len(texts), progress)
 
     def lesson(self, example: Example) -> Sequence[Message]:
         """Return the conversation that teaches an example.
@@ -65,3 +82,36 @@ class Tag:
         found = [{"type": entity.type, "text": entity.text} for entity in example.entities]
         asked = f"List the entities in this text as JSON.\n\n{example.text}"
         return (user(asked), assistant(json.dumps(found, ensure_ascii=False)))
+
+
+TASK = Task(
+    name="tag",
+    about="Find the names and other entities in a text, with type, place and score.",
+    about_zh="找出文本中的人名、地名等实体，给出类型、位置和得分。",
+    input=TEXT,
+    parameters=object_schema(
+        threshold={
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "description": "Leave out entities that are less sure.",
+            "description_zh": "略去得分低于此值的实体。",
+        },
+    ),
+    result=object_schema(
+        "entities",
+        entities={
+            "type": "array",
+            "items": object_schema(
+                *("type", "start", "end", "text", "score"),
+                type={"type": "string"},
+                start={"type": "integer"},
+                end={"type": "integer"},
+                text={"type": "string"},
+                score={"type": "number"},
+            ),
+        },
+    ),
+    needs="trained",
+    prepare=Tag,
+)

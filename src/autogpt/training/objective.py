@@ -15,10 +15,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from autogpt.data.batches import Batch
+from autogpt.data.media_batches import MediaBatch
 from autogpt.data.preferences import PairBatch
 from autogpt.data.text_batches import TextBatch
 from autogpt.models.gpt import GPT
 from autogpt.models.heads import HeadedGPT
+from autogpt.models.multimodal import MultimodalGPT
 from autogpt.nn.head_loss import mean_cross_entropy, token_logprobs
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "head_loss",
     "learned_tokens",
     "margins",
+    "media_tokens",
     "next_token",
     "next_token_loss",
     "preference",
@@ -66,6 +69,14 @@ def learned_tokens(model: GPT, batch: Batch) -> Float[Tensor, ""]:
     some tokens' logits are held at once. Not for compiling: how many are learned differs.
     """
     hidden = model(batch.inputs, document_ids=batch.document_ids)  # [B, T, D]
+    learned = batch.targets != -100
+    return mean_cross_entropy(hidden[learned], _head(model), batch.targets[learned])
+
+
+def media_tokens(model: MultimodalGPT, batch: MediaBatch) -> Float[Tensor, ""]:
+    """Return the mean loss of the tokens that are written of pictures or sounds."""
+    values = batch.values.to(model.embedding.weight.dtype)
+    hidden = model.read_media(batch.inputs, values, batch.lengths)  # [B, T, D]
     learned = batch.targets != -100
     return mean_cross_entropy(hidden[learned], _head(model), batch.targets[learned])
 

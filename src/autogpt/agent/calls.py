@@ -1,0 +1,164 @@
+"""From tools and a request to one valid call: a model writes it under the tool's JSON schema.
+
+The schema that is decoded under is tightened from what the tool asks for: nothing but what it names,
+required arguments first and optional ones left to the model, values of an enum as they are. What
+comes out is JSON that fits, whoever the model is; whether it is the right call shows in its
+confidence (``models.sureness``): act from ``ACT``, ask from ``ASK``, below that turn to a larger
+model, or say so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from autogpt.agent.models import parsed
+from autogpt.agent.tools.base import Call, Tool
+from autogpt.core.messages import Message, system, user
+
+__all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call"]
+
+Json = Any
+Decision = Literal["act", "ask", "escalate"]
+
+# Of the geometric mean probability of a call's tokens. Measured with the default model on 258
+# questions of BFCL live_simple, see docs/agent.md.
+ACT, ASK = 0.80, 0.55
+
+_KEPT = ("type", "enum", "const", "items", "properties", "required", "anyOf", "format", "minimum",
+         "maximum", "additionalProperties")  # fmt: skip
+_TYPES = {
+    "dict": "object", "hashmap": "object", "map": "object", "any": None, "tuple": "array",
+    "float": "number", "double": "number", "long": "integer", "int": "integer", "short": "integer",
+    "byte": "integer", "bigint": "integer", "char": "string", "str": "string", "bool": "boolean",
+    "list": "array", "arraylist": "array", "set": "array",
+}  # fmt: skip
+_DEPTH = 8
+
+
+def decide(confidence: float | None) -> Decision:
+    """Return what to do with an answer that a model is so sure of; None counts as unsure."""
+    if confidence is None:
+        return "ask"
+    if confidence >= ACT:
+        return "act"
+    return "ask" if confidence >= ASK else "escalate"
+
+
+def call_schema(tools: Sequence[Tool], *, may_decline: bool = False) -> dict[str, Json]:
+    """Return the schema of a call of one of the tools; or of none, ``{"name": "none"}``."""
+    options = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": tool.name},
+                "arguments": tightened(tool.schema),
+            },
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for tool in tools
+    ]
+    if may_decline:
+        options.append(
+            {
+                "type": "object",
+                "properties": {"name": {"const": "none"}},
+                "required": ["name"],
+                "additionalProperties": False,
+            }
+        )
+    return options[0] if len(options) == 1 else {"anyOf": options}
+
+
+def tightened(schema: Mapping[str, Json], depth: int = 0) -> dict[str, Json]:
+    """Return a schema to decode under: what constrains is kept, annotations are left out.
+
+    Types of other languages, as function descriptions in the wild have them (``dict``, ``float``,
+    ``ArrayList``), become those of JSON. Nesting below 8 levels becomes any JSON.
+    """
+    if depth > _DEPTH or not isinstance(schema, Mapping):
+        return {}
+    found: dict[str, Json] = {name: schema[name] for name in _KEPT if name in schema}
+    kind = found.get("type")
+    if isinstance(kind, str):
+        named = _TYPES.get(kind.lower(), kind.lower())
+        if named is None:
+            del found["type"]
+        else:
+            found["type"] = named
+    if found.get("type") == "object" and "properties" in found:
+        own = found["properties"]
+        found["properties"] = {name: tightened(one, depth + 1) for name, one in own.items()}
+        found["required"] = [name for name in found.get("required") or [] if name in own]
+        found["additionalProperties"] = False
+    elif found.get("type") == "array":
+        found["items"] = tightened(found.get("items") or {}, depth + 1)
+    if "anyOf" in found:
+        found["anyOf"] = [tightened(one, depth + 1) for one in found["anyOf"]]
+    if not found.get("enum", True) or "const" in found:
+        found.pop("enum", None)
+    if "enum" in found:
+        found.pop("type", None)
+    if found.get("type") not in ("object", "array"):
+        for name in ("items", "properties", "required", "additionalProperties"):
+            found.pop(name, None)
+    return found
+
+
+def call_messages(
+    request: str, tools: Sequence[Tool], *, done: Sequence[str] = (), chinese: bool = False
+) -> list[Message]:
+    """Return the conversation that asks for a call.
+
+    Args:
+        request: What is wanted.
+        tools: To choose from.
+        done: What was called before and what came of it, a line each.
+        chinese: Whether to ask in Chinese.
+    """
+    described = "\n".join(_line(tool) for tool in tools)
+    told = (
+        "你可以调用以下函数。根据问题，写出一个函数调用的 JSON。"
+        if chinese
+        else "You call functions. Answer with one function call as JSON. Take every value from "
+        "the question."
+    )
+    history = "\n".join(done)
+    asked = f"{request}\n\n{history}" if history else request
+    return [system(f"{told}\n\n{described}"), user(asked)]
+
+
+def read_call(text: str, tools: Sequence[Tool]) -> Call | None:
+    """Return the call that a model wrote; None if it declines.
+
+    Raises:
+        ValueError: If it is no call of one of the tools.
+    """
+    value = parsed(text)
+    if not isinstance(value, dict):
+        raise ValueError("a call is an object")  # noqa: TRY004 - whatever is wrong with a text
+    name = value.get("name")
+    if name == "none":
+        return None
+    arguments = value.get("arguments", {})
+    if name not in {tool.name for tool in tools} or not isinstance(arguments, dict):
+        raise ValueError(f"{name!r} is not one of the tools")
+    return Call(tool=str(name), arguments=arguments)
+
+
+def _line(tool: Tool) -> str:
+    """Return a tool in a line or two: small models read prose better than a schema."""
+    required = set(tool.schema.get("required") or ())
+    parts = []
+    for name, schema in tool.properties.items():
+        kind = schema.get("type", "any")
+        facts = [str(kind)] + ([] if name in required else ["optional"])
+        if "enum" in schema:
+            facts.append("one of " + json.dumps(schema["enum"], ensure_ascii=False))
+        elif name not in required and schema.get("default") not in (None, ""):
+            facts.append(f"default {json.dumps(schema['default'], ensure_ascii=False)}")
+        about = " ".join(str(schema.get("description", "")).split())
+        parts.append(f"  {name} ({', '.join(facts)}): {about[:160]}")
+    return "\n".join([f"{tool.name}: {' '.join(tool.description.split())[:240]}", *parts])

@@ -1,0 +1,304 @@
+"""The toolkit itself as tools: plan, train, fine-tune, evaluate, classify, tag, make a specialist.
+
+Models and runs lie in the folder, under ``models/``; what trains says beforehand what it may take.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from autogpt.agent.models import AgentModel, LocalModel
+from autogpt.agent.tools.base import Cost, Tool, ToolError, as_tool, digest, tool
+from autogpt.agent.tools.folder import Folder
+from autogpt.core.units import parse_duration
+
+if TYPE_CHECKING:
+    from autogpt.agent.specialist import Specialist
+
+__all__ = ["toolkit_tools"]
+
+Json = Any
+_DISK = 1_500_000_000  # of a fine-tuned model with its checkpoints
+
+
+def toolkit_tools(folder: Folder, model: AgentModel) -> list[Tool]:
+    """Return the tools over a folder.
+
+    Args:
+        folder: Where data and models are.
+        model: Labels without training, where it is a loaded model.
+    """
+    made: dict[str, Specialist] = {}
+
+    def specialist(path: str) -> Specialist:
+        from autogpt.agent.specialist import load_specialist
+
+        if path not in made:
+            made[path] = load_specialist(_inside(folder, path))
+        return made[path]
+
+    def probabilities(texts: list[str], labels: list[str], path: str) -> list[dict[str, float]]:
+        if path:
+            return specialist(path).predict(texts)
+        return _zero_shot(model, texts, labels)
+
+    @tool(effect="read")
+    def plan_training(data: str, budget: str = "10m") -> dict[str, Any]:
+        """Say what a training budget buys here: model, tokens, time, memory, expected loss.
+
+        Args:
+            data: A file of text.
+            budget: As in 10m or 2h.
+        """
+        from autogpt.recipe import plan
+
+        return dict(plan(str(_inside(folder, data)), budget=budget).to_dict())
+
+    @tool(effect="idempotent", aims=("out",))
+    def train_model(data: str, out: str, budget: str = "10m") -> dict[str, Any]:
+        """Train a language model from nothing on text.
+
+        Args:
+            data: A file of text.
+            out: The run's folder.
+            budget: As in 10m or 2h.
+        """
+        from autogpt.core.progress import Progress
+        from autogpt.recipe import train
+
+        place = _inside(folder, out)
+        resume = place.is_dir() and any(place.iterdir())
+        found = train(
+            str(_inside(folder, data)),
+            budget=budget,
+            out=place,
+            resume=resume,
+            progress=Progress(quiet=True),
+        ).to_dict()
+        return {"model": out, "metrics": {"val_loss": found["val_loss"]}, **_brief(found)}
+
+    @tool(effect="idempotent", aims=("out",))
+    def finetune_model(
+        base: str,
+        data: str,
+        task: Literal["text", "chat", "summarize", "translate", "classify", "tag"],
+        out: str,
+        budget: str = "10m",
+    ) -> dict[str, Any]:
+        """Teach a model a task from examples.
+
+        Args:
+            base: The model it begins with, or new.
+            data: A file of examples.
+            task: What is taught.
+            out: The run's folder.
+            budget: As in 10m or 2h.
+        """
+        from autogpt.core.progress import Progress
+        from autogpt.recipe import finetune
+
+        place = _inside(folder, out)
+        resume = place.is_dir() and any(place.iterdir())
+        found = finetune(
+            _reference(folder, base),
+            str(_inside(folder, data)),
+            task=task,
+            out=place,
+            budget=budget,
+            resume=resume,
+            progress=Progress(quiet=True),
+        ).to_dict()
+        metrics = {"val_loss": found["val_loss"], **dict(found.get("metrics") or {})}
+        return {"model": out, "metrics": metrics, **_brief(found)}
+
+    @tool(effect="read")
+    def evaluate_model(base: str, data: str) -> dict[str, Any]:
+        """Measure a model on examples or text, beside its baselines.
+
+        Args:
+            base: The model.
+            data: A file of examples or of text.
+        """
+        from autogpt.recipe.evaluating import evaluate
+
+        found = evaluate(_reference(folder, base), str(_inside(folder, data))).to_dict()
+        return {"model": base, "metrics": found["metrics"], "baselines": found["baselines"]}
+
+    @tool(effect="read")
+    def classify_text(text: str, labels: list[str], model: str = "") -> dict[str, Any]:
+        """Say which label a text has, with probabilities.
+
+        Args:
+            text: The text.
+            labels: Two or more.
+            model: A specialist's folder; empty: without training.
+        """
+        row = probabilities([text], labels, model)[0]
+        best = max(row, key=lambda label: row[label])
+        return {"label": best, "probabilities": {name: round(p, 4) for name, p in row.items()}}
+
+    @tool(effect="read")
+    def tag_text(text: str, model: str) -> list[dict[str, Any]]:
+        """Find names and other entities in a text.
+
+        Args:
+            text: The text.
+            model: A model that was trained to tag.
+        """
+        from autogpt.llm import load
+
+        tagger = load(_reference(folder, model))
+        if not hasattr(tagger, "tag"):
+            raise ToolError(f"{model!r} was not trained to tag.")
+        return [entity.to_dict() for entity in tagger.tag(text)]
+
+    @tool(effect="read")
+    def label_rows(path: str, column: str, labels: list[str], model: str = "") -> dict[str, Any]:
+        """Sort the rows of a table into labels and count them.
+
+        Args:
+            path: The table.
+            column: That holds the text.
+            labels: Two or more.
+            model: A specialist's folder; empty: without training.
+        """
+        return _label(folder, path, column, labels, lambda t: probabilities(t, labels, model))[0]
+
+    @tool(effect="idempotent", aims=("to",))
+    def label_table(
+        path: str, column: str, labels: list[str], to: str, model: str = ""
+    ) -> dict[str, Any]:
+        """Sort the rows of a table into labels and write it with columns label and probability.
+
+        Args:
+            path: The table.
+            column: That holds the text.
+            labels: Two or more.
+            to: The file to write, .csv or .jsonl.
+            model: A specialist's folder; empty: without training.
+        """
+        from autogpt.agent.plans.writing import rendered
+
+        found, names, rows = _label(
+            folder, path, column, labels, lambda t: probabilities(t, labels, model)
+        )
+        folder.write(to, rendered(to, "", names, rows).encode())
+        return {**found, "path": to}
+
+    @tool(effect="idempotent")
+    def make_specialist(data: str, budget: str = "10m") -> dict[str, Any]:
+        """Train a classifier on labeled examples, test it on held-out ones, keep it if it is good.
+
+        Args:
+            data: A table with a text and a label in each row.
+            budget: As in 10m.
+        """
+        from autogpt.agent import specialist as making
+
+        name = f"models/specialist-{Path(data).stem}-{digest(folder.sha256(data), budget)[:8]}"
+        found = making.make_specialist(
+            str(_inside(folder, data)),
+            folder.root / name,
+            budget_s=parse_duration(budget),
+            model=_Labels(model) if isinstance(model, LocalModel) else None,
+        )
+        return {**found.to_dict(), "model": name}
+
+    plain = (plan_training, evaluate_model, classify_text, tag_text, label_rows, label_table)
+    training = (train_model, finetune_model, make_specialist)
+    return [
+        *(as_tool(one) for one in plain),
+        *(replace(as_tool(one), cost=_training_cost) for one in training),
+    ]
+
+
+class _Labels:
+    """A loaded model as one that labels without training."""
+
+    def __init__(self, model: LocalModel) -> None:
+        self._model = model
+
+    def classify(self, texts: Sequence[str], labels: Sequence[str]) -> list[dict[str, float]]:
+        return self._model.classify(texts, labels)
+
+
+def _training_cost(arguments: Mapping[str, Any]) -> Cost:
+    """Return what training may take: its budget, on all cores, and half a minute to finish."""
+    seconds = parse_duration(str(arguments.get("budget", "10m"))) + 30
+    return Cost(wall_s=seconds, cpu_s=seconds * (os.cpu_count() or 1), disk_bytes=_DISK)
+
+
+def _inside(folder: Folder, path: str) -> Path:
+    """Return where a path of the folder is, for parts of the toolkit that open files themselves.
+
+    Raises:
+        ToolError: If it leads out, also over a symbolic link.
+    """
+    place = folder.root.joinpath(*folder.parts(path))
+    if not place.resolve().is_relative_to(folder.root):
+        raise ToolError(f"{path!r} leads over a symbolic link out of the folder.")
+    return place
+
+
+def _reference(folder: Folder, name: str) -> str:
+    """Return a MODEL reference: a folder inside, or a short name; nothing that is fetched."""
+    if name == "new" or "/" not in name:
+        from autogpt.core.refs import is_missing
+
+        place = _inside(folder, name) if name != "new" else None
+        if place is not None and place.is_dir():
+            return str(place)
+        if name != "new" and is_missing(name):
+            raise ToolError(f"The model {name!r} is not on this machine.")
+        return name
+    return str(_inside(folder, name))
+
+
+def _zero_shot(model: AgentModel, texts: list[str], labels: list[str]) -> list[dict[str, float]]:
+    if isinstance(model, LocalModel):
+        return model.classify(texts, labels)
+    from autogpt.agent.models import question
+
+    found = []
+    for text in texts:
+        reply = model.choose(question(f"Text: {text}\n\nWhich label fits?"), labels)
+        found.append(dict(zip(labels, reply.probabilities, strict=True)))
+    return found
+
+
+def _label(
+    folder: Folder, path: str, column: str, labels: list[str], predict: Any  # noqa: ANN401 - a function
+) -> tuple[dict[str, Any], list[str], list[list[Json]]]:
+    from autogpt.agent.plans.query import rows_of
+
+    names, rows = rows_of(folder, path)
+    if column not in names:
+        raise ToolError(f"{path!r} has no column {column!r}.", hint=f"It has: {names}.")
+    if not rows:
+        raise ToolError(f"{path!r} has no rows.")
+    found = predict([str(row.get(column) or "") for row in rows])
+    best = [max(row, key=lambda label: row[label]) for row in found]  # noqa: B023 - used at once
+    strange = set(best) - set(labels)
+    if strange:
+        raise ToolError(f"The specialist knows the label {min(strange)!r}, which is not wanted.")
+    sure = [row[label] for row, label in zip(found, best, strict=True)]
+    table = [
+        [*(row.get(name) for name in names), label, round(p, 4)]
+        for row, label, p in zip(rows, best, sure, strict=True)
+    ]
+    counts = Counter(best)
+    facts = {
+        "rows": len(rows),
+        "counts": {label: counts[label] for label in labels},
+        "mean_probability": round(sum(sure) / len(sure), 4),
+    }
+    return facts, [*names, "label", "probability"], table
+
+
+def _brief(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: found[name] for name in ("steps", "wall_s") if name in found}

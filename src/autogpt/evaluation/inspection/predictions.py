@@ -1,0 +1,219 @@
+"""What the model expects: after each token, after each layer, and after temperature and filters.
+
+The logit lens reads the residual stream after each layer with the model's own last norm and head:
+what it would say if it had to stop thinking there (nostalgebraist 2020, "interpreting GPT: the
+logit lens"). Surprise is -log2 p of the token that came, in bits (Shannon 1948); the cross-entropy
+of a text is its mean, here in nats as losses are.
+
+Letters in shapes: T tokens, D hidden, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from autogpt.inference.params import SamplingParams
+from autogpt.inference.sampling import filter_stages
+
+__all__ = [
+    "Candidate",
+    "Expectation",
+    "LensLayer",
+    "LensToken",
+    "NextToken",
+    "Stage",
+    "expectations",
+    "logit_lens",
+    "next_token",
+]
+
+Head = Callable[[Tensor], Tensor]
+"""From hidden states ``[N, D]`` to logits ``[N, V]``."""
+
+_ROWS_AT_ONCE = 128  # 25 MB of logits with a vocabulary of 49,152
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token and its probability."""
+
+    token_id: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the model expected in place of a token, having read those before it.
+
+    Attributes:
+        logprob: ln p of the token that came.
+        rank: How many tokens it found more likely.
+        entropy_bits: How undecided it was.
+        top: What it expected most.
+    """
+
+    logprob: float
+    rank: int
+    entropy_bits: float
+    top: tuple[Candidate, ...]
+
+    @property
+    def surprise_bits(self) -> float:
+        """-log2 p: a coin's toss is 1, a die's 2.6."""
+        return -self.logprob / math.log(2)
+
+
+@dataclass(frozen=True, slots=True)
+class LensLayer:
+    """What the model would say after a layer."""
+
+    top: tuple[Candidate, ...]
+    entropy_bits: float
+
+
+@dataclass(frozen=True, slots=True)
+class LensToken:
+    """The logit lens on one token: what would come next, after each layer."""
+
+    token: int
+    layers: tuple[LensLayer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The distribution of the next token after a step of the choice.
+
+    Attributes:
+        name: "model", "temperature", "top_k", "top_p" or "min_p".
+        value: What the step was set to; None for the model itself.
+        left: How many tokens can still be chosen.
+        entropy_bits: How undecided the choice is.
+        probabilities: Of each of ``NextToken.token_ids``.
+    """
+
+    name: str
+    value: float | None
+    left: int
+    entropy_bits: float
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NextToken:
+    """What comes after the text.
+
+    Attributes:
+        token_ids: The likeliest, best first.
+        logits: Their scores.
+        stages: The model's distribution, and what each step makes of it.
+    """
+
+    token_ids: tuple[int, ...]
+    logits: tuple[float, ...]
+    stages: tuple[Stage, ...]
+
+
+def expectations(
+    hidden: Float[Tensor, "T D"], head: Head, token_ids: Int[Tensor, " T"], *, top: int
+) -> list[Expectation]:
+    """Return what was expected in place of each token but the first, which nothing came before.
+
+    Args:
+        hidden: After the last norm.
+        head: The model's.
+        token_ids: The text.
+        top: How many candidates to name.
+    """
+    found = []
+    for start in range(0, len(token_ids) - 1, _ROWS_AT_ONCE):
+        rows = hidden[start : min(start + _ROWS_AT_ONCE, len(token_ids) - 1)]
+        came = token_ids[start + 1 : start + 1 + len(rows)]
+        logits = head(rows)
+        logprobs = torch.log_softmax(logits, -1)
+        own = logprobs.gather(-1, came[:, None])
+        best = logprobs.topk(min(top, logits.shape[-1]), dim=-1)
+        columns = (
+            own[:, 0].tolist(),
+            (logprobs > own).sum(-1).tolist(),
+            _entropy_bits(logprobs).tolist(),
+            best.indices.tolist(),
+            best.values.exp().tolist(),
+        )
+        found += [
+            Expectation(logprob, rank, entropy, _candidates(ids, probabilities))
+            for logprob, rank, entropy, ids, probabilities in zip(*columns, strict=True)
+        ]
+    return found
+
+
+def logit_lens(
+    residual: Sequence[Float[Tensor, "tokens D"]],
+    norm: Callable[[Tensor], Tensor],
+    head: Head,
+    tokens: Sequence[int],
+    *,
+    top: int,
+) -> list[LensToken]:
+    """Return what would be said after each layer.
+
+    Args:
+        residual: The residual stream after each layer, of ``tokens``.
+        norm: The model's last.
+        head: The model's.
+        tokens: Their places in the text.
+        top: How many candidates to name.
+    """
+    layers: list[list[LensLayer]] = [[] for _ in tokens]
+    for hidden in residual:
+        logprobs = torch.log_softmax(head(norm(hidden)), -1)
+        best = logprobs.topk(min(top, logprobs.shape[-1]), dim=-1)
+        entropies = _entropy_bits(logprobs).tolist()
+        rows = zip(best.indices.tolist(), best.values.exp().tolist(), entropies, strict=True)
+        for own, (ids, probabilities, entropy) in zip(layers, rows, strict=True):
+            own.append(LensLayer(_candidates(ids, probabilities), entropy))
+    return [LensToken(token, tuple(own)) for token, own in zip(tokens, layers, strict=True)]
+
+
+def next_token(logits: Float[Tensor, " V"], params: SamplingParams, *, top: int) -> NextToken:
+    """Return how the next token is chosen, step by step, by the functions that choose it.
+
+    Args:
+        logits: Scores after the text's last token.
+        params: The settings; with a temperature of 0 the best token is taken, and there are no
+            steps.
+        top: How many tokens to follow.
+    """
+    best = logits.topk(min(top, len(logits)))
+    stages = [_stage("model", None, logits, best.indices)]
+    if params.temperature > 0:
+        stages += [
+            _stage(name, getattr(params, name), scores[0], best.indices)
+            for name, scores in filter_stages(logits[None], params)
+        ]
+    return NextToken(tuple(best.indices.tolist()), tuple(best.values.tolist()), tuple(stages))
+
+
+def _stage(name: str, value: float | None, scores: Tensor, shown: Tensor) -> Stage:
+    logprobs = torch.log_softmax(scores, -1)
+    return Stage(
+        name=name,
+        value=value,
+        left=int((scores > -math.inf).sum()),
+        entropy_bits=float(_entropy_bits(logprobs)),
+        probabilities=tuple(logprobs[shown].exp().tolist()),
+    )
+
+
+def _entropy_bits(logprobs: Float[Tensor, "*B V"]) -> Float[Tensor, "*B"]:
+    # What cannot be chosen has a log probability of minus infinity and adds nothing.
+    return -(logprobs.exp() * logprobs.clamp_min(-1e4)).sum(-1) / math.log(2)
+
+
+def _candidates(ids: Sequence[int], probabilities: Sequence[float]) -> tuple[Candidate, ...]:
+    return tuple(map(Candidate, ids, probabilities))

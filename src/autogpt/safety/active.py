@@ -1,0 +1,55 @@
+"""Text that does something where it is shown: terminal controls, images that call a server, scripts.
+
+- ``active.control``: escape sequences of terminals (ECMA-48) and other control characters but tab
+  and line ends; bidirectional overrides (Boucher and Anderson 2021, "Trojan Source"); messages in
+  tag characters.
+- ``active.escape``: the same escape sequences spelled out, as programs write them.
+- ``active.image``: Markdown and HTML images from another host, which tell it what is in their
+  address as soon as the text is shown; links whose address carries data in a query of 24 characters
+  or more, or a template's blank.
+- ``script``: HTML that runs: script and iframe elements, handlers, ``javascript:`` addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autogpt.safety.spans import Span
+
+__all__ = ["find_active"]
+
+_CONTROL = re.compile(
+    "(?:\x1b|\x9b)(?:\\[[0-?]*[ -/]*[@-~]?|\\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\\\)?|[@-Z\\\\-_])?"
+    "|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]"
+    "|[\U000e0020-\U000e007f]{8,}"
+)
+_ESCAPE = re.compile(r"\\(?:x1[bB]|0?33|u001[bB]|e|x9[bB])\[[0-9;]*[A-Za-z]?")
+_REMOTE = r"(?:https?:)?//[^\s)>\"']*"
+_IMAGE = re.compile(
+    rf"!\[[^\]\n]{{0,500}}\]\(\s*<?{_REMOTE}[^)\n]{{0,500}}\)?"
+    rf"|!\[[^\]\n]{{0,500}}\]\[[^\]\n]{{0,100}}\]"
+    rf"|(?m:^\[[^\]\n]{{1,100}}\]:\s*{_REMOTE}\?\S*)"
+    rf"|(?i:<img\b[^>]{{0,500}}src\s*=\s*[\"']?{_REMOTE}[^>]{{0,500}}>?)"
+    r"|(?<!!)\[[^\]\n]{0,500}\]\(\s*<?(?:https?:)?//[^\s)?]*\?(?:[^)\n]{24,500}|[^)\n]*[{\[][^)\n]*)\)?"
+)
+_SCRIPT = re.compile(
+    r"(?is)<\s*(?:script|iframe|object|embed|svg)\b[^>]{0,2000}>(?:.{0,5000}?</\s*(?:script|iframe|object|embed|svg)\s*>)?"
+    r"|<[a-z][^>]{0,500}\bon[a-z]{3,20}\s*=[^>]{0,1000}>?"
+    r"|(?:javascript|vbscript)\s*:[^\s)\"'<>]{1,500}|data:text/html[^\s)\"'<>]{1,500}"
+)
+
+
+def find_active(text: str) -> Iterator[Span]:
+    """Yield what does something where ``text`` is shown."""
+    for match in _CONTROL.finditer(text):
+        yield Span(category="active.control", start=match.start(), end=match.end())
+    if "\\" in text:
+        for match in _ESCAPE.finditer(text):
+            yield Span(category="active.escape", start=match.start(), end=match.end())
+    if "](" in text or "][" in text or "]:" in text or "<" in text:
+        for match in _IMAGE.finditer(text):
+            yield Span(category="active.image", start=match.start(), end=match.end())
+    if "<" in text or "script:" in text.lower() or "data:text" in text:
+        for match in _SCRIPT.finditer(text):
+            yield Span(category="script", start=match.start(), end=match.end())

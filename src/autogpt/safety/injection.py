@@ -1,0 +1,114 @@
+"""Attempts to take a model over: jailbreaks by a user, instructions inside a document.
+
+A linear classifier over hashed n-grams and rules for the plainest wordings in fourteen languages,
+both applied to the text and to its decoded views (``views``). What a user writes is scored in
+windows of 1,200 characters (category ``jailbreak``); what nobody wrote for the model, sentence by
+sentence (``injection``). They know wordings, not intent: who asks politely and plausibly gets
+through. Rates, and what gets through: docs/safety.md.
+
+Sources: Shen et al. 2024, "Do Anything Now" (in-the-wild jailbreaks); Greshake et al. 2023, "Not
+what you've signed up for" (indirect injection).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from autogpt.safety.classifier import load_classifier
+from autogpt.safety.features import count_features
+from autogpt.safety.normalize import Normalized, normalize
+from autogpt.safety.sentences import pieces
+from autogpt.safety.spans import Span
+from autogpt.safety.views import views
+
+__all__ = ["score_injection", "score_texts"]
+
+_WINDOW = 1200
+_SENTENCE = 300
+_MOST_WINDOWS = 64  # of a long text: its beginning and its end
+_RULE_SCORE = 0.98
+
+_RULES = re.compile(
+    r"""(?ix)
+    \b(?:ignor(?:e|ing)|disregard|forget|override|bypass|neglect|overlook|drop|discard|skip
+        |stop\ following|do\ not\ follow|don'?t\ follow|pay\ no\ attention\ to)\b
+      \W+(?:\w+\W+){0,5}?
+      (?:previous|prior|above|preceding|earlier|foregoing|original|initial|system|existing
+        |(?:you|i|they)(?:'ve|\ have|\ were|\ had)?(?:\ been)?\ (?:given|told)|your|safety|content)
+      \W+(?:\w+\W+){0,3}?
+      (?:instruction|prompt|directive|guideline|rule|command|polic(?:y|ies)|restriction|context
+        |programming|training)s?\b
+    | \b(?:reveal|print|show|repeat|output|display|leak|tell\ me|give\ me|expose|dump|share)\b
+      \W+(?:\w+\W+){0,4}?(?:your|the|hidden)\W+(?:\w+\W+){0,2}?
+      (?:system|initial|hidden|original|secret|developer)\W+(?:prompt|instruction|message)s?\b
+    | \bdo\ anything\ now\b | \bDAN\ mode\b | \bjailbr(?:eak|oken)\b.{0,30}\bmode\b
+    | \b(?:developer|god|sudo|unrestricted|unfiltered)\ mode\ (?:is\ )?(?:now\ )?(?:enabled|activated|on)\b
+    | \b(?:enter|activate|enable|switch\ to)\W+(?:\w+\W+){0,2}?(?:developer|god|dan|unrestricted|unfiltered)\ mode\b
+    | \byou\ are\ (?:now\ )?(?:\w+\W+){0,6}?(?:free\ of|without|no\ longer\ bound\ by|not\ bound\ by)
+      \W+(?:\w+\W+){0,3}?(?:restriction|limit|rule|filter|guideline|ethic|polic)\w*
+    | <\|?(?:im_start|system|start_header_id)\|?>\W*system | \[/?INST\] | <</?SYS>>
+    """
+)
+_RULES_OTHER = re.compile(
+    "(?:忽略|无视|忽视|忘记|忘掉|不要理会|不用管|别管|抛弃|放弃|跳过|覆盖)[^。！？\n]{0,12}"
+    "(?:之前|以上|上面|前面|先前|此前|所有|全部|原有|系统|一切|你的|收到)[^。！？\n]{0,10}"
+    "(?:指令|指示|提示|规则|命令|要求|设定|限制|说明|内容|约束)"
+    "|(?:输出|显示|告诉我|泄露|透露|打印|重复|公开)[^。！？\n]{0,8}(?:系统提示|系统指令|初始指令|隐藏指令|提示词)"
+    "|(?:开发者|越狱|无限制|上帝)模式|(?:没有|不受)(?:任何)?(?:道德|伦理|限制|规则|约束)[^。！？\n]{0,6}(?:的)?(?:AI|人工智能|助手|模型|机器人)"
+    "|忽略[^。！？\n]{0,8}(?:指令|提示)|無視[^。！？\n]{0,10}(?:指令|指示|規則)"
+    # ja, ko
+    "|(?:以前|これまで|上記|前|全て|すべて)の?[^。\n]{0,8}(?:指示|命令|ルール|プロンプト)[^。\n]{0,6}(?:無視|忘れ)"
+    "|(?:이전|위의?|모든|앞선)[^.\n]{0,12}(?:지시|명령|지침|규칙|프롬프트)[^.\n]{0,8}(?:무시|잊)"
+    # es, pt, it, fr, de, nl, pl, tr, ru, ar, hi, vi, id
+    r"|(?i:\b(?:ignora|olvida|ignore|esque[çc]a|esquece|desconsidere|dimentica|oublie[zs]?|ignore[zs]|ne tiens pas compte|"
+    r"ignorier\w*|vergiss|vergessen|missachte\w*|negeer|vergeet|zignoruj|zapomnij|yok say|unut|abaikan|lupakan|bo qua|quen)\b"
+    r"[^.!?\n]{0,40}\b(?:instru\w+|indicacion\w*|ordenes|reglas|regras|istruzion\w*|regole|consignes|regles|anweisung\w*|"
+    r"befehle|regeln|vorgaben|instructies|regels|opdrachten|instrukcj\w*|polecen\w*|talimat\w*|kural\w*|instruksi|perintah|"
+    r"huong dan|chi dan|lenh)\b)"
+    r"|(?i:\b(?:talimat|kural)\w*[^.!?\n]{0,30}\b(?:yok say|unut|gormezden gel)\w*)"
+    "|(?i:(?:игнорируй|игнорируйте|забудь|забудьте|проигнорируй|нe учитывай)[^.!?\n]{0,40}(?:инструкци|указани|правил|команд))"
+    "|(?:تجاهل|انس)[^.!?\n]{0,40}(?:التعليمات|الأوامر|القواعد)"
+    "|(?:निर्देश|आदेश|नियम)[^।\n]{0,30}(?:अनदेखा|नज़रअंदाज|भूल)"
+)
+# Texts come with look-alikes folded, so must the rules' letters be; syntax is ASCII and stays.
+_FOLDED_OTHER = re.compile(normalize(_RULES_OTHER.pattern).text)
+
+
+def score_texts(texts: Sequence[str]) -> list[float]:
+    """Return the score of each normalized text, without its views."""
+    if not texts:
+        return []
+    classifier = load_classifier("injection")
+    scores = classifier.probabilities(count_features(texts))[:, 0].tolist()
+    return [
+        max(score, _RULE_SCORE) if _has_rule(text) else score
+        for text, score in zip(texts, scores, strict=True)
+    ]
+
+
+def _has_rule(text: str) -> bool:
+    return _RULES.search(text) is not None or _FOLDED_OTHER.search(text) is not None
+
+
+def score_injection(read: Normalized, *, by_sentence: bool) -> Iterator[Span]:
+    """Yield parts of a text with their scores.
+
+    Args:
+        read: The text.
+        by_sentence: Whether the text is a document or a tool's result: then sentences are scored,
+            else windows.
+    """
+    category = "injection" if by_sentence else "jailbreak"
+    parts = pieces(read.text, chars=_SENTENCE if by_sentence else _WINDOW)
+    if not by_sentence and len(parts) > _MOST_WINDOWS:
+        parts = parts[: _MOST_WINDOWS // 2] + parts[-_MOST_WINDOWS // 2 :]
+    places = [(begin, end, read.text[begin:end]) for begin, end in parts]
+    places += [
+        (view.start, view.end, view.text[begin:end])
+        for view in views(read.text, original=read.original)
+        for begin, end in pieces(view.text, chars=_WINDOW)[:_MOST_WINDOWS]
+    ]
+    scores = score_texts([text for _, _, text in places])
+    for (begin, end, _), score in zip(places, scores, strict=True):
+        yield read.span(category, begin, end, score=score)

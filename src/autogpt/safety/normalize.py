@@ -1,0 +1,166 @@
+"""A text as the rails read it: disguises taken off, with the way back to the original.
+
+NFKC by character (full-width and mathematical letters, ligatures), invisible characters removed
+(zero width, soft hyphen, variation selectors, bidirectional controls, tags), accents taken off
+letters of European scripts, and letters of other scripts that look like Latin ones folded to them.
+This is for scoring and finding only; nobody is shown a folded text.
+
+Sources: Unicode Standard Annex 15 (normalization forms, 2024), Technical Standard 39 (confusables,
+2024; the part of its table that is letters of Cyrillic, Greek, Armenian, Cherokee and phonetic
+extensions), section 23.9 of the standard (tag characters).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+
+from autogpt.safety.spans import Span
+
+__all__ = ["Normalized", "has_hidden", "hidden_text", "normalize"]
+
+_LOOK_ALIKES = (
+    # Cyrillic
+    ("АВЕЅІЈКМНОРСТХУҮԚԜԌҺӀ", "ABESIJKMHOPCTXYYQWGHI"),
+    ("авеѕіјкмнорстхуүԛԝցһӏԁ", "aвesijkмнopcтxyyqwghld"),
+    # Greek
+    ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹϏ", "ABEZHIKMNOPTYXCK"),
+    ("αεικνορτυχϲϳγω", "aeikvoptuxcjyw"),
+    # Armenian
+    ("ՍՏՕԼօոսցհզ", "USOLonughq"),
+    # Cherokee
+    ("ᎪᏴᏟᎠᎬᎻᎥᎫᏦᏞᎷᏢᎡᏚᎢᏙᎳᏃ", "ABCDEHiJKLMPRSTVWZ"),
+    # phonetic and small capitals
+    ("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢɑɡıȷɩ", "abcdefghijklmnoprstuvwyzagiji"),
+    # strokes that no decomposition takes off
+    ("ØøĐđŁłĦħŦŧƗɨƵƶɃƀ", "OoDdLlHhTtIiZzBb"),
+)  # fmt: skip
+_SQUARED = ((0x1F130, 65), (0x1F150, 65), (0x1F170, 65), (0x1F1E6, 65))
+_TAGS = range(0xE0000, 0xE0080)
+_ACCENTS = ((0x300, 0x370), (0x483, 0x488), (0x1AB0, 0x1B00), (0x1DC0, 0x1E00), (0x20D0, 0x2100))
+_ACCENTED_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
+# A hidden message has at least so many tag characters; a flag of a region has up to seven.
+_LEAST_TAGS = 8
+
+
+class _Folding(dict[int, str]):
+    """What each character becomes; found when first asked for."""
+
+    def __missing__(self, code: int) -> str:
+        folded = _fold(code)
+        self[code] = folded
+        return folded
+
+
+def _fold(code: int) -> str:
+    character = chr(code)
+    if code in _TAGS or _is_invisible(character, code) or _is_accent(code):
+        return ""
+    composed = unicodedata.normalize("NFKC", character)
+    folded = []
+    for each in composed:
+        if unicodedata.name(each, "").startswith(_ACCENTED_SCRIPTS):
+            each = unicodedata.normalize("NFD", each)  # noqa: PLW2901 - letter and accents
+        for letter in each:
+            if not _is_accent(ord(letter)):
+                folded.append(_LATIN.get(letter, letter))
+    return "".join(folded)
+
+
+def _is_invisible(character: str, code: int) -> bool:
+    """Whether it shows nothing: format characters, fillers, variation selectors."""
+    return (
+        unicodedata.category(character) == "Cf"
+        or code in (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, 0x2800)
+        or 0xFE00 <= code <= 0xFE0F
+        or 0xE0100 <= code <= 0xE01EF
+    )
+
+
+def _is_accent(code: int) -> bool:
+    return any(first <= code < last for first, last in _ACCENTS)
+
+
+_LATIN: dict[str, str] = {
+    strange: plain
+    for strangers, plains in _LOOK_ALIKES
+    for strange, plain in zip(strangers, plains, strict=True)
+    if strange != plain
+}
+_LATIN |= {chr(first + i): chr(plain + i) for first, plain in _SQUARED for i in range(26)}
+# The dashes of phone numbers and keys.
+_LATIN |= dict.fromkeys("‐‑‒–−﹣", "-")
+_FOLDING = _Folding()
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """A folded text and where its characters come from.
+
+    Attributes:
+        original: The text as it was given.
+        text: The folded text.
+    """
+
+    original: str
+    text: str
+    _plain: bool = field(default=False, repr=False)
+
+    @cached_property
+    def _places(self) -> list[int]:
+        """For each folded character, the place of its original; and the end."""
+        places: list[int] = []
+        for place, character in enumerate(self.original):
+            places.extend([place] * len(_FOLDING[ord(character)]))
+        return [*places, len(self.original)]
+
+    def start(self, place: int) -> int:
+        """Return where the character at ``place`` of the folded text begins in the original."""
+        return place if self._plain else self._places[place]
+
+    def end(self, place: int) -> int:
+        """Return where the original ends of the folded text up to ``place``, which is excluded."""
+        if self._plain or place == 0:
+            return place
+        return self._places[place - 1] + 1
+
+    def span(self, category: str, start: int, end: int, *, score: float = 1.0) -> Span:
+        """Return a span of the original for one of the folded text."""
+        return Span(category=category, start=self.start(start), end=self.end(end), score=score)
+
+    @cached_property
+    def folded_lengths(self) -> list[int]:
+        """How many folded characters the first n characters of the original make, for each n."""
+        if self._plain:
+            return list(range(len(self.original) + 1))
+        return [0, *accumulate(len(_FOLDING[ord(each)]) for each in self.original)]
+
+
+def normalize(text: str) -> Normalized:
+    """Fold a text for scoring; see the module.
+
+    Args:
+        text: Any Unicode, also lone surrogates.
+    """
+    if text.isascii():
+        return Normalized(text, text, _plain=True)
+    return Normalized(text, text.translate(_FOLDING))
+
+
+def hidden_text(text: str) -> str:
+    """Return what is written in tag characters, which no screen shows; "" if they are few.
+
+    Args:
+        text: Any Unicode.
+    """
+    if text.isascii():
+        return ""
+    found = [chr(code - 0xE0000) for each in text if (code := ord(each)) in _TAGS]
+    return "".join(found) if len(found) >= _LEAST_TAGS else ""
+
+
+def has_hidden(text: str) -> bool:
+    """Whether a text holds a message in tag characters."""
+    return bool(hidden_text(text))

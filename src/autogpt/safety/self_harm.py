@@ -1,0 +1,64 @@
+"""Sentences in which somebody speaks of harming themselves, or urges another to.
+
+Patterns, not a model: there is no data for one here. They look for the first person ("I want to
+die"), so that novels' titles, news and prevention are left alone, and they miss what is said
+otherwise. The answer is help (``answers``), whatever the reason for the words was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autogpt.safety.normalize import Normalized
+from autogpt.safety.spans import Span
+
+__all__ = ["find_self_harm"]
+
+_OWN = re.compile(
+    r"""(?ix)
+    \b(?:i|i'm|im|i\ am|i've|i'll|me)\b[^.!?\n]{0,60}?\b(?:
+        (?:kill|hang|drown|shoot|poison|harm|hurt|cut|starve)(?:ing)?\ my\s?self
+        | (?:end|take|ending|taking)\ (?:my\ (?:own\ )?life|it\ all)
+        | suicid(?:e|al) | overdos(?:e|ing)
+        | (?:want|wish|going|ready|plan(?:ning)?|like|rather)\ to\ (?:die|be\ dead|disappear\ forever)
+        | wish\ i\ (?:was|were)\ (?:dead|never\ born)
+        | (?:don'?t|do\ not)\ want\ to\ (?:live|be\ alive|wake\ up)\b
+        | (?:no|any)\ reason\ to\ (?:live|go\ on) | better\ off\ (?:dead|without\ me)
+    )
+    | \b(?:how|ways?|method|painless\w*)\b[^.!?\n]{0,40}\b(?:
+        kill(?:ing)?\ my\s?self | commit(?:ting)?\ suicide | end(?:ing)?\ my\ (?:own\ )?life
+        | hang(?:ing)?\ my\s?self | overdose\ on )
+    | \bkms\b
+    """
+)
+_OWN_OTHER = re.compile(
+    r"我(?:真的|好|很|已经|只|就|也|都|现在|有时|经常|总)*(?:不)?(?:想|要|准备|打算|决定|宁愿)(?:要|去)?"
+    r"(?:自杀|死(?!机|记|磕|忠|心|党)|去死|轻生|自残|割腕|跳楼|上吊|结束(?:自己|我)?的?生命|了结|离开这个世界)"
+    r"|(?:我|自己)[^。！？\n]{0,12}(?:不想活|活不下去|想不开|没有活下去|想自杀|想轻生|想割腕|想跳楼|想自残)"
+    r"|(?:不想活了|活着没(?:有)?(?:意思|意义)|活着真累)"
+    r"|(?:怎么|如何|怎样|哪种)[^。！？\n]{0,8}(?:自杀|无痛(?:苦)?死|割腕)"
+    r"|(?i:\bich\b[^.!?\n]{0,40}\b(?:sterben|umbringen|nicht mehr leben|tot sein)\b)"
+    r"|(?i:\bje\b[^.!?\n]{0,40}\b(?:mourir|me suicider|me tuer|en finir|plus vivre)\b)"
+    r"|(?i:\bquiero\b[^.!?\n]{0,24}\b(?:morir|morirme|suicidarme|matarme)\b)"
+    r"|(?i:\bquero\b[^.!?\n]{0,24}\b(?:morrer|me matar|me suicidar)\b)"
+    r"|(?i:\bvoglio\b[^.!?\n]{0,24}\b(?:morire|uccidermi|suicidarmi|farla finita)\b)"
+    r"|死にたい|自殺したい|消えてしまいたい|죽고 ?싶|자살하고 ?싶|хочу умереть|покончить с собой"
+    r"|我想自殺|我不想活|我想結束"
+)
+_URGED = re.compile(
+    r"(?i)\b(?:go|just|please|should|must|to)\b[^.!?\n]{0,16}\b(?:kill|hang|hurt|cut) your\s?sel(?:f|ves)\b"
+    r"|\bkill yourself\b|\bkys\b|\byou should (?:die|just die|end it)\b|\bdrink bleach\b"
+    r"|你(?:快|就|还|怎么还|为什么)*(?:不|该|应该|可以)?(?:去死|自杀吧|去自杀|去跳楼)"
+)
+
+
+def find_self_harm(read: Normalized) -> Iterator[Span]:
+    """Yield ``self_harm`` where someone speaks of it, ``encouragement`` where it is urged."""
+    for category, pattern in (
+        ("self_harm", _OWN),
+        ("self_harm", _OWN_OTHER),
+        ("encouragement", _URGED),
+    ):
+        for match in pattern.finditer(read.text):
+            yield read.span(category, *match.span())

@@ -1,0 +1,194 @@
+"""The rail for what a model writes: nothing of it is shown before it has been read.
+
+A piece is held until a sentence ends or 64 tokens have come; it is read together with the 200
+characters before it, and let through as far as it passed. What may still become part of a key, a
+number or a link waits on: the last run of characters without a blank, digits with blanks between
+them, a key block that has not ended. So no part of what is masked is ever let through, wherever the
+pieces are cut; what is shown does not depend on whether it was streamed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autogpt.core.messages import TokenLogprob
+from autogpt.safety.masking import Vault, replace_spans
+from autogpt.safety.normalize import normalize
+from autogpt.safety.rails import Rails, answer
+from autogpt.safety.sentences import last_end
+from autogpt.safety.spans import Span
+from autogpt.safety.verdict import Verdict
+
+__all__ = ["OutputRail", "Passed"]
+
+_GRAPHIC = "".join(map(chr, range(0x21, 0x7F)))
+# A number with blanks, as cards and telephones have; the longest takes 43 characters.
+_NUMBER = re.compile(r"(?:[A-Z]{2}\d{2}|[+(]?\d)[A-Z0-9 .()\-]{0,44}\Z")
+_OPEN = (
+    # the first line of a key block, which has blanks
+    re.compile(r"-----BEGIN[A-Z0-9 ]{0,60}-{0,5}\Z"),
+    # a value whose name says that it is secret
+    re.compile(
+        r"(?i)(?:password|passwd|passphrase|pwd|密码|口令|key|token|secret|bearer|密钥|令牌)"
+        r"[\"']?\s{0,8}(?:[:=]|=>|是|为|\bis\b|\s)?\s{0,8}[\"']?[^\s\"'<>,;，。；、]{0,200}\Z"
+    ),
+    # a link, an image or an element that is not closed yet
+    re.compile(r"!?\[[^\]\n]{0,500}(?:\](?:[(\[][^)\]\n]{0,500})?)?\Z"),
+    re.compile(r"<[A-Za-z/!][^>]{0,1000}\Z"),
+    re.compile(r"(?i)<(?:script|iframe|object|embed|svg)\b(?:(?!</)[^\x00]){0,1900}\Z"),
+    re.compile(r"[\x1b\x9b][^A-Za-z]{0,200}\Z"),
+)
+_TAIL = 2000  # characters in which those are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What may be shown.
+
+    Attributes:
+        text: Text to append.
+        logprobs: The tokens of it; those of masked parts are left out.
+        blocked: Whether the answer ends here: nothing more passes.
+    """
+
+    text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+    blocked: bool = False
+
+
+class OutputRail:
+    """Reads one answer. Made by :meth:`Rails.output`.
+
+    Args:
+        rails: What is looked for.
+        vault: Leads placeholders of the request back.
+        route: The task or route, for rules of its own.
+
+    Attributes:
+        verdict: What stopped the answer; None while nothing has.
+        masked: How many parts were masked.
+    """
+
+    def __init__(
+        self, rails: Rails, *, vault: Vault | None = None, route: str | None = None
+    ) -> None:
+        self._rails = rails
+        self._vault = vault or Vault()
+        self._route = route
+        self._held = ""
+        self._before = ""
+        self._tokens = 0  # since something was let through or tried
+        self._patience = rails.policy.hold_tokens
+        self._place = 0  # of the first character that is held, in the whole answer
+        self._entries: deque[tuple[int, int, tuple[TokenLogprob, ...]]] = deque()
+        self.verdict: Verdict | None = None
+        self.masked = 0
+
+    @property
+    def answer(self) -> str:
+        """What to say of an answer that was stopped, in its language."""
+        if self.verdict is None:
+            return ""
+        return answer(self.verdict, self._before or self._held)
+
+    def push(self, text: str, logprobs: Sequence[TokenLogprob] = (), *, tokens: int = 1) -> Passed:
+        """Take the next piece of an answer, and return what may be shown.
+
+        Args:
+            text: What the model wrote.
+            logprobs: Its tokens.
+            tokens: How many they are.
+        """
+        if self.verdict is not None:
+            return Passed("", blocked=True)
+        if not self._rails.policy.enabled:
+            return Passed(text, tuple(logprobs))
+        begin = self._place + len(self._held)
+        if logprobs:
+            self._entries.append((begin, begin + len(text), tuple(logprobs)))
+        self._held += text
+        self._tokens += tokens
+        full = self._tokens >= self._patience
+        end = len(self._held) if full else last_end(self._held)
+        if not end:
+            return Passed("")
+        passed = self._let_through(end)
+        if full and not passed.text and not passed.blocked:
+            self._patience += max(16, self._patience // 2)
+        return passed
+
+    def close(self) -> Passed:
+        """Return what is left when no more comes."""
+        if self.verdict is not None or not self._held:
+            return Passed("", self._take(self._place, []), blocked=self.verdict is not None)
+        return self._let_through(len(self._held), closing=True)
+
+    def _let_through(self, end: int, *, closing: bool = False) -> Passed:
+        if not closing:
+            end = min(end, self._open())
+            if end <= 0:
+                return Passed("")
+        # Spans are looked for in all that is held, as those that end behind the cut move it.
+        cut = end
+        if not closing:
+            marks = self._rails.marks(self._held, before=self._before, route=self._route)
+            cut = _before_spans(marks, end, len(self._held))
+            if cut <= 0:
+                return Passed("")
+        verdict = self._check(self._held[:cut])
+        if verdict.is_blocked:
+            self.verdict = verdict
+            self._entries.clear()
+            return Passed("", blocked=True)
+        spans = [span for span in verdict.masked if span.start < cut]
+        return self._release(cut, spans)
+
+    def _check(self, text: str) -> Verdict:
+        return self._rails.check(text, direction="output", route=self._route, before=self._before)
+
+    def _release(self, cut: int, spans: Sequence[Span]) -> Passed:
+        raw = self._held[:cut]
+        shown = replace_spans(raw, spans)
+        self.masked += len(spans)
+        logprobs = self._take(self._place + cut, spans)
+        self._before = (self._before + raw)[-self._rails.policy.lookbehind_chars :]
+        self._held = self._held[cut:]
+        self._place += cut
+        self._tokens, self._patience = 0, self._rails.policy.hold_tokens
+        return Passed(self._vault.unmask(shown), logprobs)
+
+    def _take(self, end: int, spans: Sequence[Span]) -> tuple[TokenLogprob, ...]:
+        """Return the tokens up to ``end`` that are not part of what is masked."""
+        taken: list[TokenLogprob] = []
+        while self._entries and self._entries[0][1] <= end:
+            first, last, entries = self._entries.popleft()
+            hidden = any(
+                first < self._place + span.end and self._place + span.start < last for span in spans
+            )
+            if not hidden:
+                taken.extend(entries)
+        return tuple(taken)
+
+    def _open(self) -> int:
+        """Return where what may still become part of something begins, in what is held."""
+        read = normalize(self._before + self._held)
+        text = read.text
+        first = len(text.rstrip(_GRAPHIC))
+        found = [(_NUMBER, max(0, len(text) - 64))]
+        found += [(pattern, max(0, len(text) - _TAIL)) for pattern in _OPEN]
+        for pattern, begin in found:
+            match = pattern.search(text, begin)
+            if match is not None:
+                first = min(first, match.start())
+        return (read.start(first) if first < len(text) else read.end(first)) - len(self._before)
+
+
+def _before_spans(spans: Sequence[Span], end: int, length: int) -> int:
+    """Return the last place up to ``end`` that no span crosses and none may still grow over."""
+    for span in reversed(spans):
+        if span.start < end and (span.end > end or span.end == length):
+            end = span.start
+    return end

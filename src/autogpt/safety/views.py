@@ -1,0 +1,132 @@
+"""What a text says when its encodings are undone: other texts to be scored in its place.
+
+Base64, hexadecimal, percent and HTML escapes, leetspeak, spaced or reversed letters, ROT13, tag
+characters. A view is made only where something speaks for it, so an ordinary text has none.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import html
+import re
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autogpt.safety.normalize import hidden_text, normalize
+
+__all__ = ["View", "views"]
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_HEX = re.compile(r"(?:(?:0x|\\x)?[0-9a-fA-F]{2}[ :,]?){12,}")
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2}){2,}|%20")
+_ENTITY = re.compile(r"&(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|[a-z]{2,8});")
+_ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}){3,}")
+_SPACED = re.compile(r"(?<![^\W_])(?:[^\W\d_][ .\-_*|/,+~]{1,2}){4,}[^\W\d_](?![^\W_])")
+_LEET_WORD = re.compile(
+    r"(?i)\b(?=\w*[a-z])[a-z0-9@$!|+]*(?:[a-z][0134578@$!|][a-z0-9@$!|]|\d[a-z]\d)[a-z0-9@$!|+]*"
+)
+_LEET = str.maketrans("0134578@$!|+9", "oieastbasiitg")
+_LEET_L = str.maketrans("0134578@$!|+9", "oleastbaslltg")
+_BACKWARDS = ("erongi", "snoitcurtsni", "suoiverp", "tpmorp", "metsys", "tegrof", "dragersid")
+_ROT13 = ("vtaber", "vafgehpgvba", "cerivbhf", "cebzcg", "flfgrz", "sbetrg", "qvfertneq", "ehyrf")
+_PRINTABLE = 0.9  # of what is decoded, so much must be text
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A decoded text.
+
+    Attributes:
+        text: The text, normalized.
+        start: Where in the given text it comes from.
+        end: Behind that.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+def views(text: str, *, original: str = "", depth: int = 2) -> Iterator[View]:
+    """Yield what a normalized text says when it is decoded; encodings may lie in each other.
+
+    Args:
+        text: A normalized text.
+        original: The text before, for what only shows there.
+        depth: How many layers of encoding are undone.
+    """
+    for view in _views(text, original):
+        yield view
+        if depth > 1:
+            for inner in views(view.text, depth=depth - 1):
+                yield View(inner.text, view.start, view.end)
+
+
+def _views(text: str, original: str) -> Iterator[View]:
+    tags = hidden_text(original)
+    if tags:
+        yield View(tags, 0, len(text))
+    for match in _BASE64.finditer(text):
+        yield from _decoded(_from_base64(match[0]), *match.span())
+    for match in _HEX.finditer(text):
+        yield from _decoded(_from_hex(match[0]), *match.span())
+    whole = text
+    if "%" in text and _PERCENT.search(text):
+        whole = urllib.parse.unquote(whole, errors="replace")
+    if "&" in text and _ENTITY.search(text):
+        whole = html.unescape(whole)
+    if "\\" in text and _ESCAPE.search(text):
+        whole = re.sub(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))", _unescape, whole)
+    if whole != text:
+        yield View(normalize(whole).text, 0, len(text))
+    yield from _respelled(text)
+
+
+def _respelled(text: str) -> Iterator[View]:
+    joined, count = _SPACED.subn(lambda match: re.sub(r"[^\w]|_", "", match[0]), _gaps(text))
+    if count:
+        yield View(joined, 0, len(text))
+    lower = text.lower()
+    if len(_LEET_WORD.findall(lower)) >= 2:
+        yield View(lower.translate(_LEET), 0, len(text))
+        yield View(lower.translate(_LEET_L), 0, len(text))
+    if any(word in lower for word in _BACKWARDS):
+        yield View(text[::-1], 0, len(text))
+    if any(word in lower for word in _ROT13):
+        yield View(codecs.decode(text, "rot13"), 0, len(text))
+
+
+def _gaps(text: str) -> str:
+    """Mark the gaps between words that are spaced out, as in ``i g n o r e   a l l``."""
+    return re.sub(r"(?<=\w)[ ]{3,}(?=\w)|(?<=\w) [/|] (?=\w)", "\n", text)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    return chr(int(match[1] or match[2], 16))
+
+
+def _decoded(data: bytes, start: int, end: int) -> Iterator[View]:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    shown = sum(character.isprintable() or character.isspace() for character in text)
+    if len(text) >= 8 and shown >= _PRINTABLE * len(text):
+        yield View(normalize(text).text, start, end)
+
+
+def _from_base64(text: str) -> bytes:
+    standard = text.rstrip("=").replace("-", "+").replace("_", "/")
+    standard = standard[: len(standard) - (len(standard) % 4 == 1)]
+    try:
+        return base64.b64decode(standard + "=" * (-len(standard) % 4))
+    except binascii.Error:
+        return b""
+
+
+def _from_hex(text: str) -> bytes:
+    digits = re.sub(r"0x|\\x|[^0-9a-fA-F]", "", text)
+    return bytes.fromhex(digits[: len(digits) // 2 * 2])
