@@ -78,7 +78,7 @@ _LEET = str.maketrans("aeiostAEIOST", "431057431057")
 
 
 def obfuscate(text: str, how: str) -> str:
-    """Return a text in one disguise: base64, hex, leet, spaced, reversed, rot13, wide, invisible."""
+    """Return a text in one disguise, as "base64" or "leet"."""
     ways: dict[str, Callable[[str], str]] = {
         "base64": lambda t: base64.b64encode(t.encode()).decode(),
         "hex": lambda t: t.encode().hex(),

@@ -18,6 +18,7 @@ from autogpt.agent.agent import Agent
 from autogpt.agent.checks import FileParses
 from autogpt.agent.errors import AmbiguousError
 from autogpt.agent.journal import Journal
+from autogpt.agent.lessons import lessons
 from autogpt.agent.plans.base import Answer, Goal, Plan, Use
 from autogpt.agent.policy import Limits
 from autogpt.agent.stand_ins import RandomModel, Recorder, ScriptedModel
@@ -70,6 +71,14 @@ def test_a_quote_is_of_the_line_that_says_it(world: Path) -> None:
     outcome = make_agent(world).run("What does contract.md say about the notice to terminate?")
     assert outcome.state == "verified"
     assert "30 days notice" in outcome.answer
+
+
+def test_a_summary_is_of_the_texts_own_sentences(world: Path) -> None:
+    story = "The boiler broke on Sunday. Nobody was hurt by it. The plumber came on Monday. "
+    (world / "story.txt").write_text(story * 2 + "锅炉修好了。")
+    outcome = make_agent(world).run("Summarize story.txt in one sentence.")
+    assert outcome.state == "verified"
+    assert outcome.answer.split(".")[0] in story
 
 
 def test_rows_into_a_file_need_a_yes(world: Path) -> None:
@@ -179,6 +188,22 @@ def test_what_was_verified_is_remembered(world: Path) -> None:
     found = agent.tools["recall"].call({"query": "total amount"}).value
     fact = "What is the total amount in sales.csv? -> 60"
     assert found == [{"fact": fact, "source": "sales.csv", "run": run}]
+
+
+def test_verified_runs_are_lessons(world: Path) -> None:
+    agent = make_agent(world)
+    agent.run("What is the total amount in sales.csv?")
+    agent.run("What is the total amount for March in sales.csv?")
+    journal = Journal(world.parent / "journal.sqlite")
+    found = list(lessons(journal, agent.tools))
+    journal.close()
+    assert len(found) == 3  # of the verified run alone
+    first = found[0]["messages"]
+    assert first[-2]["content"].endswith("Question: What is the total amount in sales.csv?")
+    assert json.loads(first[-1]["content"]) == {
+        "name": "describe_table",
+        "arguments": {"path": "sales.csv"},
+    }
 
 
 def test_an_own_plan(world: Path) -> None:

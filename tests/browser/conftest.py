@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.studio.serving import Server, teach_chat
 
@@ -80,15 +82,20 @@ def studio(browser: Browser, server: Server, language: str) -> Iterator[Studio]:
 
 @pytest.fixture
 def shoot(pytestconfig: pytest.Config, language: str) -> Shoot:
-    """Take a picture of a page, if pictures are wanted."""
+    """Take a picture of a page, if pictures are wanted; for the docs only those they show."""
     where = pytestconfig.getoption("--screenshots")
+    shown = Path("docs/studio.md").read_text(encoding="utf-8")
 
     def take(page: Page, name: str) -> None:
-        if where is not None:
-            path = Path(where)
-            path.mkdir(parents=True, exist_ok=True)
-            page.wait_for_timeout(250)
-            page.screenshot(path=path / f"{name}-{language}.png")
+        is_for_docs = where is not None and Path(where) == Path("docs/images")
+        if where is None or (is_for_docs and f"images/{name}-{language}.png" not in shown):
+            return
+        path = Path(where) / f"{name}-{language}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.wait_for_timeout(250)
+        taken = Image.open(BytesIO(page.screenshot()))
+        # 128 colors are enough for what is drawn, and a third of the bytes.
+        taken.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
     return take
 

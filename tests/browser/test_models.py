@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.browser import axe
 from tests.browser.pages import Shoot, Studio, Words
+from tests.studio.serving import LESSONS
 
 
 def test_a_model_is_looked_at_loaded_and_unloaded(
@@ -40,3 +43,29 @@ def test_the_machine(studio: Studio, words: Words, language: str, shoot: Shoot):
     page.get_by_text(words("engine.ready", language)).first.wait_for()
     axe.check(page)
     shoot(page, "system")
+
+
+def test_a_model_is_measured(
+    studio: Studio, words: Words, language: str, shoot: Shoot, tmp_path: Path
+):
+    page = studio.open("models")
+    group = page.get_by_role("region", name=words("models.runs", language))
+    group.get_by_role("button", name=words("evaluate.run", language)).first.click()
+    dialog = page.get_by_role("dialog")
+    source = tmp_path / "sea.txt"
+    source.write_text("\n".join(answer for _, answer in LESSONS) * 5, encoding="utf-8")
+    dialog.locator("input[type=file]").set_input_files(str(source))
+    dialog.get_by_text(words("kind.passage", language), exact=True).first.wait_for()
+    axe.check(page)
+    dialog.get_by_role("button", name=words("evaluate.run", language), exact=True).click()
+    page = studio.open("runs")
+    report = page.get_by_role("button", name=words("runs.report", language)).first
+    report.wait_for(timeout=120_000)
+    figures = page.get_by_role("term").filter(has_text="bits per byte")
+    figures.first.wait_for()
+    axe.check(page)
+    shoot(page, "evaluation")
+    with page.context.expect_page() as opened:
+        report.click()
+    opened.value.wait_for_url("**/reports/*")
+    opened.value.close()

@@ -80,7 +80,7 @@ def test_train_stop_resume_and_try(  # noqa: PLR0915 - one way through the page
 
     # It continues text, and the page says so.
     page.get_by_role("button", name=words("runs.chat", language)).click()
-    page.get_by_label(words("common.model", language)).select_option(name)
+    page.get_by_label(words("common.model", language), exact=True).select_option(name)
     page.get_by_text(words("chat.start.continue", language), exact=True).wait_for()
     page.get_by_label(words("chat.message", language), exact=True).fill("子曰：“")
     page.keyboard.press("Enter")

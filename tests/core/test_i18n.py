@@ -10,6 +10,7 @@ import pytest
 from autogpt.core import i18n
 from autogpt.core.errors import RunError
 from autogpt.core.i18n import LANGUAGES, accepted, interface, parse_language, sentences, text
+from tests.cli.commands import run
 from tests.core.sentences import raised
 
 SOURCE = Path("src/autogpt")
@@ -139,3 +140,11 @@ def test_a_package_says_everything_in_chinese_too(package: str):
         if package in packages and sentence not in sentences()
     ]
     assert missing == []
+
+
+def test_the_command_line_speaks_the_language_of_the_terminal(tmp_path: Path):
+    told = run("generate", "no-such-model", "x", cwd=tmp_path, LC_ALL="zh_CN.UTF-8")
+    assert told.returncode == 2
+    assert "没有模型 'no-such-model'" in told.stderr
+    plain = run("generate", "no-such-model", "x", "--json", cwd=tmp_path, LC_ALL="C.UTF-8")
+    assert "There is no model 'no-such-model'" in plain.stderr

@@ -143,6 +143,7 @@ def test_a_run_outlives_the_server_and_is_tried(tmp_path: Path):  # noqa: PLR091
 
     loaded = server.post("/models/load", {"model": "run:论语", "name": "lunyu"})["loaded"]
     assert loaded[0]["reference"] == "run:论语"
+    assert loaded[0]["answers_messages"] is False  # it has learned to go on with text
     body = {"model": "lunyu", "prompt": "子曰", "max_tokens": 4}
     status, _, answer = server.ask("POST", "/v1/completions", body)
     assert status == 200, answer

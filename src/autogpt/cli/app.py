@@ -36,6 +36,7 @@ from autogpt.cli.translate import translate
 from autogpt.cli.verify import verify
 from autogpt.core import launch
 from autogpt.core.errors import AutoGPTError, PeerLostError, UsageError
+from autogpt.core.i18n import language_of_terminal, localized
 
 __all__ = ["main"]
 
@@ -94,5 +95,6 @@ def _fail(error: AutoGPTError) -> int:
         return error.exit_code  # whoever started the processes says which was lost
     if "--json" in sys.argv and launch.leads():
         print(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
-    print(f"autogpt: {error}", file=sys.stderr)
+    told = localized(error, language_of_terminal())
+    print(f"autogpt: {told['message']} {told['hint']}".rstrip(), file=sys.stderr)
     return error.exit_code

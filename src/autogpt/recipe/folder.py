@@ -5,7 +5,7 @@
     recipe.toml       everything that was decided
     data/             prepared tokens, tokenizer, what was read and removed
     checkpoints/      while the run is not finished
-    metrics.jsonl, schedule.f64, tensorboard/, curves.png, report.html
+    metrics.jsonl, samples.jsonl, schedule.f64, tensorboard/, curves.png, report.html
     model/            the result, in Hugging Face layout
 """
 

@@ -27,6 +27,7 @@ from autogpt.models.gpt import GPT, parameter_count
 from autogpt.recipe import folder, plan_page, planning
 from autogpt.recipe.account import Account
 from autogpt.recipe.fork import fork
+from autogpt.recipe.live_samples import LiveSamples
 from autogpt.recipe.prepare import Prepared, prepare
 from autogpt.recipe.rescue import RunRescue
 from autogpt.recipe.result import (
@@ -321,11 +322,19 @@ class _Run:
         def show(entry: record.Entry, share: float) -> None:
             account.entry(entry, share, train_s=trainer.at.train_s)
 
+        samples = self._samples(recipe, prepared, budget_s, after_step=at.steps)
+
+        def look(model: GPT) -> Measured:
+            measured = evaluate(
+                model, prepared.validation, context_length=length, layout=trainer.layout
+            )
+            if samples is not None:
+                samples.look(model, trainer.at.steps)
+            return measured
+
         hooks = Hooks(
             entry=show,
-            validate=lambda model: evaluate(
-                model, prepared.validation, context_length=length, layout=trainer.layout
-            ),
+            validate=look,
             checkpoint=lambda state, tensors: saver.save(account.state(state), tensors),
             checkpoint_due=saver.due,
             stepped=account.stepped,
@@ -346,6 +355,16 @@ class _Run:
         trainer.at = replace(trainer.at, other_s=trainer.at.other_s + evaluated_s)
         show(trainer.validated(measured), 1.0)
         return measured
+
+    def _samples(
+        self, recipe: Recipe, prepared: Prepared, budget_s: float | None, *, after_step: int
+    ) -> LiveSamples | None:
+        """Return what lets the model write on the way; several processes share its weights."""
+        if self._world.size > 1 or self._world.device.type != "cpu":
+            return None
+        return LiveSamples(
+            self.out, prepared, budget_s=budget_s, seed=recipe.seed, after_step=after_step
+        )
 
     def _finish(
         self,

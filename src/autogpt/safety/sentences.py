@@ -50,7 +50,7 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
         begin = end
 
 
-def pieces(text: str, *, chars: int) -> list[tuple[int, int]]:
+def pieces(text: str, *, chars: int, joined: bool = True) -> list[tuple[int, int]]:
     """Return where parts of at most ``chars`` characters begin and end, made of whole sentences.
 
     A sentence that is longer by itself is cut, at a space where there is one.
@@ -58,15 +58,16 @@ def pieces(text: str, *, chars: int) -> list[tuple[int, int]]:
     Args:
         text: Any Unicode.
         chars: Most characters of a part, 1 or more.
+        joined: Whether sentences that fit are put together; else each is a part of its own.
     """
     parts: list[tuple[int, int]] = []
     for begin, end in sentences(text):
-        if parts and end - parts[-1][0] <= chars:
+        if joined and parts and end - parts[-1][0] <= chars:
             parts[-1] = (parts[-1][0], end)
             continue
         while end - begin > chars:
             space = text.rfind(" ", begin + chars // 2, begin + chars)
-            cut = space if space > 0 else begin + chars
+            cut = space if space > begin else begin + chars
             parts.append((begin, cut))
             begin = cut
         parts.append((begin, end))

@@ -81,10 +81,10 @@ class Runner:
         return job
 
     def stop(self, job_id: str) -> Job:
-        """Ask a job to stop: like Ctrl-C the first time, at once the second.
+        """Ask a job to stop: like Ctrl-C the first time, at once the second; one that ended has.
 
         Raises:
-            UsageError: If there is no such job, or it has ended.
+            UsageError: If there is no such job.
         """
         job = self.store.get(job_id)
         if job.state == "queued":
@@ -93,7 +93,7 @@ class Runner:
                 return ended
             job = self.store.get(job_id)
         if job.has_ended:
-            raise UsageError(f"The job {job.title!r} has ended already.")
+            return job
         process = Process.read(self._workspace.job(job.id))
         if process is not None:
             process.signal(signal.SIGKILL if job.state == "stopping" else signal.SIGINT)

@@ -12,7 +12,7 @@ from autogpt.core.config import flatten, read_toml
 from autogpt.core.errors import AutoGPTError, RunError
 from autogpt.studio.workspace import Workspace, safe_name
 
-__all__ = ["describe", "list_runs", "remove", "report", "settings"]
+__all__ = ["describe", "list_runs", "only_continues", "remove", "report", "settings"]
 
 METRICS, REPORT, RECIPE, PLAN = "metrics.jsonl", "report.html", "recipe.toml", "plan.json"
 SAMPLES = "samples.jsonl"
@@ -52,6 +52,18 @@ def describe(folder: Path) -> dict[str, object]:
 def settings(folder: Path) -> dict[str, object]:
     """Return everything that was decided for a run, by dotted name."""
     return dict(flatten(_recipe(folder)))
+
+
+def only_continues(reference: str) -> bool:
+    """Whether a MODEL is a run that has learned to go on with text, and nothing else.
+
+    Its tokenizer has a chat template all the same, for those who teach it to chat later.
+    """
+    path = Path(reference)
+    folder = next((one for one in (path, path.parent) if (one / RECIPE).is_file()), None)
+    if folder is None:
+        return False
+    return str(_recipe(folder).get("finetune", {}).get("task", "text")) == "text"
 
 
 def report(folder: Path) -> Path:

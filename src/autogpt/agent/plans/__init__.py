@@ -18,6 +18,7 @@ TEMPLATES: dict[str, str] = {
     "mentions": "autogpt.agent.plans.texts.MENTIONS",
     "specialist": "autogpt.agent.plans.labels.SPECIALIST",
     "sort": "autogpt.agent.plans.labels.SORT",
+    "summary": "autogpt.agent.plans.summaries.SUMMARY",
     "table": "autogpt.agent.plans.tables.TABLES",
     "quotes": "autogpt.agent.plans.texts.QUOTES",
 }

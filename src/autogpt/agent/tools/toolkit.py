@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["kept_specialists", "specialist_tool", "toolkit_tools"]
 
 Json = Any
+_MOST_LISTED = 200
 _DISK = 1_500_000_000  # of a fine-tuned model with its checkpoints
 
 
@@ -161,6 +162,25 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         return [entity.to_dict() for entity in tagger.tag(text)]
 
     @tool(effect="read")
+    def summarize_file(
+        path: str, length: Literal["short", "medium", "long"] = "medium"
+    ) -> dict[str, Any]:
+        """Make a text short by taking its most telling sentences, word for word.
+
+        Args:
+            path: The text.
+            length: Of the summary.
+        """
+        from autogpt.tasks import find_task
+
+        text = folder.text(path)
+        run = find_task("summarize").run(None, [text], length=length, method="extractive")
+        found = next(iter(run))
+        evidence: Any = found["evidence"]
+        sentences = [text[one["start"] : one["end"]] for one in evidence]
+        return {"text": found["text"], "sentences": sentences}
+
+    @tool(effect="read")
     def label_rows(path: str, column: str, labels: list[str], model: str = "") -> dict[str, Any]:
         """Sort the rows of a table into labels and count them.
 
@@ -170,7 +190,10 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
             labels: Two or more.
             model: A specialist's folder; empty: without training.
         """
-        return _label(folder, path, column, labels, lambda t: probabilities(t, labels, model))[0]
+        found, _, rows = _label(
+            folder, path, column, labels, lambda t: probabilities(t, labels, model)
+        )
+        return {**found, "labels": [row[-2:] for row in rows[:_MOST_LISTED]]}
 
     @tool(effect="idempotent", aims=("to",))
     def label_table(
@@ -212,7 +235,10 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         )
         return {**found.to_dict(), "model": name}
 
-    plain = (plan_training, evaluate_model, classify_text, tag_text, label_rows, label_table)
+    plain = (
+        *(plan_training, evaluate_model, classify_text, tag_text),
+        *(summarize_file, label_rows, label_table),
+    )
     training = (train_model, finetune_model, make_specialist)
     return [
         *(as_tool(one) for one in plain),

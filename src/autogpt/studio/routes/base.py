@@ -13,8 +13,9 @@ from autogpt.core.errors import AutoGPTError, DataError, ResourceError, RunError
 from autogpt.core.i18n import Language, accepted, localized
 from autogpt.server.api_errors import ApiError
 from autogpt.server.serving import Serving, key
+from autogpt.studio.runs import only_continues
 
-__all__ = ["StudioRoute", "language_of", "served"]
+__all__ = ["StudioRoute", "language_of", "loaded", "served"]
 
 _STATUS: tuple[tuple[type[AutoGPTError], int], ...] = (
     (UsageError, 400), (DataError, 422), (RunError, 409), (ResourceError, 507),
@@ -44,6 +45,19 @@ class StudioRoute(APIRoute):
 def language_of(request: Request) -> Language:
     """Return the language that a request's reader likes best."""
     return accepted(request.headers.get("accept-language"))
+
+
+def loaded(serving: Serving) -> list[dict[str, Any]]:
+    """Return what is known of each model that is loaded."""
+    references = served(serving)
+    return [
+        {
+            **facts,
+            "answers_messages": facts.get("answers_messages", False)
+            and not only_continues(references.get(name, "")),
+        }
+        for name, facts in serving.engine.models.items()
+    ]
 
 
 def served(serving: Serving) -> dict[str, str]:

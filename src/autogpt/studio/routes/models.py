@@ -14,7 +14,7 @@ from autogpt.server.engine_client import ModelSpec
 from autogpt.server.serving import Serving, read
 from autogpt.studio.models import card, list_models
 from autogpt.studio.requests import LoadRequest, model_reference
-from autogpt.studio.routes.base import served
+from autogpt.studio.routes.base import loaded, served
 from autogpt.studio.workspace import Workspace
 
 __all__ = ["ModelRoutes"]
@@ -69,8 +69,8 @@ class ModelRoutes:
     def _loaded(self) -> list[dict[str, object]]:
         references = served(self._serving)
         return [
-            {**facts, "reference": self._named(references.get(name, ""))}
-            for name, facts in self._engine.models.items()
+            {**facts, "reference": self._named(references.get(str(facts["name"]), ""))}
+            for facts in loaded(self._serving)
         ]
 
     def _named(self, reference: str) -> str:

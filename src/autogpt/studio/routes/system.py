@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from autogpt.server.serving import Serving
 from autogpt.studio import system
 from autogpt.studio.rooms import rooms
+from autogpt.studio.routes.base import loaded
 from autogpt.studio.tasks import list_tasks
 from autogpt.studio.workspace import Workspace
 
@@ -37,7 +38,7 @@ class SystemRoutes:
             "rooms": rooms(),
             "engine": engine.state,
             "models": [
-                {name: facts.get(name) for name in _OF_A_MODEL} for facts in engine.models.values()
+                {name: facts.get(name) for name in _OF_A_MODEL} for facts in loaded(self._serving)
             ],
             "most_tokens": self._serving.config.limits.most_tokens,
             "rails": self._serving.rails is not None,

@@ -1,7 +1,7 @@
 // Forms from JSON Schema, as the registry of tasks gives it.
 import { html } from "./html.js";
 import { Area, Check, Field, Select, Text } from "./parts.js";
-import { language, t } from "./words.js";
+import { has, language, t } from "./words.js";
 
 export function said(schema, name) {
   const text = language.value === "zh" ? schema[`${name}_zh`] || schema[name] : schema[name];
@@ -22,7 +22,9 @@ function kind(schema) {
   return { type: "json" };
 }
 
+// What a field is called: by the catalogue, or as the task spells it.
 export const title = (name) => {
+  if (has(`param.${name}`)) return t(`param.${name}`);
   const words = name.replace(/_/g, " ");
   return words[0].toUpperCase() + words.slice(1);
 };

@@ -89,7 +89,7 @@ function Differences({ names }) {
   if (found.length !== names.length) return null;
   const keys = [...new Set(found.flatMap((run) => Object.keys(run.settings)))];
   const differ = keys.filter((key) => new Set(found.map((run) => JSON.stringify(run.settings[key]))).size > 1);
-  return html`<details open=${differ.length < 12}><summary>${t("runs.differences", { count: differ.length })}</summary>
+  return html`<details open><summary>${t("runs.differences", { count: differ.length })}</summary>
     <div class="scroll settings" tabindex="0" role="region" aria-label=${t("runs.differences", { count: differ.length })}><table><thead><tr><th></th>${names.map((name) => html`<th>${name}</th>`)}</tr></thead>
       <tbody>${differ.map((key) => html`<tr><th>${key}</th>${found.map((run) => html`<td>${String(run.settings[key] ?? "–")}</td>`)}</tr>`)}</tbody></table></div></details>`;
 }

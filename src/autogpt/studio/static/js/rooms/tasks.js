@@ -86,7 +86,12 @@ function TaskForm({ task }) {
   };
   const own = all.filter((job) => job.kind === "task" && job.request.task === task.name);
   const properties = Object.entries(task.parameters.properties || {});
-  const labels = chosen?.labels && properties.length ? ["labels"] : [];
+  // A trained head has labels of its own; what is needed, and the first, are asked for at once.
+  const wanted = properties.filter(([name]) => !(chosen?.labels && name === "labels"));
+  const isFirst = ([name], at) => required.includes(name) || at === 0;
+  const [shownFirst, further] = [wanted.filter(isFirst), wanted.filter((one, at) => !isFirst(one, at))];
+  const parameter = ([name, schema]) => html`<${SchemaField} key=${name} name=${name} schema=${schema} required=${required.includes(name)}
+    value=${values[name]} onValue=${(value) => setValues({ ...values, [name]: value })} />`;
   return html`<div class="stack">
     <p class="soft">${said(task, "about")}</p>
     <div class="halves">
@@ -103,9 +108,8 @@ function TaskForm({ task }) {
                 value=${fields[name]} onValue=${(value) => setFields({ ...fields, [name]: value })} />`)
             : html`<${Field} label=${t("tasks.text")}>${(given) => html`<${Area} rows="7" value=${text} onValue=${setText} placeholder=${t("tasks.text_hint")} ...${given} />`}<//>`
           : html`<${DataPicker} single chosen=${data} onChosen=${setData} />`}
-        ${properties.filter(([name]) => !labels.includes(name)).length > 0 && html`<details open><summary>${t("tasks.parameters")}</summary><div class="stack">
-          ${properties.filter(([name]) => !labels.includes(name)).map(([name, schema]) => html`<${SchemaField} key=${name} name=${name} schema=${schema} required=${required.includes(name)}
-            value=${values[name]} onValue=${(value) => setValues({ ...values, [name]: value })} />`)}</div></details>`}
+        ${shownFirst.map(parameter)}
+        ${further.length > 0 && html`<details><summary>${t("tasks.parameters")}</summary><div class="stack">${further.map(parameter)}</div></details>`}
         <${Problem} error=${error} />
         <div class="actions">
           ${many === "one"
