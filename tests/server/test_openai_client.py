@@ -124,6 +124,14 @@ def test_logit_bias(client: openai.OpenAI, model: Path) -> None:
     assert found.choices[0].message.content == "!!!!!"
 
 
+@pytest.mark.parametrize("temperature", [1e-300, 1e-45, 1e-9])
+def test_a_tiny_temperature_is_greedy(client: openai.OpenAI, temperature: float) -> None:
+    settings = {"model": "tiny", "messages": HI, "max_tokens": 6}
+    greedy = client.chat.completions.create(**settings, temperature=0)
+    found = client.chat.completions.create(**settings, temperature=temperature)
+    assert found.choices[0].message.content == greedy.choices[0].message.content
+
+
 @pytest.mark.parametrize("max_tokens", [24, 200])
 def test_json_follows_its_schema(client: openai.OpenAI, max_tokens: int) -> None:
     form = {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON}}

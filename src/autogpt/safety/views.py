@@ -49,6 +49,7 @@ _ROT13 = re.compile(
     r"vtaber|vafgehpgvba|cerivbhf|cebzcg|flfgrz|sbetrg|qvfertneq"
     r"|\b(?:gur|lbh|jvyy|guvf|gung|jvgu|sebz|lbhe)\b"
 )
+_LEET_NEEDLES = ("the", "you", "ing", "ion", "and", "all", "rule", "prompt")
 _PRINTABLE = 0.9  # of what is decoded, so much must be text
 
 
@@ -111,8 +112,10 @@ def _respelled(text: str) -> Iterator[View]:
         yield View(" ".join(_joined(part) for part in _gaps(text).split("\n")), 0, len(text))
     lower = text.lower()
     if len(_LEET_WORD.findall(lower)) >= 2:
-        yield View(lower.translate(_LEET), 0, len(text))
-        yield View(lower.translate(_LEET_L), 0, len(text))
+        for table in (_LEET, _LEET_L):
+            plain = lower.translate(table)
+            if any(word in plain for word in _LEET_NEEDLES):  # else it is hexadecimal, or a code
+                yield View(plain, 0, len(text))
     if len(_BACKWARDS.findall(lower)) >= 2:
         yield View(text[::-1], 0, len(text))
     if len(_ROT13.findall(lower)) >= 2:
