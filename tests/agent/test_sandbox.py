@@ -1,4 +1,4 @@
-"""Nothing gets out of a sandbox, as root and as an ordinary user; and it starts quickly."""
+"""Nothing gets out of a sandbox, as root and as an ordinary user."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from autogpt.agent import sandbox
-from autogpt.agent.sandbox import ESCAPES, Bubblewrap, Sandbox, Sandlock, find_sandbox, probe
+from autogpt.agent.sandbox import (
+    ESCAPES,
+    Bubblewrap,
+    Sandbox,
+    candidates,
+    find_sandbox,
+    probe,
+)
 from autogpt.agent.tools.base import ToolError
 from autogpt.agent.tools.folder import Folder
 from autogpt.agent.tools.python import python_tools
-
-
-def candidates() -> list[Sandbox]:
-    return sandbox._candidates()
 
 
 @pytest.mark.parametrize("box", candidates(), ids=lambda box: box.name)
@@ -31,9 +33,9 @@ def test_every_escape_comes_to_nothing(box: Sandbox) -> None:
 
 SCRIPT = """
 import json
-from autogpt.agent.sandbox import _candidates, probe
+from autogpt.agent.sandbox import candidates, probe
 print(json.dumps([[box.name, one.name, one.detail]
-    for box in _candidates() for one in probe(box) if not one.held]), len(_candidates()))
+    for box in candidates() for one in probe(box) if not one.held]), len(candidates()))
 """
 
 
@@ -58,17 +60,6 @@ def test_every_escape_comes_to_nothing_for_an_ordinary_user() -> None:
     if "Permission" in ran.stderr or "ModuleNotFound" in ran.stderr:
         pytest.skip(f"an ordinary user cannot read the packages: {ran.stderr[-200:]}")
     assert ran.stdout.startswith("[] "), ran.stdout + ran.stderr
-
-
-def test_it_starts_quickly(tmp_path: Path) -> None:
-    if not any(isinstance(box, Sandlock) for box in candidates()):
-        pytest.skip("no Landlock here")
-    box, times = Sandlock(), []
-    for _ in range(8):
-        begin = time.perf_counter()
-        assert box.run(["/bin/true"], scratch=tmp_path).code == 0
-        times.append(time.perf_counter() - begin)
-    assert min(times) < 0.05  # measured: 4 ms on a quiet machine
 
 
 def test_limits_hold(tmp_path: Path) -> None:
@@ -120,7 +111,7 @@ def test_without_a_sandbox_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 
     findings = probe(Open(), names=("read outside", "write outside", "environment"))
     assert [one.held for one in findings[:3]] == [False, False, False]
-    monkeypatch.setattr(sandbox, "_candidates", list)
+    monkeypatch.setattr(sandbox, "candidates", list)
     find_sandbox.cache_clear()
     with pytest.raises(ToolError, match="No sandbox holds"):
         find_sandbox()

@@ -21,10 +21,11 @@ __all__ = ["EMBEDDER", "Embed", "Ranked", "Router", "described", "installed_embe
 
 EMBEDDER = "all-minilm-l6-v2"
 _RANK_OFFSET = 10.0
-# Below these the best tool does not fit. Measured on functions of BFCL (docs/agent.md): with
-# embeddings by their cosine, without by the share of the request's weight in words that it has.
+# Below these the best tool does not fit: by the share of the request's words, by weight, that it
+# has, which declines 85% of 200 questions of BFCL put to five unrelated functions and keeps the
+# right function in 85% (benchmarks/agent.py routing); with embeddings by their cosine, set by hand.
 _FITS_MEANING = 0.30
-_FITS_WORDS = 0.18
+_FITS_WORDS = 0.10
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 """Texts -> vectors of length 1."""

@@ -11,6 +11,7 @@ Sources: Landlock (Salaün, Linux 5.13, 2021), seccomp user notification (Linux 
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import shutil
@@ -35,10 +36,13 @@ __all__ = [
     "Sandbox",
     "SandboxLimits",
     "Sandlock",
+    "candidates",
     "find_sandbox",
     "probe",
     "run_glue",
 ]
+
+_logger = logging.getLogger(__name__)
 
 _NOBODY = 2_000_000_000  # and up: users that nobody is, so that nobody else's processes count
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives",
@@ -320,9 +324,12 @@ def find_sandbox() -> Sandbox:
         ToolError: If none does.
     """
     reasons = []
-    for sandbox in _candidates():
-        failed = [finding for finding in probe(sandbox) if not finding.held]
+    for sandbox in candidates():
+        findings = probe(sandbox)
+        failed = [finding for finding in findings if not finding.held]
         if not failed:
+            names = ", ".join(finding.name for finding in findings)
+            _logger.warning("Python runs in %s, which held against: %s.", sandbox.name, names)
             return sandbox
         reasons.append(f"{sandbox.name}: {failed[0].name} ({failed[0].detail})")
     raise ToolError(
@@ -331,7 +338,8 @@ def find_sandbox() -> Sandbox:
     )
 
 
-def _candidates() -> list[Sandbox]:
+def candidates() -> list[Sandbox]:
+    """Return the sandboxes that are installed and that this kernel can do, the strictest first."""
     found: list[Sandbox] = []
     try:
         import sandlock

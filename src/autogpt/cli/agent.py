@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["agent", "mcp"]
 
 _DEFAULT = "smollm2-135m-instruct"
-_LOOKS = ("runs", "memory", "lessons")
+_LOOKS = ("runs", "memory", "lessons", "sandbox")
 _MARKS = {"goal": "goal", "plan": "plan", "call": "  ->", "result": "  <-", "check": "check"}
 
 Root = Annotated[
@@ -42,7 +42,7 @@ def agent(  # noqa: PLR0913 - each flag is spelled out for the user
         typer.Argument(
             metavar="GOAL",
             help="What is wanted, in a sentence or a few; or: resume RUN, runs, show RUN, memory, "
-            "lessons (verified runs as examples for finetune --task chat).",
+            "lessons (verified runs as examples for finetune --task chat), sandbox (what holds).",
         ),
     ] = None,
     model: Annotated[
@@ -128,6 +128,9 @@ def agent(  # noqa: PLR0913 - each flag is spelled out for the user
     if not given:
         raise UsageError("There is no goal.", hint='Write it like: autogpt agent "..."')
     verb = given[0] if len(given) > 1 or given[0] in _LOOKS else ""
+    if verb == "sandbox":
+        _show_sandbox(as_json=json_)
+        return
     if verb in ("runs", "show", "memory", "lessons"):
         _look(verb, given[1:], journal, as_json=json_)
         return
@@ -334,6 +337,24 @@ def _probe(model: str, *, as_json: bool) -> None:
         return
     way = "plans freely" if found.plans else "fills the slots of plans"
     print(f"{found.right} of {found.asked} right ({found.share:.0%}): {found.model} {way}.")
+
+
+def _show_sandbox(*, as_json: bool) -> None:
+    """Try every escape in every sandbox that is here, and say what held."""
+    from autogpt.agent.sandbox import candidates, probe
+
+    boxes = candidates()
+    for box in boxes:
+        for finding in probe(box):
+            line = {"sandbox": box.name, "tried": finding.name, "held": finding.held}
+            mark = "held" if finding.held else "GOT THROUGH"
+            plain = f"{box.name:11} {finding.name:22} {mark:12} {finding.detail}"
+            print(json.dumps(line) if as_json else plain, flush=True)
+    if not boxes:
+        raise UsageError(
+            "There is no sandbox here, so Python code is refused.",
+            hint="Install one: pip install 'autogpt-transformer[agent]', or bubblewrap.",
+        )
 
 
 def _look(verb: str, rest: Sequence[str], journal: Path | None, *, as_json: bool) -> None:
