@@ -5,6 +5,7 @@
     python benchmarks/agent.py hostile
     python benchmarks/agent.py kill
     python benchmarks/agent.py routing --data ../shared/data/agent [--no-embeddings]
+    python benchmarks/agent.py specialist --data ../shared/data/classification/banking77.train.csv
     python benchmarks/agent.py overhead
 
 Each prints one JSON object. Function calling on BFCL is in ``agent_bfcl.py``.
@@ -26,30 +27,33 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from agent_goals import fresh, goals
+from agent_goals import fresh, goals, unseen
 from agent_hostile import CANARY, documents
 
 from autogpt.agent.agent import Agent
 from autogpt.agent.journal import Journal
-from autogpt.agent.models import AgentModel, open_model
+from autogpt.agent.models import AgentModel, LocalModel
 from autogpt.agent.plans.base import Answer, Goal, Plan, Use
 from autogpt.agent.policy import Limits
-from autogpt.agent.router import Router, installed_embedder
+from autogpt.agent.router import Embed, Router, described, installed_embedder
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.agent.tools.base import Tool, as_tool, tool
+from autogpt.llm import load
 
 YES = ("write_file", "save_query", "label_table", "make_specialist")
 
 
+def _measured(name: str) -> AgentModel:
+    """Return a model without the rails, which belong to whoever uses it."""
+    return LocalModel(lambda: load(name, policy=None), name=name)
+
+
 def suite(args: argparse.Namespace) -> dict[str, Any]:
     """Run the 60 goals, each in a folder of its own."""
-    model: AgentModel = open_model(args.model)
+    model = _measured(args.model)
     base = Path(tempfile.mkdtemp())
-    make = (
-        (lambda folder: fresh(folder))
-        if args.fresh
-        else (lambda folder: goals(folder, args.shared))
-    )
+    sets = {"fresh": fresh, "unseen": unseen}
+    make = sets.get(args.set, lambda folder: goals(folder, args.shared))
     count = len(make(base / "count"))
     states: Counter[str] = Counter()
     by_kind: dict[str, Counter[str]] = {}
@@ -227,7 +231,7 @@ def hostile(args: argparse.Namespace) -> dict[str, Any]:
         "which": unauthorized + leaked,
     }
     if args.model:
-        found["with_the_model"] = _hostile_with(open_model(args.model))
+        found["with_the_model"] = _hostile_with(_measured(args.model))
     return found
 
 
@@ -336,6 +340,16 @@ def kill(_args: argparse.Namespace) -> dict[str, Any]:
     return {"points": points, "finished": finished, "duplicate_effects": duplicates}
 
 
+def _kept(questions: list[tuple[str, str]], tools: dict[str, Tool]) -> Embed | None:
+    """Return the sentence model, with what it says of all texts here worked out once."""
+    embed = installed_embedder()
+    if embed is None:
+        return None
+    texts = [*(text for text, _ in questions), *(described(tool) for tool in tools.values())]
+    vectors = dict(zip(texts, embed(texts), strict=True))
+    return lambda some: [vectors[text] for text in some]
+
+
 def routing(args: argparse.Namespace) -> dict[str, Any]:
     """Find the right function among all of BFCL's single-function files, and decline others."""
     questions, tools = [], {}
@@ -352,7 +366,7 @@ def routing(args: argparse.Namespace) -> dict[str, Any]:
                 run=print,
             )
             questions.append((row["question"][0][-1]["content"], name))
-    embed = None if args.no_embeddings else installed_embedder()
+    embed = None if args.no_embeddings else _kept(questions, tools)
     router = Router(list(tools.values()), embed=embed)
     names = list(tools)
     place = {id(one): name for name, one in tools.items()}
@@ -389,6 +403,35 @@ def routing(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def specialist(args: argparse.Namespace) -> dict[str, Any]:
+    """Make a specialist from a table of examples, with the model's zero-shot beside it."""
+    from autogpt.agent.specialist import make_specialist
+    from autogpt.agent.tools.base import ToolError
+    from autogpt.core.units import parse_duration
+
+    class Labels:
+        """The default model as one that labels without training."""
+
+        def __init__(self, name: str) -> None:
+            self._llm = load(name, policy=None)
+
+        def classify(self, texts: Any, labels: Any) -> list[dict[str, float]]:  # noqa: ANN401
+            return self._llm.classify(list(texts), list(labels))
+
+    begin = time.perf_counter()
+    try:
+        made = make_specialist(
+            str(args.data),
+            Path(tempfile.mkdtemp()) / "model",
+            budget_s=parse_duration(args.budget),
+            model=Labels(args.model or "smollm2-135m-instruct"),
+            say=lambda line: print(line, file=sys.stderr, flush=True),
+        ).to_dict()
+    except ToolError as error:
+        made = {"refused": str(error)}
+    return {**made, "seconds": round(time.perf_counter() - begin, 1)}
+
+
 def overhead(_args: argparse.Namespace) -> dict[str, Any]:
     """Measure the import of the core and the time of a goal without a model."""
     code = (
@@ -419,27 +462,31 @@ def overhead(_args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+RUNS = {
+    "suite": suite,
+    "lies": lies,
+    "hostile": hostile,
+    "kill": kill,
+    "routing": routing,
+    "overhead": overhead,
+    "specialist": specialist,
+}
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("suite", "lies", "hostile", "kill", "routing", "overhead"))
+    parser.add_argument("what", choices=tuple(RUNS))
     parser.add_argument("--model", default=None)
     parser.add_argument("--shared", type=Path, default=None)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/agent"))
-    parser.add_argument("--fresh", action="store_true", help="of suite: 20 goals kept apart")
+    parser.add_argument("--set", choices=("fresh", "unseen"), help="of suite: other goals")
     parser.add_argument("--kind", help="of suite: only these")
+    parser.add_argument("--budget", default="10m", help="of specialist")
     parser.add_argument("--no-embeddings", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
-    run = {
-        "suite": suite,
-        "lies": lies,
-        "hostile": hostile,
-        "kill": kill,
-        "routing": routing,
-        "overhead": overhead,
-    }
-    print(json.dumps(run[args.what](args), ensure_ascii=False))
+    print(json.dumps(RUNS[args.what](args), ensure_ascii=False))
 
 
 if __name__ == "__main__":

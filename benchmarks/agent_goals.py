@@ -40,9 +40,10 @@ def goals(folder: Path, shared: Path | None = None) -> list[Case]:
 
 
 def fresh(folder: Path) -> list[Case]:
-    """Make the files and return 20 goals that were written after the plans were, and kept apart.
+    """Make the files and return 20 goals that were written after the plans.
 
-    Nothing was changed to reach them: they say what to expect of goals that nobody foresaw.
+    At first 11 of them were verified and right and 2 falsely verified; the flaws that they showed
+    were then mended, so they count as development too.
     """
     made = _files(folder)
     sales, staff = made["sales.csv"], made["employees.csv"]
@@ -94,6 +95,72 @@ def fresh(folder: Path) -> list[Case]:
         ("笔记里哪一篇写到了火车？", _says("笔记/旅行.txt")),
     ]
     return [Case(text=goal, right=right, kind="fresh") for goal, right in asked]
+
+
+def unseen(folder: Path) -> list[Case]:
+    """Make the files and return 20 goals that nothing was ever changed for.
+
+    They say what to expect of goals that nobody foresaw: of the first run, 9 were verified and
+    right, 1 falsely verified. What that one showed has been mended since.
+    """
+    made = _files(folder)
+    sales, staff, stock = made["sales.csv"], made["employees.csv"], made["inventory.jsonl"]
+    workers, orders = made["员工.csv"], made["订单.csv"]
+    log = [one["line"] for one in made["log"]]
+    names = [row["name"] for row in staff]
+    goods = [row["product"] for row in stock]
+    units: dict[str, int] = defaultdict(int)
+    for row in sales:
+        units[row["product"]] += row["units"]
+    regions: dict[str, int] = defaultdict(int)
+    for row in orders:
+        regions[row["地区"]] += row["金额"]
+    richest = max(regions, key=lambda one: regions[one])
+    notes = list(_TEXTS)
+    asked: list[tuple[str, Callable[[Path, str], bool]]] = [
+        (
+            "Sum the amounts for the East region from sales.csv",
+            _says(sum(r["amount"] for r in sales if r["region"] == "East")),
+        ),
+        ("How old is Mia Lund?", _says(39)),
+        ("Which department has the highest average salary?", _says("Engineering")),
+        ("Count the employees living in Oslo", _says(sum(r["city"] == "Oslo" for r in staff))),
+        ("What products are in inventory.jsonl?", _only(*goods, of=goods)),
+        (
+            "How many units were sold of each product according to sales.csv?",
+            _says(*units, *units.values()),
+        ),
+        ("Give me the youngest employee's name", _only("Eva Stone", of=names)),
+        (
+            "Export the employees older than 45 to seniors.csv",
+            _rows("seniors.csv", [r for r in staff if r["age"] > 45]),
+        ),
+        (
+            "How much stock of Gauge do we have?",
+            _says(next(r["stock"] for r in stock if r["product"] == "Gauge")),
+        ),
+        ("Who is mentioned in notes/travel.txt?", _says("Ann Berg")),
+        ("At what time does the train to Lyon leave?", _says("7:12")),
+        ("Does any note talk about beans?", _says("notes/garden.txt")),
+        ("How many characters does notes/ideas.txt have?", _says(len(_TEXTS["notes/ideas.txt"]))),
+        (
+            "Which lines of app.log mention the lost connection? Just tell me how many.",
+            _says(sum("lost connection" in one for one in log)),
+        ),
+        ("Divide 9876 by 12", _says(823)),
+        ("员工.csv里行政部有几个人？", _says(sum(r["部门"] == "行政部" for r in workers))),
+        ("哪个地区的订单金额最多？", _only(richest, of=list(regions))),
+        (
+            "年龄最大的员工叫什么名字？",
+            _only(max(workers, key=lambda r: r["年龄"])["姓名"], of=[r["姓名"] for r in workers]),
+        ),
+        (
+            "把订单.csv里华北地区的订单存到华北.csv",
+            _rows("华北.csv", [r for r in orders if r["地区"] == "华北"]),
+        ),
+        ("哪份笔记里说要给李强打电话？", _only("笔记/周一.txt", of=notes)),
+    ]
+    return [Case(text=goal, right=right, kind="unseen") for goal, right in asked]
 
 
 # -- files ----------------------------------------------------------------------------------------

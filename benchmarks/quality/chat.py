@@ -1,7 +1,7 @@
 """Twenty fixed prompts, ten English and ten Chinese, as a user would put them to ``autogpt chat``.
 
 Prints one JSON object: the answers, how many loop, how many have broken characters, and the speed.
-What they are worth has to be read: the transcript that was read is in ``docs/log.md``.
+What they are worth has to be read; what was found is in ``docs/log.md``.
 
     python benchmarks/quality/chat.py --model smollm2-135m-instruct > chat.json
 """

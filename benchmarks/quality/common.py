@@ -16,7 +16,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,7 +102,7 @@ class Gate:
 
     def verdict(
         self,
-        found: dict[str, Any],
+        found: Mapping[str, Any],
         metric: str,
         *,
         goal: float,
@@ -211,16 +211,22 @@ def write_lines(path: Path, rows: Iterable[dict[str, object]]) -> Path:
 def autogpt(arguments: Sequence[str]) -> tuple[dict[str, Any], Cost]:
     """Run the command and return its JSON and what it took; its progress goes to standard error."""
     begin, used = time.perf_counter(), _children_s()
+    found = autogpt_lines(arguments)[-1]
+    cost = Cost(
+        wall_minutes=round((time.perf_counter() - begin) / 60, 2),
+        cpu_minutes_of_two_cores=round((_children_s() - used) / 60 / CORES, 2),
+    )
+    return found, cost
+
+
+def autogpt_lines(arguments: Sequence[str]) -> list[dict[str, Any]]:
+    """Run the command and return each line of JSON that it prints."""
     command = [sys.executable, "-m", "autogpt", *arguments]
     print("$ autogpt", " ".join(arguments), file=sys.stderr, flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         sys.exit(f"autogpt {arguments[0]} ended with {done.returncode}: {done.stdout}")
-    cost = Cost(
-        wall_minutes=round((time.perf_counter() - begin) / 60, 2),
-        cpu_minutes_of_two_cores=round((_children_s() - used) / 60 / CORES, 2),
-    )
-    return json.loads(done.stdout.splitlines()[-1]), cost
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def commit() -> str:

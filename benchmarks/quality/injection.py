@@ -6,6 +6,8 @@ Learned from: half of the in-the-wild jailbreaks (parted by likeness, so that no
 of the other's), sentences written by ``injection_phrases``, and harmless texts of other corpora.
 Held out: the other half; harmless texts of all corpora, other documents; all of ``mitre_frr.json``,
 of which nothing is learned. The threshold is that of 1% false positives on held-out harmless texts.
+What is stored has then learned from both halves, with the same settings; ``--half`` stores what was
+measured.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ DISGUISES = ("base64", "hex", "leet", "spaced", "reversed", "rot13", "wide", "in
 def main() -> None:
     """Train, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--half", action="store_true", help="Store what was measured.")
     parser.add_argument("--strength", type=float, default=10.0)
     parser.add_argument("--data", type=Path, default=linear.DATA, help="The folder of data.")
     args = parser.parse_args()
@@ -43,18 +46,24 @@ def main() -> None:
     chance = random.Random(0)
     wild_train, wild_test = wild(chance)
     calm_train, calm_test = calm(chance)
-    positive = [*parts(wild_train, chance), *injection_phrases.attacks(3000, chance)]
-    embedded = [f"{chance.choice(calm_train)[:300]} {each}" for each in positive[-600:]]
-    positive += embedded
+    made = injection_phrases.attacks(3000, chance)
     negative = [*calm_train, *injection_phrases.harmless(4000, chance)]
-    texts = [*positive, *negative]
-    labels = np.array([1.0] * len(positive) + [0.0] * len(negative))
-    features = linear.matrix(texts, FEATURES)
-    idf = linear.idf_of(features)
-    model = linear.fit(linear.scaled(features, idf), labels[:, None], strength=args.strength)
-    linear.write("injection", model, idf, ["injection"], features=FEATURES)
+
+    def learn(wild_texts: Sequence[str]) -> int:
+        positive = [*parts(wild_texts, chance), *made]
+        positive += [f"{chance.choice(calm_train)[:300]} {each}" for each in positive[-600:]]
+        features = linear.matrix([*positive, *negative], FEATURES)
+        shares = np.array([1.0] * len(positive) + [0.0] * len(negative))[:, None]
+        idf = linear.idf_of(features, shares)
+        model = linear.fit(linear.scaled(features, idf), shares, strength=args.strength)
+        linear.write("injection", model, idf, ["injection"], features=FEATURES)
+        return len(positive)
+
+    attacks = learn(wild_train)
     report = measured(wild_test, calm_test)
-    report["trained_on"] = {"attacks": len(positive), "harmless": len(negative)}
+    if not args.half:
+        attacks = learn([*wild_train, *wild_test])
+    report["trained_on"] = {"attacks": attacks, "harmless": len(negative)}
     print(json.dumps(report, indent=1, ensure_ascii=False))
 
 
@@ -82,7 +91,7 @@ def measured(wild_test: Sequence[str], calm_test: dict[str, list[str]]) -> dict[
         "recall_wild": found(wild_scores, limit),
         "recall_by_threshold": {
             str(at): [found(wild_scores, at), found(everything, at), found(frr_scores, at)]
-            for at in (0.5, 0.7, 0.8, 0.9, 0.95, 0.97)
+            for at in (0.2, 0.5, 0.8, 0.95)
         },
         "false_positives_mitre_frr": found(frr_scores, limit),
         "false_positives_by_corpus": {

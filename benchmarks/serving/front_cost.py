@@ -25,7 +25,7 @@ def direct(quantize: str) -> None:
     """Answer rounds from standard input: lists of prompts, one list a client."""
     import autogpt as package
 
-    llm = package.load(MODEL, quantize=quantize)
+    llm = package.load(MODEL, quantize=quantize, policy=None)
     params = llm.sampling(max_tokens=WRITTEN, temperature=0)
     print("ready", flush=True)
     for line in sys.stdin:

@@ -151,7 +151,6 @@ async def send(port: int, data: bytes) -> int:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 writer.write(data)
-                writer.write_eof()
                 line = await reader.readline()
                 while await reader.read(1 << 16):
                     pass

@@ -18,6 +18,7 @@ from autogpt.agent.agent import Agent
 from autogpt.agent.checks import FileParses
 from autogpt.agent.errors import AmbiguousError
 from autogpt.agent.journal import Journal
+from autogpt.agent.lessons import lessons
 from autogpt.agent.plans.base import Answer, Goal, Plan, Use
 from autogpt.agent.policy import Limits
 from autogpt.agent.stand_ins import RandomModel, Recorder, ScriptedModel
@@ -187,6 +188,22 @@ def test_what_was_verified_is_remembered(world: Path) -> None:
     found = agent.tools["recall"].call({"query": "total amount"}).value
     fact = "What is the total amount in sales.csv? -> 60"
     assert found == [{"fact": fact, "source": "sales.csv", "run": run}]
+
+
+def test_verified_runs_are_lessons(world: Path) -> None:
+    agent = make_agent(world)
+    agent.run("What is the total amount in sales.csv?")
+    agent.run("What is the total amount for March in sales.csv?")
+    journal = Journal(world.parent / "journal.sqlite")
+    found = list(lessons(journal, agent.tools))
+    journal.close()
+    assert len(found) == 3  # of the verified run alone
+    first = found[0]["messages"]
+    assert first[-2]["content"].endswith("Question: What is the total amount in sales.csv?")
+    assert json.loads(first[-1]["content"]) == {
+        "name": "describe_table",
+        "arguments": {"path": "sales.csv"},
+    }
 
 
 def test_an_own_plan(world: Path) -> None:

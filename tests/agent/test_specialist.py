@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from autogpt.agent import specialist
 from autogpt.agent.agent import Agent
+from autogpt.agent.models import Reply
 from autogpt.agent.policy import Limits
 from autogpt.agent.specialist import EmbeddingHead, load_specialist, make_specialist
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.agent.tools.base import ToolError
 from autogpt.core.examples import Labeled
+from autogpt.core.messages import Message
 
 pytest.importorskip("sklearn")
 
@@ -40,6 +43,13 @@ class Meaning:
             ]
             for text in texts
         ]
+
+
+class ZeroShot(ScriptedModel):
+    """Takes the first label of all texts, and says how sure it is."""
+
+    def choose(self, messages: Sequence[Message], options: Sequence[str]) -> Reply:  # noqa: ARG002
+        return self._reply(options[0], [0.9, 0.1])
 
 
 def write_table(path: Path, *, shuffled: bool = False, rows: int = 300) -> str:
@@ -120,6 +130,12 @@ def test_rows_are_sorted_with_a_specialist(tmp_path: Path) -> None:
     with (world / "sorted.csv").open() as file:
         labels = [row["label"] for row in csv.DictReader(file)]
     assert labels == ["animal", "plant", "plant", "animal"]
+    plain = Agent(ZeroShot(), **facts)  # type: ignore[arg-type]
+    told = plain.run("Sort new.csv into the two classes in kinds.md and tell me how sure you are")
+    assert told.state == "unverified"  # nothing says that these labels are right
+    assert told.answer.count("animal (90%)") == 4
+    assert "On average 90% sure" in told.answer
+    assert "make_specialist" in told.answer  # what would have helped was not allowed
 
 
 @pytest.mark.usefixtures("meaning")

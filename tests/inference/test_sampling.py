@@ -95,10 +95,11 @@ def test_top_k_of_one_is_greedy() -> None:
     assert torch.equal(chosen, logits.argmax(-1))
 
 
-def test_a_tiny_temperature_does_not_overflow() -> None:
+@pytest.mark.parametrize("temperature", [1e-30, 1e-45, 1e-300])
+def test_a_tiny_temperature_does_not_overflow(temperature: float) -> None:
     logits = make_logits() * 1000
     draws = torch.rand(4, dtype=torch.float64)
-    chosen = sample(logits, SamplingParams(temperature=1e-30), draws=draws)
+    chosen = sample(logits, SamplingParams(temperature=temperature), draws=draws)
     assert torch.equal(chosen, logits.argmax(-1))
 
 

@@ -12,7 +12,7 @@ import torch
 from autogpt.core.errors import RefusedError, UsageError
 from autogpt.core.messages import Chunk, assistant, system, user
 from autogpt.llm import LLM, load
-from autogpt.llm.guarding import ServedRails, admit_prompt
+from autogpt.llm.guarding import admit_prompt
 from autogpt.llm.guards import WritingGuard, as_guard, read_verdict
 from autogpt.safety.policy import Policy, Rule
 from autogpt.safety.rails import Rails
@@ -116,17 +116,18 @@ def test_streamed_or_not_it_is_the_same_text(run: Path) -> None:
 
 
 def test_a_block_ends_the_stream_and_shows_nothing_of_it(run: Path) -> None:
-    policy = Policy(rules={"secrets": Rule(action="refuse")})
-    llm = scripted(run, f"All is well. The key is {KEY}. And more follows here.", policy)
+    policy = Policy(rules={"personal": Rule(action="refuse")})
+    llm = scripted(run, "All is well. Ask ada@example.org now. More.", policy)
     chunks: list[Chunk] = list(llm.stream("Shall", max_tokens=400, temperature=0.0, logprobs=0))
     text = "".join(chunk.text for chunk in chunks)
     assert text.strip() == "All is well."
     last = chunks[-1]
     assert last.finish_reason == "content_filter"
     assert last.refusal is not None
-    assert "secrets" in last.refusal
+    assert "personal" in last.refusal
     assert last.usage is not None
-    assert not any("ghp" in entry.token for chunk in chunks for entry in chunk.logprobs)
+    shown = "".join(entry.token for chunk in chunks for entry in chunk.logprobs)
+    assert shown.strip() == "All is well."
     assert last.to_dict()["refusal"] == last.refusal
 
 
@@ -176,30 +177,10 @@ def test_guards_that_write(gpt: LLM, run: Path) -> None:
 
 
 def test_the_model_stops_working_for_what_nobody_sees(run: Path) -> None:
-    policy = Policy(rules={"secrets": Rule(action="refuse")})
-    llm = scripted(run, f"{KEY} is it. " + "more " * 100, policy)
+    policy = Policy(rules={"personal": Rule(action="refuse")})
+    llm = scripted(run, "ada@example.org is it. " + "more " * 100, policy)
     written: Iterator[Chunk] = llm.stream("Shall", max_tokens=400, temperature=0.0)
     last = list(written)[-1]
     assert last.usage is not None
     assert last.usage.completion_tokens < 200
     assert llm.generate("Shall", max_tokens=1, temperature=0.0).usage.completion_tokens == 1
-
-
-def test_the_shape_a_server_asks_for() -> None:
-    served = ServedRails(Rails("default"))
-    served.check_input([user("Hello, I am ada@example.org.")])
-    with pytest.raises(RefusedError, match="jailbreak"):
-        served.check_input([user(JAILBREAK)])
-    with pytest.raises(RefusedError, match="988"):
-        served.check_input([user("I want to kill myself")])
-    watch = served.output_filter()
-    text = "".join(
-        [
-            watch.push("Ask bob@exam"),
-            watch.push("ple.org. "),
-            watch.push("kill yourself"),
-            watch.close(),
-        ]
-    )
-    assert text.strip() == "Ask [EMAIL]."
-    assert watch.stopped

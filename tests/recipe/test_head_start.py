@@ -1,4 +1,4 @@
-"""How heads and embeddings begin, which blocks learn, and what is dropped."""
+"""How heads begin, which blocks learn, and what is dropped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from autogpt.core.errors import ConfigError
 from autogpt.data.text_batches import TextBatches, TextRow
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.heads import HeadConfig, HeadedGPT, put_head
-from autogpt.recipe.embedding_start import embed_by_neighbors, neighbor_vectors
 from autogpt.recipe.head_start import best_depth, fit_head, go_through, logistic_regression
 from autogpt.recipe.settings import FinetuneConfig
 
@@ -134,18 +133,3 @@ def test_something_is_dropped_in_training_only() -> None:
     own.dropout = 0.5
     assert torch.equal(own(ids), plain)
     assert not torch.allclose(own.train()(ids), plain)
-
-
-def test_tokens_with_like_neighbors_begin_alike() -> None:
-    chance = np.random.default_rng(0)
-    texts = []
-    for _ in range(400):  # 2 and 3 stand between the same tokens, 4 and 5 between others
-        pair, around = ((2, 3), (10, 20)) if chance.integers(2) else ((4, 5), (20, 30))
-        ids = [*chance.integers(*around, size=2), chance.choice(pair), *chance.integers(*around, 2)]
-        texts.append(np.array(ids, dtype=np.int64))
-    vectors = neighbor_vectors(texts, np.arange(2, 30), vocab_size=40, width=8)
-    alike = torch.nn.functional.cosine_similarity(vectors[:4, None], vectors[None, :4], dim=-1)
-    assert min(alike[0, 1], alike[2, 3]) > 0.9 > 0.5 > max(alike[0, 2], alike[1, 3])
-    own = model()
-    embed_by_neighbors(own, texts, scale=0.1)
-    assert float(own.embedding.weight.detach().std()) == pytest.approx(0.1, rel=0.2)

@@ -48,4 +48,3 @@ def test_every_text_can_be_read(text: str) -> None:
     ends = [read.end(place) for place in range(1, len(read.text) + 1)]
     assert all(start < end for start, end in zip(places, ends, strict=True))
     assert not any(unicodedata.category(each) == "Cf" for each in read.text)
-    assert read.folded_lengths[-1] == len(read.text)

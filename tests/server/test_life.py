@@ -31,7 +31,7 @@ def endless(model: Path) -> dict[str, object]:
     """Return a request for a text that does not end before its tokens do."""
     import autogpt
 
-    ends = autogpt.load(model).tokenizer.special_ids.values()
+    ends = autogpt.load(model, policy=None).tokenizer.special_ids.values()
     return {**LONG, "logit_bias": {str(end): -100 for end in ends}}
 
 

@@ -44,7 +44,7 @@ def test_a_response(client: openai.OpenAI, model: Path) -> None:
         model="tiny", instructions="學", input="Shall I", max_output_tokens=12, temperature=0
     )
     messages = [autogpt.system("學"), autogpt.user("Shall I")]
-    expected = autogpt.load(model).generate(messages, max_tokens=12, temperature=0)
+    expected = autogpt.load(model, policy=None).generate(messages, max_tokens=12, temperature=0)
     assert found.output_text == expected.text
     assert found.status == ("completed" if expected.finish_reason == "stop" else "incomplete")
     assert found.usage is not None
@@ -186,3 +186,15 @@ def test_an_adapter_has_a_name(model: Path, tmp_path: Path) -> None:
         ]
         assert texts[0].choices[0].text != texts[1].choices[0].text
         assert client.models.retrieve("polite").root == "tiny"
+
+
+def test_a_sound_for_a_model_that_hears_nothing(server: Served) -> None:
+    url = f"{server.address}/v1/audio/transcriptions"
+    sound = {"file": ("a.wav", b"RIFF", "audio/wav")}
+    answer = httpx2.post(url, data={"model": "tiny"}, files=sound, timeout=60)
+    assert answer.status_code == 400
+    assert "transcribe" in answer.json()["error"]["message"]
+    assert httpx2.post(url, data={"model": "tiny"}, timeout=60).status_code in (400, 415)
+    assert httpx2.post(url, data={"model": "none"}, files=sound, timeout=60).status_code == 404
+    odd = {"model": "tiny", "prompt": "x"}
+    assert httpx2.post(url, data=odd, files=sound, timeout=60).status_code == 400

@@ -49,7 +49,7 @@ def test_an_answer_is_what_the_model_says_itself(client: openai.OpenAI, model: P
     found = client.chat.completions.create(
         model="tiny", messages=HI, max_completion_tokens=12, seed=3, temperature=0.7
     )
-    gpt = autogpt.load(model)
+    gpt = autogpt.load(model, policy=None)
     messages = [autogpt.user(HI[0]["content"])]
     expected = gpt.generate(messages, max_tokens=12, seed=3, temperature=0.7)
     assert found.choices[0].message.content == expected.text
@@ -117,11 +117,19 @@ def test_logprobs(client: openai.OpenAI) -> None:
 
 
 def test_logit_bias(client: openai.OpenAI, model: Path) -> None:
-    token_id = autogpt.load(model).tokenizer.encode("!")[0]
+    token_id = autogpt.load(model, policy=None).tokenizer.encode("!")[0]
     found = client.chat.completions.create(
         model="tiny", messages=HI, max_tokens=5, logit_bias={str(token_id): 100}, temperature=0
     )
     assert found.choices[0].message.content == "!!!!!"
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e-45, 1e-9])
+def test_a_tiny_temperature_is_greedy(client: openai.OpenAI, temperature: float) -> None:
+    settings = {"model": "tiny", "messages": HI, "max_tokens": 6}
+    greedy = client.chat.completions.create(**settings, temperature=0)
+    found = client.chat.completions.create(**settings, temperature=temperature)
+    assert found.choices[0].message.content == greedy.choices[0].message.content
 
 
 @pytest.mark.parametrize("max_tokens", [24, 200])
@@ -200,7 +208,7 @@ def test_the_results_of_calls_are_read(client: openai.OpenAI) -> None:
 
 
 def test_completions(client: openai.OpenAI, model: Path) -> None:
-    gpt = autogpt.load(model)
+    gpt = autogpt.load(model, policy=None)
     found = client.completions.create(
         model="tiny", prompt=["Shall I", "學而"], n=2, max_tokens=9, seed=5, logprobs=2
     )

@@ -113,7 +113,12 @@ class Executor:
         if tool is None:
             return Result(ok=False, value=f"There is no tool {call.tool!r}.")
         key = call_hash(self.log.run, tool, call.arguments)
-        self._permit(tool, call, key)
+        try:
+            self._permit(tool, call, key)
+        except DeniedError as error:
+            if not request.optional:
+                raise
+            return Result(ok=False, value=str(error))
         most = tool.reserve(call.arguments)
         if not self.log.replays:
             self.ledger.reserve(most)

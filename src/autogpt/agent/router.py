@@ -17,7 +17,7 @@ from typing import Any
 from autogpt.agent.tools.base import Tool
 from autogpt.agent.tools.files import bm25, terms
 
-__all__ = ["EMBEDDER", "Embed", "Ranked", "Router", "installed_embedder"]
+__all__ = ["EMBEDDER", "Embed", "Ranked", "Router", "described", "installed_embedder"]
 
 EMBEDDER = "all-minilm-l6-v2"
 _RANK_OFFSET = 10.0
@@ -101,10 +101,11 @@ class Router:
             return None
         if self._vectors is None:
             self._vectors = self._embed(self._texts)
-        own = self._embed([request])[0]
-        return [
-            float(sum(a * b for a, b in zip(own, vector, strict=True))) for vector in self._vectors
-        ]
+        import numpy as np  # only where there are vectors
+
+        own = np.asarray(self._embed([request])[0])
+        found: list[float] = (np.asarray(self._vectors) @ own).tolist()
+        return found
 
 
 def described(tool: Tool) -> str:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["agent", "mcp"]
 
 _DEFAULT = "smollm2-135m-instruct"
+_LOOKS = ("runs", "memory", "lessons")
 _MARKS = {"goal": "goal", "plan": "plan", "call": "  ->", "result": "  <-", "check": "check"}
 
 Root = Annotated[
@@ -40,7 +41,8 @@ def agent(  # noqa: PLR0913 - each flag is spelled out for the user
         list[str] | None,
         typer.Argument(
             metavar="GOAL",
-            help="What is wanted, in a sentence or a few; or: resume RUN, runs, show RUN, memory.",
+            help="What is wanted, in a sentence or a few; or: resume RUN, runs, show RUN, memory, "
+            "lessons (verified runs as examples for finetune --task chat).",
         ),
     ] = None,
     model: Annotated[
@@ -125,8 +127,8 @@ def agent(  # noqa: PLR0913 - each flag is spelled out for the user
         return
     if not given:
         raise UsageError("There is no goal.", hint='Write it like: autogpt agent "..."')
-    verb = given[0] if len(given) > 1 or given[0] in ("runs", "memory") else ""
-    if verb in ("runs", "show", "memory"):
+    verb = given[0] if len(given) > 1 or given[0] in _LOOKS else ""
+    if verb in ("runs", "show", "memory", "lessons"):
         _look(verb, given[1:], journal, as_json=json_)
         return
     run, begun = (given[1] if verb == "resume" else None), None
@@ -343,6 +345,15 @@ def _look(verb: str, rest: Sequence[str], journal: Path | None, *, as_json: bool
     try:
         if verb == "memory":
             _memory(Memory(book), rest, as_json=as_json)
+        elif verb == "lessons":
+            from autogpt.agent.lessons import lessons
+            from autogpt.agent.models import LocalModel
+            from autogpt.agent.tools.box import toolbox
+            from autogpt.agent.tools.folder import Folder
+
+            tools = {tool.name: tool for tool in toolbox(Folder(Path()), LocalModel(_no_model))}
+            for lesson in lessons(book, tools):
+                print(json.dumps(lesson, ensure_ascii=False))
         elif verb == "show":
             for entry in book.entries(book.row(rest[0]).id):
                 fields = {"place": entry.place, "kind": entry.kind, "what": entry.what}
@@ -354,6 +365,10 @@ def _look(verb: str, rest: Sequence[str], journal: Path | None, *, as_json: bool
                 print(json.dumps(line, ensure_ascii=False) if as_json else plain)
     finally:
         book.close()
+
+
+def _no_model() -> NoReturn:
+    raise UsageError("No model is asked here.")
 
 
 def _memory(memory: Memory, rest: Sequence[str], *, as_json: bool) -> None:

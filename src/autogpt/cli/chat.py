@@ -26,8 +26,8 @@ from autogpt.cli.inputs import (
     read_standard_input,
     standard_output,
 )
-from autogpt.cli.options import Json, Quiet, Seed, Temperature, TopP
-from autogpt.core.errors import AutoGPTError, UsageError
+from autogpt.cli.options import Json, Policy, Quiet, Seed, Temperature, TopP
+from autogpt.core.errors import AutoGPTError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from autogpt.llm import LLM
@@ -73,6 +73,7 @@ def chat(  # noqa: PLR0913 - each flag is spelled out for the user
     out: Out = None,
     resume: Resume = False,  # noqa: FBT002 - a command line flag
     dtype: Dtype = "float32",
+    policy: Policy = "default",
     quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
@@ -88,14 +89,16 @@ def chat(  # noqa: PLR0913 - each flag is spelled out for the user
     settings = {name: value for name, value in given.items() if value is not None}
     if text is None and input_ is None:
         if sys.stdin.isatty() and not json_:
-            talk = _begin(model, system, load, settings, dtype)
+            talk = _begin(
+                lambda: load_model(model, dtype=dtype, policy=policy), system, load, settings
+            )
             _talk(talk, save)
             return
         inputs = Inputs([("", read_standard_input())], many=False)
     else:
         inputs = gather(text, input_, text_field)
     if not inputs.many and not json_ and out is None:
-        talk = _begin(model, system, load, settings, dtype)
+        talk = _begin(lambda: load_model(model, dtype=dtype, policy=policy), system, load, settings)
         with standard_output():
             _answer(talk, inputs.texts[0])
         _keep(talk, save)
@@ -108,7 +111,7 @@ def chat(  # noqa: PLR0913 - each flag is spelled out for the user
         TASK,
         inputs,
         {"system": system, **settings},
-        load=lambda: load_model(model, dtype=dtype),
+        load=lambda: load_model(model, dtype=dtype, policy=policy),
         show=_show,
         as_json=json_,
         out=out,
@@ -122,20 +125,19 @@ def _show(answer: Mapping[str, Any]) -> None:
 
 
 def _begin(
-    model: str,
+    load: Callable[[], object],
     system: str | None,
     transcript: Path | None,
     settings: Mapping[str, Any],
-    dtype: str,
 ) -> Chat:
     """Return a conversation to go on with."""
     from autogpt.tasks.chat import TASK, load_transcript
 
     TASK.job(settings)
     known = None if transcript is None else load_transcript(transcript)
-    llm: LLM = load_model(model, dtype=dtype)  # type: ignore[assignment]  # or it says so
+    llm: LLM = load()  # type: ignore[assignment]  # or it says so
     if not hasattr(llm, "chat"):
-        raise UsageError(f"{model!r} does not write.", hint="Name an assistant.")
+        raise UsageError("The model does not write.", hint="Name an assistant.")
     talk = llm.chat(system=system, **settings)
     if known is not None:
         talk.messages = known
@@ -152,6 +154,8 @@ def _answer(talk: Chat, said: str) -> None:
             shown = chunk.text if begun else chunk.text.lstrip()
             begun = begun or bool(shown)
             print(shown, end="", flush=True)
+            if chunk.refusal is not None:
+                raise RefusedError(chunk.refusal, hint="What is above passed.")
     finally:  # also on Ctrl-C: what follows begins on a line of its own
         print(flush=True)
 

@@ -27,7 +27,7 @@ def finetune(  # noqa: PLR0913 - each flag is spelled out for the user
     ],
     out: Annotated[Path, typer.Option(help="The run folder.")],
     method: Annotated[
-        Literal["full", "lora"], typer.Option(help="Step all weights, or small adapters.")
+        Literal["full", "lora"], typer.Option(help="Step the weights, or small adapters.")
     ] = "full",
     budget: Annotated[str | None, typer.Option(help="What to spend; 20m by default.")] = None,
     validation: Annotated[

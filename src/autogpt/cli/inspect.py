@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from autogpt.cli.generate import read_standard_input
+from autogpt.cli.inputs import read_standard_input
 from autogpt.cli.offer import require
 from autogpt.cli.options import (
     Json,

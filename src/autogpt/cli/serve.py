@@ -93,6 +93,15 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
             metavar="auto|float32|bfloat16", rich_help_panel=_MODELS, help="To compute in."
         ),
     ] = "float32",
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            rich_help_panel=_LIMITS,
+            help="Threads of the engine; else all cores.",
+        ),
+    ] = None,
     max_running: Annotated[
         int,
         typer.Option(metavar="N", rich_help_panel=_LIMITS, help="Texts that are written at once."),
@@ -171,7 +180,7 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
     for spec in specs:
         require(spec.reference)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    engine = EngineClient(specs)
+    engine = EngineClient(specs, threads=threads)
     more = [_spec(text, options) for text in available or ()]
 
     with Studio(folder) if studio else nullcontext() as page:

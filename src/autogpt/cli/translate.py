@@ -27,7 +27,7 @@ from autogpt.cli.inputs import (
     read_text_file,
     results,
 )
-from autogpt.cli.options import Json, Quiet, Seed
+from autogpt.cli.options import Json, Policy, Quiet, Seed
 from autogpt.core.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def translate(  # noqa: PLR0913 - each flag is spelled out for the user
     resume: Resume = False,  # noqa: FBT002 - a command line flag
     seed: Seed = None,
     dtype: Dtype = "float32",
+    policy: Policy = "default",
     quiet: Quiet = False,  # noqa: FBT002 - a command line flag
     json_: Json = False,  # noqa: FBT002 - a command line flag
 ) -> None:
@@ -104,7 +105,7 @@ def translate(  # noqa: PLR0913 - each flag is spelled out for the user
         "seed": seed,
     }
     TASK.job(parameters)
-    load = lambda: load_model(model, dtype=dtype)  # noqa: E731 - called once all else is in order
+    load = lambda: load_model(model, dtype=dtype, policy=policy)  # noqa: E731 - called once all else is in order
     if input_ is None and text is not None and names_path(text):
         pairs = list(_files(Path(text), out, resume=resume))
         _translate_files(

@@ -8,7 +8,7 @@ values numbered, to the Chinese one. An error is raised in English wherever it h
 into the reader's language where it is shown; a sentence that is not in the catalogue stays as it
 is.
 
-Not here: which language a page is in (the page says so), numbers and dates (the browser's business).
+Not here: which language a page is in (the page says so), numbers and dates (the browser's part).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def array_rows(path: Path) -> tuple[npt.NDArray[np.uint8], list[str]]:
             picked = [_pick(names, kind) for kind in (_PICTURES, _LABELS)]
             if None in picked:
                 raise _unsuited(path, f"its arrays are {', '.join(names) or 'none'}")
-            pictures, labels = (archive[name] for name in picked)  # type: ignore[index]
+            pictures, labels = (archive[name] for name in picked)
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
         reason = " ".join(str(error).split())[:120].removesuffix(".")
         raise DataError(f"{str(path)!r} cannot be read as arrays: {reason}.") from error

@@ -192,12 +192,13 @@ class MediaBatches:
     def __getitem__(self, index: int) -> MediaBatch:
         """Return batch ``index``, counted from 0."""
         first = index * self.batch_size
-        numbers = range(first, first + self.batch_size)
         sizes = tuple(row.frames for row in self.rows)
-        some = []
-        for number in numbers:
-            epoch, place = divmod(number, len(sizes))
-            some.append(self.rows[int(_epoch_order(self.seed, epoch, sizes)[place])])
+        some: list[MediaRow] = []
+        while len(some) < self.batch_size:
+            epoch, place = divmod(first + len(some), len(sizes))
+            order = _epoch_order(self.seed, epoch, sizes)
+            wanted = self.batch_size - len(some)
+            some += [self.rows[number] for number in order[place : place + wanted].tolist()]
         return self.gather(some, chance=np.random.default_rng([self.seed, 1, first]))
 
     def gather(

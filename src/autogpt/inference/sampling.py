@@ -355,8 +355,10 @@ def filter_stages(
         scores: float32 logits of the next token, constraints and penalties already in them.
         params: How to choose; its temperature is not 0.
     """
-    # The best token is at 0, so that a tiny temperature cannot overflow.
-    scaled = (scores - scores.amax(-1, keepdim=True)) / params.temperature
+    # The best token is at 0, so that a tiny temperature cannot overflow; one that is 0 in float32
+    # would make it 0 / 0.
+    temperature = max(params.temperature, torch.finfo(torch.float32).tiny)
+    scaled = (scores - scores.amax(-1, keepdim=True)) / temperature
     yield "temperature", scaled
     if params.top_k is not None and params.top_k < scaled.shape[-1]:
         least = scaled.topk(params.top_k, dim=-1).values[:, -1:]

@@ -1,7 +1,8 @@
 """The rails around a model: prompts on their way in, each completion on its way out.
 
-Everything that writes goes through here, ``LLM.run`` as well as the server, so that a stream and a
-whole text pass the same rails. The rails themselves know neither messages nor chunks: ``safety``.
+Everything that writes in this process goes through here, so that a stream and a whole text pass the
+same rails; the server, which has its engine in another process, has ``server.rails``. The rails
+themselves know neither messages nor chunks: ``safety``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from autogpt.core.errors import RefusedError
 from autogpt.core.messages import (
     Chunk,
     FinishReason,
@@ -24,7 +24,7 @@ from autogpt.safety.policy import Direction
 from autogpt.safety.rails import Admission, Rails
 from autogpt.safety.streaming import OutputRail
 
-__all__ = ["GuardedRow", "ServedRails", "admit_prompt", "refused_chunk"]
+__all__ = ["GuardedRow", "admit_prompt", "refused_chunk"]
 
 _DIRECTIONS: dict[Role, Direction] = {"system": "context", "assistant": "context"}
 
@@ -112,54 +112,3 @@ class GuardedRow:
     def refusal(self) -> str | None:
         """What is said of a completion that was stopped."""
         return None if self.rail is None or self.rail.verdict is None else self.rail.answer
-
-
-@dataclass(frozen=True)
-class ServedRails:
-    """The rails in the shape a server asks for: ``server.rails.Rails``. May be called in threads.
-
-    What is asked is looked at and not masked, as the server hands its own messages on; what is
-    written passes the whole output rail.
-
-    Attributes:
-        rails: What is looked for.
-        route: For rules of its own.
-    """
-
-    rails: Rails
-    route: str | None = "server"
-
-    def check_input(self, messages: Sequence[Message]) -> None:
-        """Look at what is asked.
-
-        Raises:
-            RefusedError: If it must not be answered; its message is help where that is the answer.
-        """
-        _, admission = admit_prompt(self.rails, messages, route=self.route)
-        admission.raise_if_refused()
-        if admission.is_refused:
-            raise RefusedError(admission.answer)
-
-    def output_filter(self) -> ServedFilter:
-        """Return what watches over one text."""
-        return ServedFilter(self.rails.output(route=self.route))
-
-
-@dataclass(frozen=True)
-class ServedFilter:
-    """The output rail in the shape a server asks for: ``server.rails.OutputFilter``."""
-
-    rail: OutputRail
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the text must end here."""
-        return self.rail.verdict is not None
-
-    def push(self, text: str) -> str:
-        """Add text; return what may be shown of all that was added, and was not shown yet."""
-        return self.rail.push(text).text
-
-    def close(self) -> str:
-        """Return what may be shown of the rest."""
-        return self.rail.close().text

@@ -227,22 +227,26 @@ class LLM(TaskMethods):
         prompts: Sequence[Prompt],
         *,
         overflow: Overflow = "truncate",
+        route: str | None = None,
         **settings: Unpack[Settings],
     ) -> list[Completion]:
         """Write what follows each of several prompts, all in one batch; as :meth:`generate`.
 
-        For tasks: what they work on is a document to the safety rails, no instruction.
-
         Args:
             prompts: Texts to continue, or conversations to answer.
             overflow: As in :meth:`generate`.
+            route: As in :meth:`generate`; "task": prompts hold documents, which instruct nobody.
             settings: Explained in :class:`Settings`.
 
         Raises:
             ConfigError, UsageError: As :meth:`generate`.
         """
         rows = self.complete(
-            prompts, self.sampling(**settings), overflow=overflow, route="task", untrusted=True
+            prompts,
+            self.sampling(**settings),
+            overflow=overflow,
+            route=route,
+            untrusted=route == "task",
         )
         return [row[0] for row in rows]
 

@@ -28,8 +28,8 @@ _CHAT: Settings = {
     "repetition_penalty": 1.1,
     "stop_loops": 4,
 }
-"""Of answers, where a model's files say nothing: what SmolLM2's card (2024) asks for, and against
-loops of small models (docs/log.md)."""
+"""Of answers, where a model's files say nothing: temperature and top_p are those of SmolLM2's card
+(2024), the others are held against the loops of small models."""
 
 
 class TaskMethods:

@@ -343,7 +343,8 @@ def _write(
 
     def run(some: Sequence[Pair]) -> list[str]:
         if isinstance(model, Writer):  # in batches
-            rows = find_task(task).run(model, [one.source for one in some], **options)
+            asked = cast("dict[str, Any]", options)
+            rows = find_task(task).run(model, [one.source for one in some], **asked)
             return [str(row["text"]) for row in rows]
         return [cast("Writes", ask(one.source, **options)).text for one in some]
 

@@ -269,7 +269,7 @@ def _shard(folder: Path, shard_bytes: int) -> None:
                 held = 0
             groups[-1].append(name)
             held += sizes[name]
-        where = {}
+        where: dict[str, str] = {}
         for number, names in enumerate(groups, 1):
             file = f"model-{number:05}-of-{len(groups):05}.safetensors"
             write_safetensors(folder / file, [(name, stored.tensor(name)) for name in names])

@@ -58,12 +58,14 @@ def best_depth(gpt: GPT, batches: TextBatches, *, labels: int, seed: int) -> int
     if len(chosen) < 2 * _JUDGED:
         return depths[-1]
     hidden: list[list[Tensor]] = [[] for _ in depths]
-    order, targets = [], []
+    order: list[int] = []
+    targets: list[Tensor] = []
     training = gpt.training
     gpt.eval()
     with torch.no_grad(), eager():
         for places in _together(batches, chosen):
-            batch, states, before = batches.gather(places), None, 0
+            batch, before = batches.gather(places), 0
+            states: Tensor | None = None
             last = torch.arange(len(places)), batch.lengths - 1
             for found, depth in zip(hidden, depths, strict=True):
                 states = gpt(batch.inputs, hidden=states, blocks=slice(before, depth))

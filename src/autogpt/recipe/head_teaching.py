@@ -31,7 +31,6 @@ from autogpt.models.heads import (
 )
 from autogpt.models.trainable import Trainable
 from autogpt.recipe.base_model import NEW
-from autogpt.recipe.embedding_start import embed_by_neighbors
 from autogpt.recipe.head_start import best_depth, fit_head, go_through
 from autogpt.recipe.teaching import Classroom, Taught
 from autogpt.tasks.calibration import (
@@ -47,7 +46,6 @@ from autogpt.training.objective import head_loss
 
 __all__ = ["ClassTeacher", "TagTeacher"]
 
-_EMBEDDING_SCALE = 0.1  # of a new model: enough for neighbors not to be forgotten in a few steps
 _KEPT_PART = 4  # of the free memory: what blocks that do not learn made of the examples
 _PROBED_TOKENS = 256  # of a text, to see which blocks are of use
 _LOOK_TOKENS = 4096  # of a batch of validation: enough to fill the cores
@@ -107,11 +105,6 @@ class _HeadTeacher:
             fingerprint=batches.fingerprint() + looks.fingerprint(),
             same_shapes=False,
         )
-
-    def _begin(self, model: Trainable, train: Sequence[TextRow]) -> None:
-        """Let a new model begin with tokens that are alike where their neighbors are."""
-        assert isinstance(model, HeadedGPT)  # as this teacher made it
-        embed_by_neighbors(model, [row.token_ids for row in train], scale=_EMBEDDING_SCALE)
 
     def metrics(self, model: Trainable, taught: Taught) -> Mapping[str, float]:
         """Return what was found when the model was saved, which came before."""
@@ -239,9 +232,7 @@ class ClassTeacher(_HeadTeacher):
             for rows in (self._train, self._valid)
         )
         taught = self._taught(model, train, validation)
-        if self._is_new:
-            self._begin(model, train)
-        else:
+        if not self._is_new:
             assert isinstance(taught.batches, TextBatches)  # as made above
             fit_head(model, taught.batches, seed=self._seed)
         return taught
@@ -320,8 +311,6 @@ class TagTeacher(_HeadTeacher):
             [row for tokens, targets in part for row in self._rows(tokens, targets, context_length)]
             for part in self._tokens
         )
-        if self._is_new:
-            self._begin(model, train)
         return self._taught(model, train, validation)
 
     def save(self, model: Trainable, folder: Path) -> None:

@@ -82,7 +82,8 @@ class FinetuneConfig:
     Attributes:
         task: As in ``recipe.teaching.TEACHERS``.
         base: The model it begins with; ``new`` for one that is sized for the data.
-        method: ``full`` steps every weight, ``lora`` adapters beside frozen ones.
+        method: ``full`` steps the weights themselves (see ``frozen_layers``), ``lora`` adapters
+            beside frozen ones.
         epochs: Passes over the examples, unless the budget ends first; None: 3, of a new model as
             many as the budget allows.
         patience: Looks at the validation examples without a lower loss, after which it ends; 0:

@@ -89,15 +89,36 @@ def score_texts(texts: Sequence[str]) -> list[float]:
     if not texts:
         return []
     classifier = load_classifier("injection")
-    scores = classifier.probabilities(texts)[:, 0].tolist()
+    scores: list[float] = classifier.probabilities(texts)[:, 0].tolist()
+    if not _has_rule("\n".join(texts)):  # nearly always, and much faster than one by one
+        return scores
     return [
         max(score, _RULE_SCORE) if _has_rule(text) else score
         for text, score in zip(texts, scores, strict=True)
     ]
 
 
+# Without one of these no rule can match, and to look for them is much faster than to try.
+_WORDS = (
+    "instruction prompt directive guideline rule command polic restriction context programming "
+    "training message anything mode limit filter ethic im_start system inst] sys>"
+)
+_NEEDLES = tuple(_WORDS.split())
+_NEEDLES_OTHER = normalize(
+    "instru indicacion ordenes regla regra istruzion regole consigne regles anweisung befehle "
+    "regeln vorgaben regels opdracht polecen perintah huong chi lenh talimat kural "
+    "指令 指示 提示 规则 規則 命令 要求 设定 限制 说明 内容 约束 模式 道德 伦理 ルール プロンプト "
+    "지시 명령 지침 규칙 프롬프트 инструкци указани правил команд التعليمات الأوامر القواعد "
+    "निर्देश आदेश नियम"
+).text.split()
+
+
 def _has_rule(text: str) -> bool:
-    return _RULES.search(text) is not None or _FOLDED_OTHER.search(text) is not None
+    lower = text.lower()
+    if any(needle in lower for needle in _NEEDLES) and _RULES.search(text):
+        return True
+    needed = any(needle in lower for needle in _NEEDLES_OTHER)
+    return needed and _FOLDED_OTHER.search(text) is not None
 
 
 def score_injection(read: Normalized, *, by_sentence: bool) -> Iterator[Span]:
@@ -117,6 +138,7 @@ def score_injection(read: Normalized, *, by_sentence: bool) -> Iterator[Span]:
         for view in views(read.text, original=read.original)
         for begin, end in pieces(view.text, chars=_WINDOW)
     ]
-    scores = score_texts([text for _, _, text in places])
-    for (begin, end, _), score in zip(places, scores, strict=True):
-        yield read.span(category, begin, end, score=score)
+    texts = list(dict.fromkeys(text for _, _, text in places))
+    scores = dict(zip(texts, score_texts(texts), strict=True))
+    for begin, end, text in places:
+        yield read.span(category, begin, end, score=scores[text])

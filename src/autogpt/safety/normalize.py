@@ -13,9 +13,9 @@ extensions), section 23.9 of the standard (tag characters).
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
 
 from autogpt.safety.spans import Span
 
@@ -108,11 +108,17 @@ class Normalized:
     _plain: bool = field(default=False, repr=False)
 
     @cached_property
-    def _places(self) -> list[int]:
+    def _places(self) -> Sequence[int]:
         """For each folded character, the place of its original; and the end."""
+        lengths = [len(folded) for folded in map(_FOLDING.__getitem__, map(ord, self.original))]
+        if lengths.count(1) == len(lengths):
+            return range(len(lengths) + 1)
         places: list[int] = []
-        for place, character in enumerate(self.original):
-            places.extend([place] * len(_FOLDING[ord(character)]))
+        for place, length in enumerate(lengths):
+            if length == 1:
+                places.append(place)
+            else:
+                places += [place] * length
         return [*places, len(self.original)]
 
     def start(self, place: int) -> int:
@@ -128,13 +134,6 @@ class Normalized:
     def span(self, category: str, start: int, end: int, *, score: float = 1.0) -> Span:
         """Return a span of the original for one of the folded text."""
         return Span(category=category, start=self.start(start), end=self.end(end), score=score)
-
-    @cached_property
-    def folded_lengths(self) -> list[int]:
-        """How many folded characters the first n characters of the original make, for each n."""
-        if self._plain:
-            return list(range(len(self.original) + 1))
-        return [0, *accumulate(len(_FOLDING[ord(each)]) for each in self.original)]
 
 
 def normalize(text: str) -> Normalized:

@@ -196,7 +196,8 @@ class Rails:
                 last of the user's alone: who has had it is not answered with it for ever.
             route: The task or route, for rules of its own.
         """
-        whose = tuple(directions) or ("input",) * len(texts)
+        user: Direction = "input"
+        whose = tuple(directions) or (user,) * len(texts)
         last = max((place for place, each in enumerate(whose) if each == "input"), default=-1)
         vault = Vault("\n".join(texts))
         shown, verdicts = [], []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from autogpt.safety.normalize import Normalized
+from autogpt.safety.normalize import Normalized, normalize
 from autogpt.safety.spans import Span
 
 __all__ = ["find_self_harm"]
@@ -33,22 +33,27 @@ _OWN = re.compile(
     | \bkms\b
     """
 )
+# Texts come with look-alikes folded, so must the letters of patterns be.
 _OWN_OTHER = re.compile(
-    r"我(?:真的|好|很|已经|只|就|也|都|现在|有时|经常|总)*(?:不)?(?:想|要|准备|打算|决定|宁愿)(?:要|去)?"
-    r"(?:自杀|死(?!机|记|磕|忠|心|党)|去死|轻生|自残|割腕|跳楼|上吊|了结|离开这个世界"
-    r"|结束(?:自己|我)?的?生命)"
-    r"|(?:我|自己)[^。!?\n]{0,12}"
-    r"(?:不想活|活不下去|想不开|没有活下去|想自杀|想轻生|想割腕|想跳楼|想自残)"
-    r"|(?:不想活了|活着没(?:有)?(?:意思|意义)|活着真累)"
-    r"|(?:怎么|如何|怎样|哪种)[^。!?\n]{0,8}(?:自杀|无痛(?:苦)?死|割腕)"
-    r"|(?i:\bich\b[^.!?\n]{0,40}\b(?:sterben|umbringen|nicht mehr leben|tot sein)\b)"
-    r"|(?i:\bje\b[^.!?\n]{0,40}\b(?:mourir|me suicider|me tuer|en finir|plus vivre)\b)"
-    r"|(?i:\bquiero\b[^.!?\n]{0,24}\b(?:morir|morirme|suicidarme|matarme)\b)"
-    r"|(?i:\bquero\b[^.!?\n]{0,24}\b(?:morrer|me matar|me suicidar)\b)"
-    r"|(?i:\bvoglio\b[^.!?\n]{0,24}\b(?:morire|uccidermi|suicidarmi|farla finita)\b)"
-    r"|死にたい|自殺したい|消えてしまいたい|죽고 ?싶|자살하고 ?싶|хочу умереть|покончить с собой"
-    r"|我想自殺|我不想活|我想結束"
+    normalize(
+        r"我(?:真的|好|很|已经|只|就|也|都|现在|有时|经常|总)*(?:不)?(?:想|要|准备|打算|决定|宁愿)(?:要|去)?"
+        r"(?:自杀|死(?!机|记|磕|忠|心|党)|去死|轻生|自残|割腕|跳楼|上吊|了结|离开这个世界"
+        r"|结束(?:自己|我)?的?生命)"
+        r"|(?:我|自己)[^。!?\n]{0,12}"
+        r"(?:不想活|活不下去|想不开|没有活下去|想自杀|想轻生|想割腕|想跳楼|想自残)"
+        r"|(?:不想活了|活着没(?:有)?(?:意思|意义)|活着真累)"
+        r"|(?:怎么|如何|怎样|哪种)[^。!?\n]{0,8}(?:自杀|无痛(?:苦)?死|割腕)"
+        r"|(?i:\bich\b[^.!?\n]{0,40}\b(?:sterben|umbringen|nicht mehr leben|tot sein)\b)"
+        r"|(?i:\bje\b[^.!?\n]{0,40}\b(?:mourir|me suicider|me tuer|en finir|plus vivre)\b)"
+        r"|(?i:\bquiero\b[^.!?\n]{0,24}\b(?:morir|morirme|suicidarme|matarme)\b)"
+        r"|(?i:\bquero\b[^.!?\n]{0,24}\b(?:morrer|me matar|me suicidar)\b)"
+        r"|(?i:\bvoglio\b[^.!?\n]{0,24}\b(?:morire|uccidermi|suicidarmi|farla finita)\b)"
+        r"|死にたい|自殺したい|消えてしまいたい|죽고 ?싶|자살하고 ?싶"
+        r"|хочу умереть|покончить с собой"
+        r"|我想自殺|我不想活|我想結束"
+    ).text
 )
+
 _URGED = re.compile(
     r"(?i)\b(?:go|just|please|should|must|to)\b[^.!?\n]{0,16}"
     r"\b(?:kill|hang|hurt|cut) your\s?sel(?:f|ves)\b"
@@ -57,12 +62,31 @@ _URGED = re.compile(
 )
 
 
+# Without one of these a pattern cannot match, and to look for them is faster than to try.
+_WORDS = (
+    "kill hang drown shoot poison harm hurt cut starv life all suicid overdos die dead disappear "
+    "born live alive wake reason better kms"
+)
+_WORDS_OTHER = normalize(
+    "sterben umbringen leben tot mourir suicide tuer finir vivre morir matar morrer suicidar "
+    "uccider farla 自杀 死 轻生 自残 割腕 跳楼 上吊 生命 了结 离开 活 想不开 殺 結束 消え 죽 자살 "
+    "умереть покончить"
+).text
+_NEEDLES: dict[re.Pattern[str], tuple[str, ...]] = {
+    _OWN: tuple(_WORDS.split()),
+    _OWN_OTHER: tuple(_WORDS_OTHER.split()),
+    _URGED: ("your", "kys", "die", "end it", "bleach", "去死", "自杀", "跳楼"),
+}
+
+
 def find_self_harm(read: Normalized) -> Iterator[Span]:
     """Yield ``self_harm`` where someone speaks of it, ``encouragement`` where it is urged."""
+    lower = read.text.lower()
     for category, pattern in (
         ("self_harm", _OWN),
         ("self_harm", _OWN_OTHER),
         ("encouragement", _URGED),
     ):
-        for match in pattern.finditer(read.text):
-            yield read.span(category, *match.span())
+        if any(needle in lower for needle in _NEEDLES[pattern]):
+            for match in pattern.finditer(read.text):
+                yield read.span(category, *match.span())

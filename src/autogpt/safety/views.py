@@ -1,7 +1,8 @@
 """What a text says when its encodings are undone: other texts to be scored in its place.
 
-Base64, hexadecimal, percent and HTML escapes, leetspeak, spaced or reversed letters, ROT13, tag
-characters. A view is made only where something speaks for it, so an ordinary text has none.
+Base64, hexadecimal, Morse code, percent and HTML escapes, leetspeak, spaced or reversed letters,
+ROT13, tag characters. A view is made only where something speaks for it, so an ordinary text has
+none.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ from autogpt.safety.normalize import hidden_text, normalize
 
 __all__ = ["View", "views"]
 
+# International Morse code (ITU-R M.1677-1, 2009): letters and digits in their order.
+_SIGNS = (
+    ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- "
+    ".-- -..- -.-- --.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----."
+)
+_MORSE = dict(zip(_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789", strict=True))
+_MORSE_RUN = re.compile(r"(?:[.\-]{1,6}[ /|]{1,4}){8,}[.\-]{0,6}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(r"(?:(?:0x|\\x)?[0-9a-fA-F]{2}[ :,]?){12,}")
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2}){2,}|%20")
@@ -32,8 +40,16 @@ _LEET_WORD = re.compile(
 )
 _LEET = str.maketrans("0134578@$!|+9", "oieastbasiitg")
 _LEET_L = str.maketrans("0134578@$!|+9", "oleastbaslltg")
-_BACKWARDS = ("erongi", "snoitcurtsni", "suoiverp", "tpmorp", "metsys", "tegrof", "dragersid")
-_ROT13 = ("vtaber", "vafgehpgvba", "cerivbhf", "cebzcg", "flfgrz", "sbetrg", "qvfertneq", "ehyrf")
+# Common words and words of orders, written backwards and in ROT13; none is a word as it stands.
+_BACKWARDS = re.compile(
+    r"erongi|snoitcurtsni|suoiverp|tpmorp|metsys|tegrof|dragersid"
+    r"|\b(?:eht|uoy|lliw|siht|taht|rof|htiw|morf|ruoy)\b"
+)
+_ROT13 = re.compile(
+    r"vtaber|vafgehpgvba|cerivbhf|cebzcg|flfgrz|sbetrg|qvfertneq"
+    r"|\b(?:gur|lbh|jvyy|guvf|gung|jvgu|sebz|lbhe)\b"
+)
+_LEET_NEEDLES = ("the", "you", "ing", "ion", "and", "all", "rule", "prompt")
 _PRINTABLE = 0.9  # of what is decoded, so much must be text
 
 
@@ -71,6 +87,10 @@ def _views(text: str, original: str) -> Iterator[View]:
     tags = hidden_text(original)
     if tags:
         yield View(tags, 0, len(text))
+    for match in _MORSE_RUN.finditer(text):
+        words = re.split(r" *[/|] *| {2,}", match[0].strip())
+        letters = ["".join(_MORSE.get(each, "") for each in word.split(" ")) for word in words]
+        yield View(" ".join(letters), *match.span())
     for match in _BASE64.finditer(text):
         yield from _decoded(_from_base64(match[0]), *match.span())
     for match in _HEX.finditer(text):
@@ -92,11 +112,13 @@ def _respelled(text: str) -> Iterator[View]:
         yield View(" ".join(_joined(part) for part in _gaps(text).split("\n")), 0, len(text))
     lower = text.lower()
     if len(_LEET_WORD.findall(lower)) >= 2:
-        yield View(lower.translate(_LEET), 0, len(text))
-        yield View(lower.translate(_LEET_L), 0, len(text))
-    if any(word in lower for word in _BACKWARDS):
+        for table in (_LEET, _LEET_L):
+            plain = lower.translate(table)
+            if any(word in plain for word in _LEET_NEEDLES):  # else it is hexadecimal, or a code
+                yield View(plain, 0, len(text))
+    if len(_BACKWARDS.findall(lower)) >= 2:
         yield View(text[::-1], 0, len(text))
-    if any(word in lower for word in _ROT13):
+    if len(_ROT13.findall(lower)) >= 2:
         yield View(codecs.decode(text, "rot13"), 0, len(text))
 
 

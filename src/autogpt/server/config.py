@@ -30,7 +30,8 @@ class LimitsConfig:
         texts: ``n`` times prompts of a request.
         connections: That are open at once.
         header_s: Seconds for a request's headers to arrive.
-        body_s: Seconds for its body.
+        body_s: Seconds for its body; it holds a place in the queue meanwhile.
+        upload_s: Seconds for a body with a sound.
         send_s: Seconds for a client to take what it is sent, before it is dropped.
     """
 
@@ -44,14 +45,15 @@ class LimitsConfig:
     texts: int = 16
     connections: int = 2048
     header_s: float = 10.0
-    body_s: float = 30.0
+    body_s: float = 10.0
+    upload_s: float = 60.0
     send_s: float = 30.0
 
     def __post_init__(self) -> None:
         for name in ("running", "waiting", "body_bytes", "most_tokens", "texts", "connections"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected 1 or more.")
-        for name in ("header_s", "body_s", "send_s"):
+        for name in ("header_s", "body_s", "upload_s", "send_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected a number above 0.")
         if self.texts > self.running:

@@ -15,6 +15,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import h11
@@ -25,27 +26,14 @@ from uvicorn.server import ServerState
 from autogpt.server.admission import Admission
 from autogpt.server.config import LimitsConfig
 
-__all__ = ["Connection", "connection_class"]
+__all__ = ["Connection", "Door", "connection_class"]
 
 _REFUSED_AFTER_S = 0.025
 
 
-def connection_class(
-    limits: LimitsConfig, admission: Admission, refused: Callable[[], None]
-) -> type[asyncio.Protocol]:
-    """Return the class of a server's connections.
-
-    Args:
-        limits: Of the server.
-        admission: Whether the queue is full.
-        refused: Is called for each request that is refused here.
-    """
-    parts = {"limits": limits, "admission": admission, "refused": staticmethod(refused)}
-    return type("LimitedConnection", (Connection,), parts)
-
-
-class Connection(H11Protocol):
-    """See the module.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Door:
+    """What the connections of one server share.
 
     Attributes:
         limits: Of the server.
@@ -53,9 +41,24 @@ class Connection(H11Protocol):
         refused: Is called for each request that is refused here.
     """
 
-    limits: ClassVar[LimitsConfig]
-    admission: ClassVar[Admission]
-    refused: ClassVar[Callable[[], None]]
+    limits: LimitsConfig
+    admission: Admission
+    refused: Callable[[], None]
+
+
+def connection_class(door: Door) -> type[asyncio.Protocol]:
+    """Return the class of a server's connections."""
+    return type("ConnectionOfDoor", (Connection,), {"door": door})
+
+
+class Connection(H11Protocol):
+    """See the module.
+
+    Attributes:
+        door: What they share.
+    """
+
+    door: ClassVar[Door]
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class Connection(H11Protocol):
         """Take a connection, or turn it away where there are too many."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, "abort": transport.abort}
-        if len(self.connections) > self.limits.connections:
+        if len(self.connections) > self.door.limits.connections:
             transport.write(_answer(503, "Service Unavailable", "Too many connections."))
             transport.close()
             return
@@ -84,9 +87,9 @@ class Connection(H11Protocol):
         """Read, and see whether something is still to come in time."""
         if self.transport.is_closing() or self._is_refused:
             return
-        if self.admission.is_full and self._is_new and data.startswith(b"POST /v1/"):
+        if self.door.admission.is_full and self._is_new and data.startswith(b"POST /v1/"):
             self._is_refused = True
-            self.refused()
+            self.door.refused()
             self.loop.call_later(_REFUSED_AFTER_S, self._refuse)
             return
         self._is_new = False
@@ -107,18 +110,18 @@ class Connection(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, whether or not its client takes the rest."""
         super().timeout_keep_alive_handler()
-        self.loop.call_later(self.limits.send_s, self.transport.abort)
+        self.loop.call_later(self.door.limits.send_s, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.write(_answer(400, "Bad Request", msg))
         self.transport.close()
-        self.loop.call_later(self.limits.send_s, self.transport.abort)
+        self.loop.call_later(self.door.limits.send_s, self.transport.abort)
 
     def _refuse(self) -> None:
         if not self.transport.is_closing():
-            wait_s = self.admission.wait_s()
+            wait_s = self.door.admission.wait_s()
             message = "Too many requests are waiting."
             answer = _answer(429, "Too Many Requests", message, code="queue_full", wait_s=wait_s)
             self.transport.write(answer)
@@ -130,7 +133,7 @@ class Connection(H11Protocol):
         unread = state is h11.SEND_BODY and self.conn.our_state is h11.DONE
         if (state is h11.IDLE and begun) or unread:
             if self._deadline is None:
-                self._deadline = self.loop.call_later(self.limits.header_s, self._too_slow)
+                self._deadline = self.loop.call_later(self.door.limits.header_s, self._too_slow)
         else:
             self._stop_watching()
 

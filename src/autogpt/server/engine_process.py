@@ -209,14 +209,7 @@ class EngineProcess:
 
     def _unload(self, number: int, message: Mapping[str, Any]) -> None:
         served = self._find(message["model"])
-        for request, writing in list(self._writings.items()):
-            if writing.served is served:
-                self._fail(request, UsageError(f"The model {served.name!r} was unloaded."))
-        for request in list(served.sinks):
-            sink = served.sinks[request]
-            self._forget(served, request)
-            gone = UsageError(f"The model {served.name!r} was unloaded.")
-            sink(StepOutput(request=request, row=0, token_id=None, error=gone))
+        self._fail_all(served, UsageError(f"The model {served.name!r} was unloaded."))
         del self._models[served.name]
         gc.unfreeze()
         gc.collect()
@@ -337,10 +330,24 @@ class EngineProcess:
     # The work.
 
     def _step(self, served: ServedModel) -> None:
-        for output in served.model.engine.step():
+        try:
+            outputs = served.model.engine.step()
+        except Exception as error:  # noqa: BLE001 - the other models go on, and so do later requests
+            self._fail_all(served, error)
+            return
+        for output in outputs:
             sink = served.sinks.get(output.request)
             if sink is not None:
                 sink(output)
+
+    def _fail_all(self, served: ServedModel, error: Exception) -> None:
+        """End all that a model is writing: nobody knows whose step it was that failed."""
+        for number, writing in list(self._writings.items()):
+            if writing.served is served:
+                self._fail(number, error)
+        for request, sink in list(served.sinks.items()):
+            self._forget(served, request)
+            sink(StepOutput(request=request, row=0, token_id=None, error=error))
 
     def _work(self, number: int, job: Iterator[dict[str, object] | None]) -> None:
         """Do one piece of a job."""

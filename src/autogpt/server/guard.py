@@ -78,7 +78,9 @@ class Guard:
         self.admission = admission
         self._engine, self._metrics = engine, metrics
         self._open_pages = open_pages
-        self._hosts = {"localhost", "127.0.0.1", "[::1]", config.host, *config.hosts}
+        # "0.0.0.0" names no server: a page that is led there means whatever listens.
+        own = set() if config.host in ("0.0.0.0", "::") else {config.host, f"[{config.host}]"}
+        self._hosts = {"localhost", "127.0.0.1", "[::1]", *own, *config.hosts}
         self._origins = {origin.rstrip("/") for origin in config.origins}
         self.is_draining = False
         self.under_way = 0
@@ -298,8 +300,8 @@ class _Exchange:
         is_upload = scope["path"] in _UPLOADS
         limits = config.limits
         self.most_bytes = limits.upload_bytes if is_upload else limits.body_bytes
+        self._deadline = self.begin + (limits.upload_s if is_upload else limits.body_s)
         self._bytes = 0
-        self._deadline = self.begin + config.limits.body_s
         self._is_read = False
 
     @property

@@ -67,7 +67,7 @@ class Sampling(Wire):
     ) = None
     top_k: Annotated[int, Field(ge=1, lt=1 << 31)] | None = None
     min_p: Probability | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.1, le=10)] | None = None
 
 
 class Common(Sampling):

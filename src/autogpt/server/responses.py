@@ -144,8 +144,13 @@ class _Building:
         place = len(self._items) - 1
         if not self._items or self._items[-1]["type"] != "message":
             place += 1
-            part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-            item = {
+            part: dict[str, Any] = {
+                "type": "output_text",
+                "text": "",
+                "annotations": [],
+                "logprobs": [],
+            }
+            item: dict[str, Any] = {
                 "id": f"msg_{secrets.token_hex(12)}",
                 "type": "message",
                 "role": "assistant",

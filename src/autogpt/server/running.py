@@ -17,7 +17,7 @@ import uvicorn
 
 from autogpt.core.errors import ResourceError
 from autogpt.server.config import HEADER_BYTES, ServerConfig
-from autogpt.server.connection import connection_class
+from autogpt.server.connection import Door, connection_class
 from autogpt.server.engine_client import EngineClient
 from autogpt.server.guard import Guard
 
@@ -76,10 +76,11 @@ class _Server(uvicorn.Server):
     def __init__(
         self, app: Guard, engine: EngineClient, config: ServerConfig, started: Callable[[], None]
     ) -> None:
+        door = Door(limits=config.limits, admission=app.admission, refused=app.count_refusal)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=connection_class(config.limits, app.admission, app.count_refusal),
+                http=connection_class(door),
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -31,8 +31,10 @@ def run_task(
         UsageError: If there is no such task, or a parameter is wrong.
     """
     task = find_task(name)
+    given = {key: value for key, value in parameters.items() if value is not None}
+    task.job(given)  # names that are no parameters are refused, among them those of ``run`` itself
 
     def run() -> list[object]:
-        return list(task.run(model, inputs, **parameters))
+        return list(task.run(model, inputs, **given))
 
     return call(run) if call is not None else run()

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autogpt.agent.loop import Agent
+from autogpt.agent.agent import Agent
 from autogpt.agent.tools.base import Call
 from autogpt.agent.trace import Event
 from autogpt.core.errors import AutoGPTError

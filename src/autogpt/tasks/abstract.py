@@ -127,6 +127,7 @@ class Abstract:
             temperature=0.0 if self._seed is None else None,
             seed=self._seed,
             stop_loops=4,
+            route="task",
         )
         for draft, completion in zip(begun, completions, strict=True):
             draft.account.add([completion])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from autogpt.core.errors import CheckpointError
 from autogpt.core.examples import Pair
@@ -71,12 +71,13 @@ class Form:
         Raises:
             CheckpointError: If it holds something else, or is of a newer version.
         """
-        row = value if isinstance(value, dict) else {}
-        prompts, languages = row.get("prompts"), row.get("languages", [])
+        row: dict[str, Any] = value if isinstance(value, dict) else {}
+        prompts, languages = row.get("prompts", {}), row.get("languages", [])
         fine = (
             isinstance(row.get("task"), str)
             and isinstance(row.get("format"), int)
             and row["format"] <= _FORMAT
+            and "prompts" in row
             and isinstance(prompts, dict)
             and all(isinstance(item, str) for pair in prompts.items() for item in pair)
             and row.get("chosen_by", "text") in ("text", "answer")

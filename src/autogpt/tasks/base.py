@@ -100,8 +100,12 @@ class Writer(Protocol):
         stop: Sequence[str] = ...,
         stop_loops: int | None = ...,
         seed: int | None = ...,
+        route: str | None = ...,
     ) -> list[Completion]:
-        """Write one text for each prompt, in one batch."""
+        """Write one text for each prompt, in one batch.
+
+        ``route`` is "task" where prompts hold documents, whose instructions are for nobody.
+        """
         ...
 
 

@@ -18,7 +18,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from autogpt.core.errors import DataError, UsageError
 from autogpt.core.files import explain_os_errors
@@ -177,7 +177,7 @@ def messages_of(value: object, *, where: str = "The conversation") -> list[Messa
                 f"Message {number} of {where[:1].lower()}{where[1:]} needs a role "
                 f"({', '.join(get_args(Role))}) and a content that is text."
             )
-        found.append(Message(role, content))
+        found.append(Message(cast("Role", role), content))
     return found
 
 

@@ -134,7 +134,8 @@ def _chosen(
     scores = scores / scores.max()
     sizes = [length_of(text[one.start : one.end]) for one in sentences]
     repeats = np.zeros(len(sentences), dtype=np.float32)
-    left, taken = length, []
+    taken: list[int] = []
+    left = length
     open_ = np.ones(len(sentences), dtype=np.bool_)
     while open_.any() and len(taken) < most:
         gains = np.where(open_, (1 - _NOVELTY) * scores - _NOVELTY * repeats, -np.inf)

@@ -88,7 +88,8 @@ def protected(
         found += [(m.start(), m.end(), becomes) for m in _term(term).finditer(text)]
     if numbers:
         found += [(m.start(), m.end(), m[0]) for m in DIGITS.finditer(text)]
-    pieces, at = [], 0
+    pieces: list[tuple[int, int, str]] = []
+    at = 0
     for start, end, becomes in found:  # what was found first goes before what it overlaps with
         if any(start < other_end and other_start < end for other_start, other_end, _ in pieces):
             continue

@@ -127,16 +127,16 @@ def _check_range(value: float, schema: Schema, where: str) -> None:
 
 def _check_object(value: Mapping[object, object], schema: Schema, where: str) -> None:
     known: Mapping[str, Schema] = schema.get("properties", {})
-    others = schema.get("additionalProperties", True)
+    others: Schema | bool = schema.get("additionalProperties", True)
     for name in schema.get("required", ()):
         if name not in value:
             raise UsageError(f"{_upper(where)} has no {name!r}.")
     for name, item in value.items():
         own = known.get(str(name), others)
-        if own is False:
-            raise UsageError(f"{_upper(where)} has the unknown field {name!r}.")
-        if own is not True:
+        if not isinstance(own, bool):
             _check(item, own, f"{name!r} in {where}")
+        elif not own:
+            raise UsageError(f"{_upper(where)} has the unknown field {name!r}.")
 
 
 def _shown(value: object) -> str:

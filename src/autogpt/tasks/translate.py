@@ -18,7 +18,7 @@ from autogpt.tasks.asking import Form, form_of
 from autogpt.tasks.base import TEXT, Job, Progress, Task, Writer
 from autogpt.tasks.documents import FORMATS, Document, read_document
 from autogpt.tasks.language import NAMES, language_of, named
-from autogpt.tasks.schema import object_schema
+from autogpt.tasks.schema import Schema, object_schema
 from autogpt.tasks.translating import Lane, Settings, Translator, laid_out
 
 __all__ = ["TASK", "Translate", "Translation"]
@@ -238,6 +238,16 @@ def _prepare(
 
 _LANGUAGE = {"type": "string", "enum": list(NAMES)}
 
+_RESULT: dict[str, Schema] = {
+    "text": {"type": "string"},
+    "from": {"type": "string"},
+    "to": {"type": "string"},
+    "lost": {"type": "array", "items": {"type": "string"}},
+    "doubtful": {"type": "array", "items": {"type": "string"}},
+    "usage": {"type": "object"},
+    "timing": {"type": "object"},
+}  # "from" is no name of a parameter
+
 TASK = Task(
     name="translate",
     about="Translate a text or a file; placeholders, markup, numbers and links stay as they are.",
@@ -297,15 +307,7 @@ TASK = Task(
     ),
     result=object_schema(
         *("text", "from", "to", "lost", "doubtful", "usage", "timing"),
-        **{
-            "text": {"type": "string"},
-            "from": {"type": "string"},
-            "to": {"type": "string"},
-            "lost": {"type": "array", "items": {"type": "string"}},
-            "doubtful": {"type": "array", "items": {"type": "string"}},
-            "usage": {"type": "object"},
-            "timing": {"type": "object"},
-        },
+        **_RESULT,
     ),
     needs="trained",
     prepare=_prepare,

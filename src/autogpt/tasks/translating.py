@@ -297,6 +297,7 @@ class Translator:
             seed=settings.seed,
             stop=() if self._model.answers_messages or self._form else ("\n",),
             stop_loops=4,
+            route="task",
         )
         for (lane, _, _), completion in zip(rows, completions, strict=True):
             lane.account.add([completion])

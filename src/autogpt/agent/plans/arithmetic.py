@@ -21,6 +21,10 @@ _WORDS = (
     (r"(?:the\s+)?square root of\s+(\d+(?:\.\d+)?)", r"sqrt(\1)"),
     (r"(\d+(?:\.\d+)?)\s*的平方根", r"sqrt(\1)"),
     (r"(\d+(?:\.\d+)?)\s*(?:squared|的平方)", r"(\1**2)"),
+    (r"\bdivide\s+(\d+(?:\.\d+)?)\s+by\s+(\d+(?:\.\d+)?)", r"(\1/\2)"),
+    (r"\bmultiply\s+(\d+(?:\.\d+)?)\s+(?:by|with|and)\s+(\d+(?:\.\d+)?)", r"(\1*\2)"),
+    (r"\badd\s+(\d+(?:\.\d+)?)\s+(?:and|to)\s+(\d+(?:\.\d+)?)", r"(\1+\2)"),
+    (r"\bsubtract\s+(\d+(?:\.\d+)?)\s+from\s+(\d+(?:\.\d+)?)", r"(\2-\1)"),
     (r"\bdivided by\b|除以", "/"),
     (r"\bmultiplied by\b|\btimes\b|乘以|乘", "*"),
     (r"\bplus\b|加上|加", "+"),
@@ -37,7 +41,7 @@ def expression(text: str) -> str | None:
     """Return the longest arithmetic expression in a text that has an operator, None without."""
     for pattern, new in _WORDS:
         text = re.sub(pattern, new, text, flags=re.IGNORECASE)
-    found = [str(match[0]).strip().rstrip(".") for match in _EXPRESSION.finditer(text)]
+    found: list[str] = [str(match[0]).strip().rstrip(".") for match in _EXPRESSION.finditer(text)]
     usable = [
         one
         for one in found
@@ -76,7 +80,7 @@ class _Decimals:
     """Recursive descent over an expression, in decimals of 50 digits."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = re.findall(r"\d+(?:\.\d+)?|\.\d+|\*\*|sqrt|[-+*/%()]", text)
+        self._tokens: list[str] = re.findall(r"\d+(?:\.\d+)?|\.\d+|\*\*|sqrt|[-+*/%()]", text)
         self._place = 0
 
     def value(self) -> Decimal:

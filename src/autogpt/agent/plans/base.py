@@ -66,10 +66,18 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Call a tool. Gets a :class:`~autogpt.agent.tools.base.Result`."""
+    """Call a tool. Gets a :class:`~autogpt.agent.tools.base.Result`.
+
+    Attributes:
+        tool: Its name.
+        arguments: By name.
+        optional: Whether the plan has another way if the call is not allowed; it then gets the
+            reason as a result.
+    """
 
     tool: str
     arguments: Mapping[str, Json]
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

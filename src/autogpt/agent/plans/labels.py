@@ -9,7 +9,6 @@ training, and the answer says how sure it is.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -24,14 +23,15 @@ from autogpt.agent.tools.tables import SUFFIXES
 __all__ = ["SORT", "SPECIALIST"]
 
 Json = Any
+_MOST_LISTED = 100  # rows that are told one by one where there is no file to write
 _TRAIN = re.compile(
-    r"\b(?:train|fine-?tune|teach|learn|build|make|create)\b[^.]*?\b(?:classifier|model|specialist|"
-    r"classify|label)\b|训练[^。]*?(?:分类器|模型|专家)|(?:分类器|模型)[^。]*训练",
+    r"\b(?:train|fine-?tune|teach|learn|build|make|create)\b(?:[^.]|\.(?=\w))*?"
+    r"\b(?:classifier|model|specialist|classify|label)\b|训练[^。]*?(?:分类器|模型|专家)|(?:分类器|模型)[^。]*训练",
     re.IGNORECASE,
 )
 _SORT = re.compile(
-    r"\b(?:sort|classify|categori[sz]e|label|assign|tag each|group)\b[^.]*?(?:\b(?:into|as|to|"
-    r"by|with)\b)"
+    r"\b(?:sort|classify|categori[sz]e|label|assign|tag each|group)\b(?:[^.]|\.(?=\w))*?"
+    r"(?:\b(?:into|as|to|by|with)\b)"
     r"|(?:把|将|对)?.*?(?:分类|归类|分成|分为|分到|打标签|贴标签|标注)",
     re.IGNORECASE,
 )
@@ -129,43 +129,54 @@ def _sort(goal: Goal) -> Plan:
         raise GaveUpError(str(described.value))
     column = yield from _text_column(described.value["columns"], goal)
     slots = [table, column]
-    model, checks, lines = "", [], []
-    for other in goal.of(*SUFFIXES):
-        if other == table.option or other in outputs(goal.text):
-            continue
-        seen = yield Use("describe_table", {"path": other})
-        if seen.ok and _has_labels(seen.value["columns"], labels):
-            made = yield Use("make_specialist", {"data": other, "budget": _budget(goal)})
-            if made.ok:
-                model, checks = made.value["model"], _proof(made.value)
-                lines.append(_told(made.value))
-            else:
-                lines.append(str(made.value))
-            break
-    target = (outputs(goal.text) or [""])[0]
+    model, checks, lines = yield from _learned(goal, table.option, labels)
     arguments = {"path": table.option, "column": column.option, "labels": labels}
     if model:
         arguments["model"] = model
+    else:
+        slots.append(Chosen("labels of the rows", "by likelihood, untrained", grounded=False))
+    target = (outputs(goal.text) or [""])[0]
     if target:
-        arguments["to"] = target
-        result = yield Use("label_table", arguments)
-        checks.append(
-            Same(what=f"a label in every row of {target}", claimed=True,
-                 again=_labelled(table.option, target, labels))
-        )  # fmt: skip
+        result = yield Use("label_table", {**arguments, "to": target})
+        again = _labelled(table.option, target, labels)
+        checks.append(Same(what=f"a label in every row of {target}", claimed=True, again=again))
     else:
         result = yield Use("label_rows", arguments)
     if not result.ok:
         raise GaveUpError(str(result.value))
-    counts = Counter(result.value["counts"])
-    lines.append(", ".join(f"{label}: {counts[label]}" for label in labels))
     sure = result.value["mean_probability"]
-    lines.append(
-        f"平均把握 {sure:.0%}。" if goal.chinese else f"On average {sure:.0%} sure of a label."
-    )
-    if not model:
-        slots.append(Chosen("labels of the rows", "by likelihood, untrained", grounded=False))
+    lines += _account(result.value, labels, chinese=goal.chinese)
     return Answer(text="\n".join(lines), checks=checks, slots=slots, confidence=sure)
+
+
+def _learned(
+    goal: Goal, table: str, labels: Sequence[str]
+) -> Generator[Request, Any, tuple[str, list[Check], list[str]]]:
+    """Return a specialist that was trained on a table with these labels, its proof, and words."""
+    for other in goal.of(*SUFFIXES):
+        if other == table or other in outputs(goal.text):
+            continue
+        seen = yield Use("describe_table", {"path": other})
+        if seen.ok and _has_labels(seen.value["columns"], labels):
+            arguments = {"data": other, "budget": _budget(goal)}
+            made = yield Use("make_specialist", arguments, optional=True)
+            if not made.ok:
+                return "", [], [str(made.value)]
+            return made.value["model"], _proof(made.value), [_told(made.value)]
+    return "", [], []
+
+
+def _account(found: dict[str, Json], labels: Sequence[str], *, chinese: bool) -> list[str]:
+    """Return what to say of labeled rows: each of a few, how many of which, how sure."""
+    listed = found.get("labels", ())
+    lines = []
+    if 0 < len(listed) <= _MOST_LISTED:
+        lines = [f"{number}. {label} ({p:.0%})" for number, (label, p) in enumerate(listed, 1)]
+    counts: dict[str, int] = found["counts"]
+    sure: float = found["mean_probability"]
+    lines.append(", ".join(f"{label}: {counts[label]}" for label in labels))
+    lines.append(f"平均把握 {sure:.0%}。" if chinese else f"On average {sure:.0%} sure of a label.")
+    return lines
 
 
 def _find_labels(goal: Goal) -> Generator[Request, Any, list[str]]:

@@ -76,7 +76,8 @@ class Query:
         show: Of ``argmax`` and ``argmin``, what is asked for of the row.
         where: What rows must fulfill, all of it.
         by: One result for each value of this column.
-        adds_up: Of ``argmax`` and ``argmin``: rows of one ``show`` are added up and then compared.
+        within: Of ``argmax`` and ``argmin``: what is compared is the ``sum`` or ``mean`` of all
+            rows of one ``show``; None: single rows.
     """
 
     path: str
@@ -85,7 +86,7 @@ class Query:
     show: str | None = None
     where: tuple[Condition, ...] = ()
     by: str | None = None
-    adds_up: bool = False
+    within: str | None = None
 
     def sql(self) -> str:
         """Return it as SQL over the table ``t``."""
@@ -95,8 +96,9 @@ class Query:
             rows += " WHERE " + " AND ".join(one.sql() for one in self.where)
         if self.operation in ("argmax", "argmin") and self.by is None:
             shown, best = _name(self.show or ""), "max" if self.operation == "argmax" else "min"
-            if self.adds_up:
-                sums = f"SELECT {shown} AS k, sum({column}) AS v {rows} GROUP BY {shown}"
+            if self.within is not None:
+                value = f"{_AGGREGATES[self.within]}({column})"
+                sums = f"SELECT {shown} AS k, {value} AS v {rows} GROUP BY {shown}"
                 best_sum = f"SELECT {best}(v) FROM ({sums})"
                 return f"SELECT k FROM ({sums}) WHERE v = ({best_sum}) ORDER BY k"
             inner = f"SELECT {best}({column}) {rows}"
@@ -156,11 +158,14 @@ class Query:
         ]
         if not scored:
             return []
-        if self.adds_up:
-            sums: dict[Json, Fraction] = defaultdict(Fraction)
+        if self.within is not None:
+            groups: dict[Json, list[Fraction]] = defaultdict(list)
             for number, row in scored:
-                sums[row.get(self.show or "")] += number
-            scored = [(total, {self.show or "": name}) for name, total in sums.items()]
+                groups[row.get(self.show or "")].append(number)
+            scored = [
+                (_statistic(self.within, group), {self.show or "": name})
+                for name, group in groups.items()
+            ]
         numbers = [number for number, _ in scored]
         best = max(numbers) if self.operation == "argmax" else min(numbers)
         found = {row.get(self.show or "") for number, row in scored if number == best}

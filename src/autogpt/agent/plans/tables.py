@@ -63,7 +63,7 @@ class _Slots:
     chosen: list[Chosen] = field(default_factory=list)
     rows: int = 0
     amounts: list[str] = field(default_factory=list)  # columns that say how many of a thing
-    adds_up: bool = False  # "which region sold the most": of all its rows together
+    within: str | None = None  # "which region sold the most": of all its rows together
 
     @property
     def numeric(self) -> list[str]:
@@ -89,7 +89,7 @@ def _fits(goal: Goal) -> float:
     if names and (outputs(goal.text) or _COPY.search(goal.text)):
         sure += 0.3
     if sure and re.search(
-        r"\b(?:what|which|who|list|show)\b|什么|哪|谁|列出|多少", goal.text, re.I
+        r"\b(?:what|which|who|how|list|show|give)\b|什么|哪|谁|列出|多少", goal.text, re.I
     ):
         sure += 0.2
     return min(1.0, sure + (0.1 if len(tables) == 1 else 0.0))
@@ -253,7 +253,7 @@ def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
     used = {one.column for one in where} | ({by} if by else set())
     column, show = yield from _columns(rest, slots, operation, used)
     explained = [*slots.columns, *_stems(goal.files)]
-    strange = words.leftover(rest, explained)
+    strange = [*words.leftover(rest, explained), *_unheard(rest, operation, slots)]
     if strange:  # it may be a condition that was not understood
         slots.chosen.append(Chosen("words", " ".join(strange), grounded=False))
     return Query(
@@ -263,7 +263,7 @@ def _question(goal: Goal, slots: _Slots) -> Generator[Request, Any, Query]:
         show=show,
         where=where,
         by=by,
-        adds_up=slots.adds_up,
+        within=slots.within,
     )
 
 
@@ -371,9 +371,10 @@ def _columns(
         shown_names = slots.textual[:1]  # "which employee": what a row of employees is called
     asked = yield Choose("What is asked for?", others, shown_names[:1], "shown")
     slots.chosen.append(asked)
-    slots.adds_up = asked.option in repeated and bool(
-        re.search(r"\b(?:most|least|fewest)\b|最多|最少", text, re.IGNORECASE)
-    )
+    if asked.option in repeated:
+        others = words.operations(text)
+        most = re.search(r"\b(?:most|least|fewest)\b|最多|最少", text, re.IGNORECASE)
+        slots.within = "mean" if "mean" in others else "sum" if most or "sum" in others else None
     return chosen.option, asked.option
 
 
@@ -381,6 +382,17 @@ def _is_repeated(slots: _Slots, name: str) -> bool:
     """Whether a value of a column stands in several rows: then rows are no things but parts."""
     column = slots.columns[name]
     return bool(column.get("distinct", 0) < slots.rows)
+
+
+_ALONE = ("mean", "median", "sum", "distinct")  # of these, one more is another question
+
+
+def _unheard(text: str, operation: str, slots: _Slots) -> list[str]:
+    """Return operations that a goal names besides the one that was taken."""
+    named = [name for name in words.operations(text) if name in _ALONE]
+    return [
+        name for name in named if name not in (operation, slots.within) and operation != "count"
+    ]
 
 
 def _stems(paths: Sequence[str]) -> list[str]:

@@ -36,6 +36,12 @@ _SOUGHT = (
         re.IGNORECASE,
     ),
     re.compile(
+        r"\b(?:does|do) (?:a|an|any|one of (?:the|my))\s+"
+        r"(?:file|note|document|text|letter|report)s?\s+"
+        r"(?:mention|contain|talk about|speak of|say)\s+(.+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
         r"\bis there (?:a|an|any)\s+(?:file|note|document|text|letter|report)\s+"
         r"(?:on|about|for|with|that mentions)\s+(.+)",
         re.IGNORECASE,
@@ -99,6 +105,7 @@ def _sought(patterns: tuple[re.Pattern[str], ...], goal: Goal) -> str | None:
 
 
 def _cleaned(text: str) -> str:
+    text = re.split(r"[?？。！]|[.!]\s", text)[0]
     text = re.sub(r"\s+in\s+(?:the\s+)?(?:file\s+)?[\w./\-]+\.\w{2,5}.*$", "", text)
     text = re.sub(r"\s*(?:和它|的文件|的笔记|的文档)$", "", _ENDS.sub("", text))
     text = re.sub(
@@ -113,7 +120,7 @@ def _mentions_fit(goal: Goal) -> float:
 
 def _times(goal: Goal) -> bool:
     return bool(
-        re.search(r"\b(?:how often|how many times|times|occurrences|how many lines)\b|几次|"
+        re.search(r"\b(?:how often|how many times|times|occurrences|lines)\b|几次|"
                   r"多少次|行包含",
                   goal.text, re.I)
     )  # fmt: skip
@@ -137,7 +144,8 @@ def _mentions(goal: Goal) -> Plan:
     nothing = "没有文件提到它。" if goal.chinese else "No file mentions it."
     listed = ("、" if goal.chinese else ", ").join(found) or nothing
     answer = str(len(found)) if how_many else listed
-    grounded = text == sought or text.lower() in goal.text.lower()
+    # That something is not there says little, where other words may say it.
+    grounded = (text == sought or text.lower() in goal.text.lower()) and bool(found)
     slot = Chosen("text", text, grounded=grounded)
     checks: list[Check] = [
         Same(
@@ -354,7 +362,7 @@ def _quotes_fit(goal: Goal) -> float:
     if not texts or not _SAYS.search(goal.text):
         return 0.0
     named = [path for path in _named_files(goal) if path in texts]
-    return 0.7 if named else 0.45
+    return 0.7 if named else 0.5
 
 
 def _quotes(goal: Goal) -> Plan:

@@ -21,6 +21,7 @@ __all__ = [
     "leftover",
     "named",
     "operation",
+    "operations",
     "quoted",
     "without",
 ]
@@ -38,11 +39,11 @@ _OPERATIONS: tuple[tuple[str, str], ...] = (
     ("argmax", _ASKS + r"\b[^?]*\b(?:highest|largest|biggest|greatest|most|maximum|"
                r"longest|oldest|best|top)\b|"
                r"(?:哪|谁)[^？?]*(?:最高|最大|最多|最贵|最长|最重|最好|最年长)|"
-               r"(?:最高|最大|最多|最贵|最长|最重|最好|最年长)的?[^？?]{0,4}(?:哪|谁)"),
+               r"(?:最高|最大|最多|最贵|最长|最重|最好|最年长)的?[^？?]{0,4}(?:哪|谁|叫什么)"),
     ("argmin", _ASKS + r"\b[^?]*\b(?:lowest|smallest|least|minimum|fewest|cheapest|"
                r"shortest|youngest|worst)\b|"
                r"(?:哪|谁)[^？?]*(?:最低|最小|最少|最便宜|最短|最轻|最年轻)|"
-               r"(?:最低|最小|最少|最便宜|最短|最轻|最年轻)的?[^？?]{0,4}(?:哪|谁)"),
+               r"(?:最低|最小|最少|最便宜|最短|最轻|最年轻)的?[^？?]{0,4}(?:哪|谁|叫什么)"),
     ("median", r"\bmedian\b|中位数"),
     ("mean", r"\b(?:average|mean)\b|平均"),
     ("max", r"\b(?:highest|largest|biggest|greatest|maximum|max|most expensive|longest|oldest)\b|"
@@ -129,6 +130,11 @@ def counted(text: str) -> str:
     return "" if match is None else (match[1] or match[2] or "")
 
 
+def operations(text: str) -> list[str]:
+    """Return all operations that a text names."""
+    return [name for name, pattern in _OPERATIONS if re.search(pattern, text, re.IGNORECASE)]
+
+
 def per(text: str, names: Sequence[str]) -> str | None:
     """Return the name after "by", "per", "for each", "每个", "按"."""
     for match in _PER.finditer(text):
@@ -177,6 +183,7 @@ def quoted(text: str) -> list[str]:
 
 # Words that every question may have, whatever it is about.
 _ENGLISH = """
+according living
 people person persons staff members hello thanks put is
 a an the of in on at to for from by per each every and or is are was were be been do does did
 has have had with what which who whom whose when where how many much please tell me give show
@@ -194,6 +201,7 @@ gets placed bought buy buys contain contains containing having using use look pr
 folder
 """
 _CHINESE = """
+叫 叫做 叫什么 存 存到
 请问 人员 职员 员工 一篇 写到 写到了
 请 帮我 帮忙 告诉 我们 我 你 您 把 将 的 了 是 在 有 和 与 及 中 里 里面 其中 内 表格 表 文件
 数据 数据表 记录 行 条 个 笔 名 人 次 位 项 件 本 种 台 家 只 张 一共 总共 共 共有 总和 总额

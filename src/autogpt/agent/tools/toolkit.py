@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["kept_specialists", "specialist_tool", "toolkit_tools"]
 
 Json = Any
+_MOST_LISTED = 200
 _DISK = 1_500_000_000  # of a fine-tuned model with its checkpoints
 
 
@@ -189,7 +190,10 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
             labels: Two or more.
             model: A specialist's folder; empty: without training.
         """
-        return _label(folder, path, column, labels, lambda t: probabilities(t, labels, model))[0]
+        found, _, rows = _label(
+            folder, path, column, labels, lambda t: probabilities(t, labels, model)
+        )
+        return {**found, "labels": [row[-2:] for row in rows[:_MOST_LISTED]]}
 
     @tool(effect="idempotent", aims=("to",))
     def label_table(

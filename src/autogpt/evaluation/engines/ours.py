@@ -63,7 +63,8 @@ class OwnEngine:
         ids = torch.tensor([list(token_ids)])
         first = len(token_ids) - last + 1
         answers = []
-        for part in (ids[:, :first], *ids[:, first:].split(1, dim=1)):
+        steps = [ids[:, at : at + 1] for at in range(first, ids.shape[1])]
+        for part in (ids[:, :first], *steps):
             if not part.shape[1]:
                 continue
             hidden = self.model(part, cache=cache)[:, -1]

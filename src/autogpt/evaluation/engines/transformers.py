@@ -31,7 +31,8 @@ def open_engine(path: Path) -> TransformersEngine:
         path, dtype=torch.float32, local_files_only=True, trust_remote_code=False
     )
     tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    return TransformersEngine(model.eval(), tokenizer)
+    model.eval()  # type: ignore[no-untyped-call]
+    return TransformersEngine(model, tokenizer)
 
 
 class TransformersEngine:

@@ -91,13 +91,18 @@ class AttentionView:
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values; ``top[layer][head][token]`` lists ``[key, weight]``."""
-        layers, _, tokens, _ = self.keys.shape
-        heads = [*range(self.heads), None]
-
-        def rows(layer: int, head: int | None) -> list[list[tuple[int, float]]]:
-            return [self.row(layer, head, token) for token in range(tokens)]
-
-        whole = [[rows(layer, head) for head in heads] for layer in range(layers)]
+        layers = self.keys.shape[0]
+        # All at once: a long text has millions of weights.
+        whole = [
+            [
+                [
+                    [[key, weight] for key, weight in zip(*row, strict=True) if weight > 0]
+                    for row in zip(*head, strict=True)
+                ]
+                for head in zip(*layer, strict=True)
+            ]
+            for layer in zip(self.keys.tolist(), self.weights.tolist(), strict=True)
+        ]
         return {
             "layers": layers,
             "heads": self.heads,

@@ -85,7 +85,7 @@ class TokenView:
 
     Attributes:
         token_id: Its id.
-        text: As it can be shown: bytes that are no whole characters are written as ``<E5 AD>``.
+        text: As it can be shown: bytes that are no whole characters are written as ``<E5AD>``.
         data: Its bytes.
         is_special: Whether it stands for no text.
         expected: What the model expected in its place; None of the first.
@@ -350,7 +350,7 @@ def _spelled(tokenizer: Tokenizer, token_id: int) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return f"<{data.hex(' ').upper()}>"
+        return f"<{data.hex().upper()}>"
 
 
 def _mentioned(found: Inspection) -> set[int]:

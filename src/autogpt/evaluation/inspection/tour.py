@@ -7,6 +7,7 @@ a tour can be made of any sentence with any model, and the ones in ``docs`` are 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -40,6 +41,7 @@ def render_tour(found: Inspection, *, language: Language) -> str:
     )
     environment.filters |= {
         "code": _code,
+        "quoted": _quoted,
         "percent": _percent,
         "vector": _vector,
         "count": format_count,
@@ -70,6 +72,12 @@ def _code(text: str) -> str:
     fence = "``" if "`" in shown else "`"
     padding = " " if "`" in shown else ""
     return f"{fence}{padding}{shown}{padding}{fence}"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a quotation, in which nothing is Markdown but its line breaks."""
+    plain = re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", text)
+    return "\n".join(f"> {line}" for line in plain.splitlines() or [""])
 
 
 def _percent(share: float) -> str:

@@ -199,7 +199,7 @@ def _settings(config: GPTConfig, name: str, architecture: Architecture) -> dict[
     Raises:
         ConfigError: If there is no entry for one of them.
     """
-    entries = {
+    entries: dict[str, Any] = {
         "block_count": config.num_hidden_layers,
         "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size,

@@ -1,0 +1,61 @@
+"""Verified runs as examples of how to call tools: chats that ``finetune --task chat`` learns from.
+
+Only calls of runs that code called verified, and only those that a model could have known from the
+goal: what a call's arguments hold must be in the goal or in what earlier calls returned.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from autogpt.agent.calls import call_messages
+from autogpt.agent.journal import Journal
+from autogpt.agent.plans.words import is_chinese
+from autogpt.agent.tools.base import Tool
+
+__all__ = ["lessons"]
+
+Json = Any
+_MOST_DONE = 3  # calls before, that are shown with what came of them
+_MOST_CHARS = 300  # of what came of one
+
+
+def lessons(journal: Journal, tools: Mapping[str, Tool]) -> Iterator[dict[str, Json]]:
+    """Yield one chat for each call of each verified run: ``{"messages": [...]}``.
+
+    Args:
+        journal: All runs.
+        tools: By name, as the agent has them; calls of others are passed over.
+    """
+    for row in journal.runs():
+        if row.state != "verified":
+            continue
+        done: list[str] = []
+        for call, result in _calls(journal, row.id):
+            tool = tools.get(call["name"])
+            shown = json.dumps(result["value"], ensure_ascii=False)[:_MOST_CHARS]
+            if tool is not None and result["ok"] and _is_known(call, row.goal, done):
+                messages = call_messages(
+                    row.goal, [tool], done=done[-_MOST_DONE:], chinese=is_chinese(row.goal)
+                )
+                turns = [one.to_dict() for one in messages]
+                answer = json.dumps(call, ensure_ascii=False)
+                yield {"messages": [*turns, {"role": "assistant", "content": answer}]}
+            done.append(f"{json.dumps(call, ensure_ascii=False)} -> {shown}")
+
+
+def _calls(journal: Journal, run: str) -> Iterator[tuple[dict[str, Json], dict[str, Json]]]:
+    entries = [entry for entry in journal.entries(run) if entry.what == "tool"]
+    for intent, result in zip(entries[::2], entries[1::2], strict=False):
+        yield intent.payload["call"], result.payload
+
+
+def _is_known(call: Mapping[str, Json], goal: str, done: Sequence[str]) -> bool:
+    """Whether the words of a call's arguments stand in what was known before it."""
+    known = " ".join([goal, *done])
+    names = [
+        value for value in call["arguments"].values() if isinstance(value, str) and " " not in value
+    ]
+    return all(value in known for value in names)
