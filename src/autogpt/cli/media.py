@@ -76,7 +76,7 @@ def recognize(  # noqa: PLR0913 - each flag is spelled out for the user
     from autogpt.core.progress import Progress
     from autogpt.llm import load
 
-    seer = load(model, dtype=dtype)
+    seer: Any = load(model, dtype=dtype)  # what sees is told by its methods
     if labels is not None:
         if not hasattr(seer, "with_labels"):
             raise UsageError(f"{model!r} has labels of its own.", hint="Leave --labels out.")

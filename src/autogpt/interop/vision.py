@@ -100,7 +100,7 @@ def load_vision(
         by_pillow: dict[str, Any] = {"backend": "pil"}
         if int(transformers.__version__.partition(".")[0]) < 5:
             by_pillow = {"use_fast": False}
-        processor = transformers.AutoImageProcessor.from_pretrained(
+        processor = transformers.AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             path, trust_remote_code=False, local_files_only=True, **by_pillow
         )
         tokenizer = None

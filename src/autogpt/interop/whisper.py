@@ -90,13 +90,14 @@ def load_whisper(path: Path, *, dtype: Dtype = "auto") -> FasterWhisper | HubWhi
             "transformers", extra="transformers", purpose="A Whisper of the hub"
         ) from error
     with explained(path, what="a Whisper"), without_bars(transformers):
-        model, found = transformers.WhisperForConditionalGeneration.from_pretrained(
+        loaded: Any = transformers.WhisperForConditionalGeneration.from_pretrained(
             path,
             dtype="auto" if dtype == "auto" else getattr(torch, dtype),
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
         )
+        model, found = loaded
         processor = transformers.WhisperProcessor.from_pretrained(path, local_files_only=True)
     missing = sorted(name for name in found["missing_keys"] if name != "proj_out.weight")
     if missing:

@@ -85,7 +85,9 @@ class Recognizer:
         return f"Recognizer({len(self.labels)} labels of a {self.medium})"
 
     @overload
-    def predict(self, sources: Source) -> dict[str, float]: ...
+    def predict(  # type: ignore[overload-overlap]  # bytes and text are sequences too
+        self, sources: Source
+    ) -> dict[str, float]: ...
     @overload
     def predict(self, sources: Sequence[Source]) -> list[dict[str, float]]: ...
     def predict(self, sources: Source | Sequence[Source]) -> object:

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -126,7 +126,7 @@ class SoundStem(nn.Module):
         values = values * _within(values, lengths)
         for convolution in self.convolutions:
             values = F.gelu(convolution(values))
-            if convolution.stride[0] == 2:
+            if cast("nn.Conv1d", convolution).stride[0] == 2:
                 lengths = (lengths + 1) // 2
             values = values * _within(values, lengths)
         embeddings = self.output(values).transpose(1, 2)  # [B, P, D]
@@ -188,7 +188,8 @@ class MultimodalGPT(GPT):
         inside = torch.arange(text.shape[1], device=text.device) < prefix.lengths[:, None]
         hidden = torch.where(inside[:, :, None], places, text)
         mask = _seen(inside)
-        return self(token_ids, hidden=hidden, mask=mask, cache=cache)
+        states: Tensor = self(token_ids, hidden=hidden, mask=mask, cache=cache)
+        return states
 
     def text_scores(
         self,
