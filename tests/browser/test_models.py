@@ -13,8 +13,10 @@ def test_a_model_is_looked_at_loaded_and_unloaded(
     studio: Studio, words: Words, language: str, shoot: Shoot
 ):
     page = studio.open("models")
-    group = page.get_by_role("region", name=words("models.runs", language))
-    group.get_by_role("button", name=words("models.card", language)).first.click()
+    runs = page.get_by_role("region", name=words("models.runs", language))
+    name = page.get_by_role("heading", name="tiny-chat", exact=True)
+    group = runs.locator("article").filter(has=name)
+    group.get_by_role("button", name=words("models.card", language)).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("qwen3").first.wait_for()
     axe.check(page)
@@ -22,9 +24,10 @@ def test_a_model_is_looked_at_loaded_and_unloaded(
     page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
     loaded = page.get_by_role("region", name=words("models.loaded", language))
-    loaded.get_by_role("button", name=words("models.unload", language)).first.click()
-    page.get_by_text(words("models.loaded_none", language)).wait_for()
-    group.get_by_role("button", name=words("models.load", language)).first.click()
+    mine = loaded.locator("article").filter(has=name)
+    mine.get_by_role("button", name=words("models.unload", language)).click()
+    mine.wait_for(state="detached")
+    group.get_by_role("button", name=words("models.load", language)).click()
     loaded.get_by_role("heading", name="tiny-chat").wait_for()
     shoot(page, "models")
 

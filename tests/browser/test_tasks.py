@@ -22,7 +22,7 @@ def test_one_text_and_a_file(
     page = studio.open("tasks/classify")
     page.get_by_label(words("tasks.text", language), exact=True).fill(TEXTS[language])
     labels = {"en": "good, bad", "zh": "好, 坏"}[language]
-    page.get_by_label(words("param.labels", language)).fill(labels)
+    page.get_by_label(words("param.labels", language), exact=True).fill(labels)
     page.get_by_role("button", name=words("tasks.run", language), exact=True).click()
     rows = page.locator(".probabilities .number")
     rows.first.wait_for()

@@ -66,7 +66,12 @@ def test_a_gguf_file_is_the_same_in_llama_cpp(
 ) -> None:
     pytest.importorskip("xllamacpp")
     path = tmp_path / "m.gguf"
-    write_gguf(path, tiny(tokenizer, "qwen3", max_position_embeddings=256), tokenizer, kind=kind)
+    model = tiny(tokenizer, "qwen3", max_position_embeddings=256)
+    with torch.no_grad():  # to the scale of a trained model, which the tolerances are for
+        for name, weight in model.named_parameters():
+            if weight.ndim == 2:
+                model.get_parameter(name).mul_(0.25)
+    write_gguf(path, model, tokenizer, kind=kind)
     found = verify(path)
     assert found.is_fine, found.fault
     assert [one.status for one in found.engines] == ["equal", "equal"]

@@ -127,7 +127,7 @@ def test_training_is_stopped_and_gone_on_with_by_another_server(
     out = workspace.new_run("mine")
     command = (
         *("train", str(CLASSIC), "--out", str(out), *TINY),
-        *("--set", "training.max_steps=1500", "--json"),
+        *("--set", "training.max_steps=700", "--json"),
     )
     work = Work(kind="train", title="mine", command=command, run=out)
     with Runner(workspace, store) as first:
@@ -150,7 +150,7 @@ def test_training_is_stopped_and_gone_on_with_by_another_server(
         assert resumed.command[-1] == "--resume"
         done = wait(store, job, "done")
     assert done.result is not None
-    assert done.result["steps"] == 1500
+    assert done.result["steps"] == 700
     assert done.attempt == 2
     assert "going on after step" in follow.log(workspace.job(job.id))
     assert follow.progress(workspace.job(job.id)) is not None

@@ -10,8 +10,7 @@ Chinese and runs of spaces, so it gets none: the folder ``huggingface`` holds ou
 ``tokenizers`` and its ids passed on.
 
 What it does not do as the model does is refused: for ``llama`` it takes Llama 3's path, which
-assumes an epsilon of 1e-6 and the special token ``<|eot_id|>``. Tried with KerasHub 0.23 and
-TensorFlow 2.19 (docs/engines.md).
+assumes an epsilon of 1e-6 and the special token ``<|eot_id|>``. ``make test-tensorflow`` tries it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -177,7 +178,9 @@ class _Show:
     """What of a request's texts is shown."""
 
     def __init__(self, ask: Ask, rails: Rails | None) -> None:
-        self._filters = [] if rails is None else [rails.output_filter() for _ in range(ask.rows)]
+        self._watches = (
+            [] if rails is None else [_Watch(rails.output_filter()) for _ in range(ask.rows)]
+        )
         self._left = set(range(ask.rows))
 
     @property
@@ -187,7 +190,7 @@ class _Show:
 
     async def pieces(self, batch: Sequence[Written]) -> list[Piece]:
         """Return what is shown of what was written."""
-        if self._filters:
+        if self._watches:
             return await asyncio.to_thread(self._pieces, batch)
         return self._pieces(batch)
 
@@ -197,8 +200,8 @@ class _Show:
             if one.row not in self._left:  # a filter ended it
                 continue
             piece = Piece(one.row, one.text, one.logprobs, one.finish)
-            if self._filters:
-                piece = _filtered(piece, self._filters[one.row])
+            if self._watches:
+                piece = self._watches[one.row].shown(piece)
             if piece.finish is not None:
                 self._left.discard(piece.row)
             if piece.text or piece.finish or piece.logprobs:
@@ -206,15 +209,40 @@ class _Show:
         return pieces
 
 
-def _filtered(piece: Piece, watch: OutputFilter) -> Piece:
-    """Return what may be shown; where the filter holds text back, no logprobs tell of it."""
-    text = watch.push(piece.text)
-    if piece.finish is not None and not watch.stopped:
-        text += watch.close()
-    if watch.stopped:
-        return Piece(piece.row, text, None, "content_filter")
-    logprobs = piece.logprobs if text == piece.text else None
-    return Piece(piece.row, text, logprobs, piece.finish)
+class _Watch:
+    """One text behind its filter, which lets it out later than it was written, or otherwise."""
+
+    def __init__(self, watch: OutputFilter) -> None:
+        self._watch = watch
+        self._behind = ""  # written and not shown yet
+        self._held: deque[tuple[int, Sequence[Sequence[object]]]] = deque()
+        self._is_altered = False
+
+    def shown(self, piece: Piece) -> Piece:
+        """Return what may be shown; logprobs come with their text, of an altered one none do."""
+        watch = self._watch
+        text = watch.push(piece.text)
+        if piece.finish is not None and not watch.stopped:
+            text += watch.close()
+        if watch.stopped:
+            return Piece(piece.row, text, None, "content_filter")
+        return Piece(piece.row, text, self._logprobs(piece, text), piece.finish)
+
+    def _logprobs(self, piece: Piece, text: str) -> Sequence[Sequence[object]] | None:
+        """Return those of the tokens that ``text`` lets out; each waits for the end of its own."""
+        if piece.logprobs is None or self._is_altered:
+            return None
+        self._behind += piece.text
+        self._held.append((len(self._behind), piece.logprobs))
+        if not self._behind.startswith(text):
+            self._is_altered = True
+            return None
+        self._behind = self._behind[len(text) :]
+        self._held = deque((end - len(text), entries) for end, entries in self._held)
+        let_out: list[Sequence[object]] = []
+        while self._held and self._held[0][0] <= 0:
+            let_out += self._held.popleft()[1]
+        return let_out
 
 
 def _plain(prompt: Prompt) -> object:

@@ -26,7 +26,9 @@ def open_engine(path: Path) -> TransformersEngine:
     """Open a model folder; nothing is fetched and no code of the folder is run."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(
         path, dtype=torch.float32, local_files_only=True, trust_remote_code=False
     )

@@ -81,6 +81,8 @@ def _quoted(text: str) -> str:
 
 
 def _percent(share: float) -> str:
+    if 0 < share < 0.0005:
+        return "< 0.1%"
     return "—" if share == 0 else f"{share:.1%}"
 
 
