@@ -98,7 +98,9 @@ def run(model: AgentModel, category: str, args: argparse.Namespace) -> dict[str,
         tool = tool_of(row["function"][0], language)
         asked = request_of(row)
         reply = model.fill(
-            call_messages(asked, [tool]), call_schema([tool]), max_tokens=args.max_tokens
+            call_messages(asked, [tool]),
+            call_schema([tool], words_of=asked if args.words else None),
+            max_tokens=args.max_tokens,
         )
         try:
             call = read_call(reply.text, [tool])
@@ -155,6 +157,9 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--category", action="append", choices=CATEGORIES)
     parser.add_argument("--limit", type=int)
+    parser.add_argument(
+        "--words", action="store_true", help="free text in arguments is words of the question"
+    )
     parser.add_argument("--stride", type=int, default=1, help="every so many questions")
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--quantize", choices=("int8", "int4"))

@@ -12,7 +12,14 @@ from typing import Any, ClassVar
 import pytest
 
 from autogpt.agent.agent import Agent
-from autogpt.agent.calls import call_messages, call_schema, decide, read_call, tightened
+from autogpt.agent.calls import (
+    call_messages,
+    call_schema,
+    decide,
+    read_call,
+    spans,
+    tightened,
+)
 from autogpt.agent.endpoint import EndpointModel
 from autogpt.agent.models import LocalModel, open_model
 from autogpt.agent.probing import probe, remembered
@@ -67,6 +74,16 @@ def test_whatever_fits_the_schema_is_a_call(seed: int) -> None:
     assert call is not None
     tool = next(one for one in tools if one.name == call.tool)
     assert misfit(dict(call.arguments), tightened(tool.schema)) == ""
+
+
+def test_free_text_can_be_held_to_the_words_of_the_request() -> None:
+    schema = call_schema([WEATHER], words_of="Weather in Oslo, Norway?")
+    own = schema["properties"]["arguments"]["properties"]
+    assert {"Oslo", "Oslo, Norway", "Weather in Oslo, Norway?"} <= set(own["city"]["enum"])
+    assert own["unit"] == {"enum": ["c", "f"]}
+    assert own["days"] == {"type": "integer"}
+    assert "上海" in spans("上海天气怎么样？")
+    json_schema(schema)
 
 
 def test_what_is_no_call() -> None:

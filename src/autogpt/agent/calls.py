@@ -10,6 +10,7 @@ model, or say so.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from autogpt.agent.models import parsed
 from autogpt.agent.tools.base import Call, Tool
 from autogpt.core.messages import Message, assistant, system, user
 
-__all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call",
+__all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call", "spans",
            "tightened", "tool_lines"]  # fmt: skip
 
 Json = Any
@@ -36,6 +37,8 @@ _TYPES = {
     "list": "array", "arraylist": "array", "set": "array",
 }  # fmt: skip
 _DEPTH = 8
+_MARKS = " .,;:?!'\"()[]，。；：？！“”‘’（）「」"
+_MOST_SPANS = 1000
 
 
 def decide(confidence: float | None) -> Decision:
@@ -47,14 +50,24 @@ def decide(confidence: float | None) -> Decision:
     return "ask" if confidence >= ASK else "escalate"
 
 
-def call_schema(tools: Sequence[Tool], *, may_decline: bool = False) -> dict[str, Json]:
-    """Return the schema of a call of one of the tools; or of none, ``{"name": "none"}``."""
+def call_schema(
+    tools: Sequence[Tool], *, may_decline: bool = False, words_of: str | None = None
+) -> dict[str, Json]:
+    """Return the schema of a call of one of the tools; or of none, ``{"name": "none"}``.
+
+    Args:
+        tools: To choose from.
+        may_decline: Whether none may be called.
+        words_of: Free text in arguments must be words of this text, in its order: a small model
+            else copies the description of an argument in place of its value.
+    """
+    own = spans(words_of) if words_of else []
     options = [
         {
             "type": "object",
             "properties": {
                 "name": {"const": tool.name},
-                "arguments": tightened(tool.schema),
+                "arguments": _from_words(tightened(tool.schema), own),
             },
             "required": ["name", "arguments"],
             "additionalProperties": False,
@@ -71,6 +84,35 @@ def call_schema(tools: Sequence[Tool], *, may_decline: bool = False) -> dict[str
             }
         )
     return options[0] if len(options) == 1 else {"anyOf": options}
+
+
+def spans(text: str, most_words: int = 8) -> list[str]:
+    """Return runs of words of a text, without marks at their ends, and the whole text.
+
+    A Chinese character counts as a word.
+    """
+    places = [found.span() for found in re.finditer(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+", text)]
+    found = [
+        text[places[first][0] : places[last][1]].strip(_MARKS)
+        for first in range(len(places))
+        for last in range(first, min(len(places), first + most_words))
+    ]
+    return list(dict.fromkeys(one for one in [*found[:_MOST_SPANS], text.strip()] if one))
+
+
+def _from_words(schema: dict[str, Json], words: Sequence[str]) -> dict[str, Json]:
+    """Return a schema whose free texts are some of these."""
+    if not words:
+        return schema
+    if schema.get("type") == "string" and not {"enum", "const", "format"} & schema.keys():
+        return {"enum": list(words)}
+    found = dict(schema)
+    if "properties" in found:
+        own = found["properties"].items()
+        found["properties"] = {name: _from_words(one, words) for name, one in own}
+    if isinstance(found.get("items"), dict):
+        found["items"] = _from_words(found["items"], words)
+    return found
 
 
 def tightened(  # noqa: C901 - a line a keyword

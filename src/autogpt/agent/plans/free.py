@@ -51,7 +51,8 @@ def one_call(goal: Goal) -> Plan:
     found = None
     for some in ([tools[0]], list(tools)):
         value, confidence = yield Fill(
-            call_messages(goal.text, some, chinese=goal.chinese), call_schema(some)
+            call_messages(goal.text, some, chinese=goal.chinese),
+            call_schema(some, words_of=goal.text),
         )
         call = _read(value, some)
         if call is not None:
