@@ -75,8 +75,8 @@ def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
 def _usual_of_media(asked: FinetuneRecipe) -> dict[str, object]:
     """Return what suits pictures and sounds: a small model, and broken files that are skipped.
 
-    Sizes and rates are those with which the digits of ``benchmarks/quality/media.py`` were learned
-    best (docs/log.md). Looks without a lower loss end nothing: it falls most in the decay.
+    Sizes and rates are first choices that were not compared with others. Looks without a lower loss
+    end nothing: it falls most in the decay.
     """
     training: dict[str, object] = {"budget": "20m", "validations": 5, "batch_size": _MEDIA_ROWS}
     common = {"examples": {"on_error": "skip"}, "finetune": {"patience": 0}}
