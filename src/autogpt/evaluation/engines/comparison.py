@@ -1,8 +1,8 @@
 """Answers of engines side by side: the same tokens, and log probabilities within a tolerance.
 
-A tolerance is what rounding explains and nothing more; each was set by measuring
-(``benchmarks/engines.py``, docs/engines.md). Two tokens may change places where they are less
-apart than the tolerance.
+A tolerance is what rounding should explain. They were chosen before measuring; what engines really
+differ by is in docs/engines.md (``benchmarks/engines.py``). Two tokens may change places where
+they are less apart than the tolerance.
 """
 
 from __future__ import annotations
