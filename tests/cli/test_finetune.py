@@ -131,7 +131,7 @@ def test_a_task_is_asked_as_it_was_taught(base: FinetuneResult, pairs: Path, roo
     example = Pair(source="red blue 天 one", target="red one")
     for gpt in (red, whole):
         lesson = _lesson(example, task="summarize", form=gpt.form, tokenizer=gpt.tokenizer)
-        ids = gpt._encode(prompt_for(gpt, gpt.form.ask(example.source, "en")))
+        ids = gpt.encode(prompt_for(gpt, gpt.form.ask(example.source, "en")))
         assert lesson.token_ids[: len(ids)].tolist() == ids
         assert lesson.learned.tolist() == [False] * len(ids) + [True] * (len(lesson) - len(ids))
     assert red.summarize(example.source).method == "abstractive"

@@ -106,7 +106,7 @@ def test_a_folder_becomes_a_table_and_broken_files_are_listed(
         monkeypatch, capsys, "recognize", tmp_path / "files", "--model", seer, "--csv", table
     )
     assert code == 0
-    rows = list(csv.reader(table.open(encoding="utf-8")))
+    rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines()))
     assert rows[0] == ["file", "label", "probability"]
     assert [Path(row[0]).name for row in rows[1:]] == ["a.png", "b.png", "c.jpg"]
     assert "3 files" in out

@@ -19,7 +19,7 @@ from autogpt.inference.settings import (
     constraint_of,
 )
 
-ELSEWHERE = {"json_schema", "regex", "choices", "grammar", "dry_breakers"}
+ELSEWHERE = {"json_schema", "regex", "choices", "grammar", "dry_breakers", "watermark_key"}
 
 
 def test_every_setting_is_explained_and_reaches_the_params() -> None:

@@ -132,8 +132,10 @@ def _commands() -> dict[str, str]:
         package = re.match(r"[\w.-]+", requirement)
         extra = re.search(r"extra\s*==\s*['\"]([\w.-]+)['\"]", requirement)
         if package and extra:
-            # The first extra that names it: what the tests need comes last.
-            commands.setdefault(package[0], f'pip install "{_DISTRIBUTION}[{extra[1]}]"')
+            # Its own extra, or the first that names it: what the tests need comes last.
+            command = f'pip install "{_DISTRIBUTION}[{extra[1]}]"'
+            if package[0] == extra[1] or package[0] not in commands:
+                commands[package[0]] = command
     return commands | _VIEWERS
 
 

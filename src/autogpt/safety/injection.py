@@ -26,6 +26,7 @@ __all__ = ["score_injection", "score_texts"]
 _WINDOW = 1200
 _SENTENCE = 300
 _RULE_SCORE = 0.98
+_FEW_CHARS = 24  # of a text; what fewer say is weak evidence
 
 _RULES = re.compile(
     r"""(?ix)
@@ -89,7 +90,11 @@ def score_texts(texts: Sequence[str]) -> list[float]:
     if not texts:
         return []
     classifier = load_classifier("injection")
-    scores: list[float] = classifier.probabilities(texts)[:, 0].tolist()
+    found: list[float] = classifier.probabilities(texts)[:, 0].tolist()
+    # Learned from long texts, it is as sure of two words ("You are") as of a page.
+    scores = [
+        score * min(1.0, len(text) / _FEW_CHARS) for score, text in zip(found, texts, strict=True)
+    ]
     if not _has_rule("\n".join(texts)):  # nearly always, and much faster than one by one
         return scores
     return [

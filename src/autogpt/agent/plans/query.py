@@ -176,7 +176,9 @@ class Query:
             return len(rows)
         values = [row.get(self.column or "") for row in rows]
         if self.operation == "distinct":
-            return len({value for value in values if value not in (None, "")})
+            there = [value for value in values if value not in (None, "")]
+            as_numbers = [_number(value) for value in there]
+            return len(set(there if None in as_numbers else as_numbers))
         numbers = [number for value in values if (number := _number(value)) is not None]
         if not numbers:
             return None

@@ -17,7 +17,7 @@ __all__ = ["TOLERANCES", "EngineReport", "compare"]
 
 Status = Literal["equal", "differs", "failed", "missing"]
 
-TOLERANCES = {"float32": 1e-3, "f32": 1e-3, "f16": 2e-2, "bf16": 0.15, "q8_0": 0.15, "q4_0": 0.3}
+TOLERANCES = {"float32": 1e-3, "f32": 5e-3, "f16": 2e-2, "bf16": 0.15, "q8_0": 0.3, "q4_0": 0.6}
 """Of log probabilities in nats, by how the weights are stored. llama.cpp rounds what it multiplies
 f16 and bf16 weights with to their type, and for quantized ones to 8 bits."""
 
