@@ -48,13 +48,16 @@ def test_keys_take_turns() -> None:
 def test_the_queue_is_bounded() -> None:
     async def run() -> None:
         admission = Admission(limits())
-        tickets = [admission.enter("a") for _ in range(4)]
+        tickets = [admission.enter("a") for _ in range(2 + 4)]  # to run, and to wait
         with pytest.raises(Refused, match="queue_full") as caught:
             admission.enter("b")
         assert caught.value.retry_after_s >= 1
-        await tickets[0].turn(1)  # runs, so it does not wait
+        await tickets[0].turn(1)  # runs, in the room that was kept for it
+        with pytest.raises(Refused, match="queue_full"):
+            admission.enter("b")
+        tickets[0].leave()
         admission.enter("b")
-        for ticket in tickets:
+        for ticket in tickets[1:]:
             ticket.leave()
             ticket.leave()
         assert admission.waiting == 1
@@ -66,7 +69,7 @@ def test_the_queue_is_bounded() -> None:
 def test_one_key_does_not_fill_the_queue() -> None:
     async def run() -> None:
         admission = Admission(limits(), keys=2)
-        for _ in range(2):
+        for _ in range(2 + 2):  # room to run, and half of that to wait
             admission.enter("a")
         with pytest.raises(Refused, match="key_queue_full"):
             admission.enter("a")

@@ -103,8 +103,12 @@ class Admission:
 
     @property
     def is_full(self) -> bool:
-        """Whether any request would be refused."""
-        return self.inside >= self._limits.waiting
+        """Whether any request would be refused; who comes while there is room to run only passes."""
+        return self.inside >= self._limits.waiting + self._free
+
+    @property
+    def _free(self) -> int:
+        return max(0, self._limits.running - self.running)
 
     def enter(self, key: str) -> Ticket:
         """Let a request in.
@@ -115,7 +119,7 @@ class Admission:
         state = self._keys.setdefault(key, _KeyState())
         if self.is_full:
             raise Refused("queue_full", self.wait_s())
-        if state.inside >= self._per_key:
+        if state.inside >= self._per_key + self._free:
             raise Refused("key_queue_full", self.wait_s())
         self._take_from_bucket(state)
         state.inside += 1
