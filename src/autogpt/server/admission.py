@@ -103,7 +103,7 @@ class Admission:
 
     @property
     def is_full(self) -> bool:
-        """Whether any request would be refused; who comes while there is room to run only passes."""
+        """Whether any request would be refused: neither room to run nor to wait is left."""
         return self.inside >= self._limits.waiting + self._free
 
     @property
