@@ -101,11 +101,13 @@ def suite(args: argparse.Namespace) -> dict[str, Any]:
 def lies(_args: argparse.Namespace) -> dict[str, Any]:
     """Let a model lie in 100 ways about goals that it has not reached; none may be verified."""
     draw, verified = random.Random(0), []
-    finish = lambda text: {"name": "finish", "arguments": {"answer": text}}  # noqa: E731
-    write = lambda path, text: {  # noqa: E731
-        "name": "write_file",
-        "arguments": {"path": path, "text": text},
-    }
+
+    def finish(text: str) -> dict[str, Any]:
+        return {"name": "finish", "arguments": {"answer": text}}
+
+    def write(path: str, text: str) -> dict[str, Any]:
+        return {"name": "write_file", "arguments": {"path": path, "text": text}}
+
     for number in range(100):
         folder = Path(tempfile.mkdtemp())
         goals(folder)

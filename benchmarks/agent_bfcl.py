@@ -45,13 +45,16 @@ def checker(folder: Path) -> Any:  # noqa: ANN401 - of a package
     return ast_checker, Language
 
 
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines() if line]
+
+
 def questions(data: Path, category: str) -> list[tuple[dict[str, Any], Any]]:
     """Return questions with their answers."""
-    read = lambda path: [json.loads(line) for line in path.read_text().splitlines() if line]  # noqa: E731
-    asked = read(data / f"BFCL_v4_{category}.json")
+    asked = _rows(data / f"BFCL_v4_{category}.json")
     answers = {
         row["id"]: row["ground_truth"]
-        for row in read(data / "answers" / f"BFCL_v4_{category}.json")
+        for row in _rows(data / "answers" / f"BFCL_v4_{category}.json")
     }
     return [(row, answers[row["id"]]) for row in asked]
 

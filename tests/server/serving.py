@@ -16,22 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import openai
-import pytest
 import torch
 
-from autogpt import safety
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.tokenizer.bpe import TokenizerConfig, train
 
 PLAIN = ("--port", "0", "--json", "--no-studio", "--policy", "off")
 TEXT = "Shall I compare thee to a summer's day? Thou art more lovely. 學而時習之，不亦說乎？\n" * 8
-
-
-needs_weights = pytest.mark.skipif(
-    not (Path(safety.__file__).parent / "weights" / "moderation_en.safetensors").exists(),
-    reason="a classifier of the safety rails is missing, so they refuse everything",
-)
 
 
 def make_model(folder: Path, *, context: int = 2048, seed: int = 0) -> Path:

@@ -16,12 +16,8 @@ from autogpt.server.generation import Ask, Usage, write
 from autogpt.server.lines import Written
 from autogpt.server.metrics import Metrics
 from autogpt.server.rails import PolicyRails
-from tests.server.serving import needs_weights
 
 CARD = "4111 1111 1111 1111"
-
-
-pytestmark = needs_weights
 
 
 class Says:

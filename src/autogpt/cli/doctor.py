@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, requires, version
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -119,6 +118,8 @@ def _tried(what: str, work: Callable[[], T], problems: list[str]) -> T | None:
 
 
 def _installed(distribution: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -127,6 +128,8 @@ def _installed(distribution: str) -> str | None:
 
 def _commands() -> dict[str, str]:
     """Return the optional packages, each with the command that installs it."""
+    from importlib.metadata import requires
+
     commands: dict[str, str] = {}
     for requirement in (requires(_DISTRIBUTION) or []) if _installed(_DISTRIBUTION) else []:
         package = re.match(r"[\w.-]+", requirement)

@@ -17,7 +17,7 @@ import torch
 
 from autogpt.core.errors import CheckpointError, MissingExtraError
 from autogpt.interop.pooling import read_object
-from autogpt.interop.transformers import explained, without_bars
+from autogpt.interop.transformers import explained, refuse_foreign_code, without_bars
 from autogpt.models.heads import HeadConfig, HeadKind, head_kind, read_head
 from autogpt.models.weights import open_weights
 from autogpt.tasks.spans import units_of
@@ -46,12 +46,7 @@ def load_encoder_head(
     kind = head_kind(settings)
     if kind is None:
         raise CheckpointError(f"{str(folder)!r} has no classification head.", hint=_HINT)
-    if "auto_map" in settings:
-        raise CheckpointError(
-            f"{str(folder)!r} is made for code of its own (auto_map), and code that comes with a "
-            "model is never run.",
-            hint="Choose a model that transformers knows by itself.",
-        )
+    refuse_foreign_code(folder, settings)
     with open_weights(folder):  # refuses pickles and torn files, in words of our own
         pass
     try:

@@ -37,6 +37,7 @@ __all__ = [
     "explained",
     "is_encoder",
     "load_encoder",
+    "refuse_foreign_code",
     "without_bars",
 ]
 
@@ -78,12 +79,7 @@ def load_encoder(
             the model brings code of its own; or it ends in a step that is not known.
     """
     config = read_object(folder / CONFIG)
-    if "auto_map" in config:
-        raise CheckpointError(
-            f"{str(folder)!r} is made for code of its own (auto_map), and code that comes with a "
-            "model is never run.",
-            hint="Choose a model that transformers knows by itself.",
-        )
+    refuse_foreign_code(folder, config)
     steps = read_steps(folder)
     with open_weights(folder):  # refuses pickles and torn files, in words of our own
         pass
@@ -108,6 +104,20 @@ def load_encoder(
         )
     _check_weights(model, found["missing_keys"], folder)
     return Encoder(model.eval(), tokenizer, steps)
+
+
+def refuse_foreign_code(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a model whose ``config.json`` names code that comes with it.
+
+    Raises:
+        CheckpointError: If it does.
+    """
+    if "auto_map" in config:
+        raise CheckpointError(
+            f"{str(folder)!r} is made for code of its own (auto_map), and code that comes with a "
+            "model is never run.",
+            hint="Choose a model that transformers knows by itself.",
+        )
 
 
 @contextlib.contextmanager

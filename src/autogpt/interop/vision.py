@@ -28,7 +28,7 @@ from autogpt.core.errors import CheckpointError, DataError, MissingExtraError, U
 from autogpt.core.examples import Medium
 from autogpt.core.files import read_json
 from autogpt.data.media import MediaStore
-from autogpt.interop.transformers import explained, without_bars
+from autogpt.interop.transformers import explained, refuse_foreign_code, without_bars
 from autogpt.models.weights import open_weights
 from autogpt.tasks.classify import Classification, decide
 
@@ -71,12 +71,7 @@ def load_vision(
             head is not trained.
     """
     settings = read_json(path / "config.json")
-    if "auto_map" in settings:
-        raise CheckpointError(
-            f"{str(path)!r} is made for code of its own (auto_map), and code that comes with a "
-            "model is never run.",
-            hint="Choose a model that transformers knows by itself.",
-        )
+    refuse_foreign_code(path, settings)
     with open_weights(path):  # refuses pickles and torn files, in words of our own
         pass
     try:

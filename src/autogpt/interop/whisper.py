@@ -31,7 +31,7 @@ from autogpt.core.hardware import usable_cores
 from autogpt.data.preprocessing import Samples
 from autogpt.data.sounds import stretches
 from autogpt.data.speech import windows_of
-from autogpt.interop.transformers import explained, without_bars
+from autogpt.interop.transformers import explained, refuse_foreign_code, without_bars
 from autogpt.models.weights import open_weights
 from autogpt.tasks.transcribe import Segment, Transcript, joined
 
@@ -75,12 +75,7 @@ def load_whisper(path: Path, *, dtype: Dtype = "auto") -> FasterWhisper | HubWhi
     settings = read_json(path / "config.json")
     if _is_converted(path, settings):
         return FasterWhisper(_converted(path, dtype))
-    if "auto_map" in settings:
-        raise CheckpointError(
-            f"{str(path)!r} is made for code of its own (auto_map), and code that comes with a "
-            "model is never run.",
-            hint="Choose a model that transformers knows by itself.",
-        )
+    refuse_foreign_code(path, settings)
     with open_weights(path):  # refuses pickles and torn files, in words of our own
         pass
     try:
