@@ -34,9 +34,10 @@ class Studio:
         self.page.on("pageerror", lambda error: self.wrong.append(f"page error: {error}"))
 
     def open(self, room: str = "chat") -> Page:
-        """Go to a room, and wait until it is there."""
+        """Go to a room, and wait until it is there: not the heading of the room before it."""
         self.page.goto(f"{self.server.address}/#/{room}")
-        self.page.get_by_role("heading", level=1).wait_for(state="attached")
+        name = room.partition("/")[0]
+        self.page.locator(f'main[data-room="{name}"] h1').wait_for(state="attached")
         return self.page
 
     def _requested(self, request: Request) -> None:

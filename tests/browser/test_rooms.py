@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser import axe
 from tests.browser.pages import Shoot, Studio, Words
@@ -18,7 +21,7 @@ def test_rooms_are_for_everyone(
     for room in ROOMS:
         page = studio.open(room)
         page.wait_for_load_state("networkidle")
-        assert words(f"room.{room}", language) in page.title()
+        expect(page).to_have_title(re.compile(re.escape(words(f"room.{room}", language))))
         assert page.locator("html").get_attribute("data-theme") == theme
         page.wait_for_timeout(200)
         axe.check(page)

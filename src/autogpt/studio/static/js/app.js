@@ -44,7 +44,7 @@ function App() {
       <nav aria-label=${t("frame.rooms")}><ul>${shown.map((each) => html`<${Tab} key=${each} name=${each} current=${each === name} />`)}</ul></nav>
       <div class="foot"><${Pulse} /><div class="toggles"><${Languages} /><${Themes} /></div></div>
     </div>
-    <main class="main" id="main" tabindex="-1" ref=${main}><${Room} key=${name} parts=${parts} /></main>
+    <main class="main" id="main" data-room=${name} tabindex="-1" ref=${main}><${Room} key=${name} parts=${parts} /></main>
     <${Note} />
     ${wanted && html`<${KeyDialog} />`}
   </div>`;
