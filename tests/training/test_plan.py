@@ -47,6 +47,7 @@ def choose(
     training: TrainingConfig | None = None,
     machine: Machine = MACHINE,
     corpus: Corpus = CORPUS,
+    law: Law = LAW,
 ) -> Plan:
     return plan.choose(
         model or ModelConfig(),
@@ -54,7 +55,7 @@ def choose(
         corpus,
         machine,
         spending=spending,
-        law=LAW,
+        law=law,
     )
 
 
@@ -115,6 +116,18 @@ def test_a_budget_of_tokens_is_kept_and_says_how_long_it_takes():
     assert chosen.predicted.wall_s > 7
     more = choose(Spending(text="40Mtokens", tokens=40_000_000))
     assert more.parameters > chosen.parameters
+
+
+def test_a_text_that_is_too_short_for_the_budget_gets_a_shorter_run_not_a_huge_model():
+    short = dataclasses.replace(CORPUS, train_tokens=20_000, counted=((10_000, 5.0), (20_000, 4.7)))
+    by_heart = Law((*LAW.values[:6], 0.01, 0.1, 0.1), LAW.noise)
+    hour, day = (choose(seconds(s), corpus=short, law=by_heart) for s in (3600, 86400))
+    assert day.predicted.wall_s < 600
+    assert day.predicted.wall_s == pytest.approx(hour.predicted.wall_s, rel=0.3)
+    assert day.steps >= 250
+    assert day.parameters < 2_000_000
+    assert day.predicted.loss < 1.02 * by_heart.loss(short, weights=300_000, tokens=200_000)
+    assert choose(seconds(30), law=by_heart).predicted.wall_s == 30  # a text that is long enough
 
 
 def test_little_memory_gets_a_smaller_model():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,8 +32,7 @@ _WORDS = (
     "after one or two. It does not know facts and does not follow instructions."),
     (2.1, "It should write in the form and the words of the corpus, with sentences that often make "
     "no sense. It can fill in, rank and complete short phrases; it cannot answer questions."),
-    (float("inf"), "It should learn spelling, frequent words and the look of the text, not more. "
-    "More time or more text would help."),
+    (float("inf"), "It should learn spelling, frequent words and the look of the text, not more."),
 )  # fmt: skip
 
 
@@ -110,7 +109,7 @@ def page(chosen: Plan, corpus: Corpus) -> str:
             f"  training  {format_count(chosen.tokens)} tokens in {chosen.steps:,} steps, each "
             f"token of the text seen {chosen.epochs:.1f} times; learning rates {rates.muon_lr:g} "
             f"(Muon) and {rates.lr:g} (AdamW), weight decay {rates.weight_decay:g}",
-            *_forecast_lines(seen),
+            *_forecast_lines(seen, _shorter(chosen)),
             f"  for this text, counting {format_count(corpus.train_tokens)} tokens alone gives "
             f"{corpus.bits_per_byte(corpus.ngram_loss):.2f} bits per byte",
             *_alternative_lines(chosen.alternatives),
@@ -124,11 +123,12 @@ def words(bits_per_byte: float) -> str:
     return next(text for below, text in _WORDS if bits_per_byte < below)
 
 
-def _forecast_lines(seen: Forecast) -> tuple[str, ...]:
+def _forecast_lines(seen: Forecast, why_shorter: Iterable[str]) -> tuple[str, ...]:
     cost = "" if seen.cost is None else f", cost {seen.cost:.2f}"
     return (
         f"  time      {format_duration(seen.wall_s)} "
         f"({format_duration(seen.wall_s_low)} to {format_duration(seen.wall_s_high)})",
+        *why_shorter,
         f"  memory    {format_bytes(seen.peak_memory_bytes)} at most",
         f"  energy    {seen.energy_kwh:.4f} kWh, as assumed for these cores (a third to twice as "
         f"much){cost}",
@@ -136,6 +136,14 @@ def _forecast_lines(seen: Forecast) -> tuple[str, ...]:
         f"{seen.bits_per_byte_high:.3f}), loss {seen.loss:.3f} ({seen.loss_low:.3f} to "
         f"{seen.loss_high:.3f})",
     )
+
+
+def _shorter(chosen: Plan) -> Iterator[str]:
+    if chosen.budget_s is not None and chosen.predicted.wall_s < chosen.budget_s:
+        yield (
+            f"            less than the budget: {chosen.epochs:.0f} passes teach this text, more of "
+            "them would teach it by heart; more text could use more time"
+        )
 
 
 def _alternative_lines(others: tuple[Alternative, ...]) -> Iterator[str]:

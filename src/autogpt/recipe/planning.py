@@ -272,6 +272,8 @@ def decide(
     training = chosen.training
     if spending.seconds is None:
         training = replace(training, max_steps=chosen.steps)
+    elif chosen.predicted.wall_s < spending.seconds:  # the text is learned before
+        training = replace(training, budget=f"{chosen.predicted.wall_s:.0f}s")
     decided = Decided(
         recipe=replace(
             recipe,

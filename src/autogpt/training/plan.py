@@ -6,6 +6,9 @@
     each candidate                  ->  tokens in the time left, loss by the scaling law
     the lowest expected loss        ->  Plan: frozen, printed, kept with the run
 
+A budget is spent whole unless the text is too short for it: where more passes would only teach the
+text by heart, the plan stops before that and says so.
+
 What the user has set stays: then it is the only candidate, and gets its forecast. Not here: how
 long a step takes (``calibration``), what a loss will be (``scaling``), files.
 """
@@ -39,6 +42,8 @@ __all__ = [
 
 _PART_LOGITS = 1 << 25  # of a micro-batch: 128 MB in fp32
 _FEWEST_STEPS = 250  # fewer updates learn little, however large they are
+_FINER = 1.25  # from one number of tokens that is considered to the next
+_HARM = 0.05  # of the loss: so much worse must spending all be before less is spent
 _WIDTHS = (64, 96, 128, 160, 192, 256, 320, 384, 448, 512, 640, 768, 1024, 1280, 1536, 2048)
 _DEPTHS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
 _ASPECT = (28, 72)  # width over depth; Kaplan et al. 2020, figure 5: flat well beyond this
@@ -183,9 +188,10 @@ def choose(
         config = build_config(
             sizes, corpus.vocab_size, eos_token_id=eos_token_id, pad_token_id=pad_token_id
         )
-        plan = _planned(config, training, corpus, machine, spending, law)
-        if plan is not None:
-            plans.append(plan)
+        for whole in (True, False) if spending.seconds is not None else (True,):
+            plan = _planned(config, training, corpus, machine, spending, law, whole=whole)
+            if plan is not None:
+                plans.append(plan)
     if spending.seconds is None:
         plans = _suited_to(plans, spending.tokens or 0)
     fitting = [p for p in plans if _fits(p, machine)]
@@ -195,6 +201,7 @@ def choose(
             "model on this text.",
             hint="Give more time, or less text, or free memory.",
         )
+    fitting = _worth_it([p for p in fitting if p.steps >= _FEWEST_STEPS] or fitting)
     best = min(fitting, key=lambda p: p.predicted.loss)
     return replace(best, alternatives=tuple(_alternatives(best, fitting)))
 
@@ -293,8 +300,13 @@ def _planned(
     machine: Machine,
     spending: Spending,
     law: Law,
+    *,
+    whole: bool,
 ) -> Plan | None:
-    """Return the plan for one model; None if the budget is gone before it has begun."""
+    """Return the plan for one model; None if the budget is gone before it has begun.
+
+    With ``whole`` it spends all of the budget, else as much of it as is best.
+    """
     tokens, wall_s, decided = 0.0, 0.0, batch_sizes(training, config)
     for _ in range(2):  # tokens decide the batch, and the batch the tokens
         token_s = _token_s(config, decided, machine.costs)
@@ -308,6 +320,10 @@ def _planned(
             wall_s = spending.seconds
             looks = min(training.validations, int(_VALIDATION_SHARE * wall_s / look_s))
             tokens = (wall_s - fixed_s - looks * look_s) / token_s
+            if tokens > 0 and not whole:
+                spent = _enough(config, corpus, law, tokens=tokens)
+                wall_s -= (tokens - spent) * token_s
+                tokens = spent
         if tokens <= 0:
             return None
         decided = batch_sizes(training, config, tokens=tokens)
@@ -330,6 +346,16 @@ def _planned(
             timed=spending.seconds is not None,
         ),
     )  # fmt: skip
+
+
+def _enough(config: GPTConfig, corpus: Corpus, law: Law, *, tokens: float) -> float:
+    """Return on how many of these tokens to train for the lowest loss."""
+    weights, some = _block_weights(config), [tokens]
+    fewest = _FEWEST_STEPS * 2 * config.max_position_embeddings  # as ``batch_sizes`` has them
+    if fewest < tokens:
+        count = int(math.log(tokens / fewest) / math.log(_FINER))
+        some += [fewest * _FINER**n for n in range(count + 1)]
+    return min(some, key=lambda each: law.loss(corpus, weights=weights, tokens=each))
 
 
 def _token_s(config: GPTConfig, training: TrainingConfig, costs: StepCosts) -> float:
@@ -378,6 +404,18 @@ def _block_weights(config: GPTConfig) -> int:
 def _fits(plan: Plan, machine: Machine) -> bool:
     needed = plan.predicted.peak_memory_bytes - machine.base_memory_bytes
     return needed <= _MEMORY_SHARE * machine.free_memory_bytes
+
+
+def _worth_it(plans: list[Plan]) -> list[Plan]:
+    """Return the plans that spend all, or where spending less is clearly better the best of each.
+
+    One plan for each model.
+    """
+    whole = [p for p in plans if p.budget_s is None or p.predicted.wall_s >= p.budget_s]
+    lowest = min(p.predicted.loss for p in plans)
+    if whole and min(p.predicted.loss for p in whole) <= (1 + _HARM) * lowest:
+        plans = whole
+    return list({p.model: p for p in sorted(plans, key=lambda p: -p.predicted.loss)}.values())
 
 
 def _suited_to(plans: list[Plan], tokens: int) -> list[Plan]:
