@@ -18,7 +18,7 @@ test: $(STAMP)  ## the tests, with everything they need
 test-tensorflow:  ## exports in KerasHub on TensorFlow, in an environment of its own (about 2 GB)
 	test -x .venv-tensorflow/bin/python || $(PYTHON) -m venv .venv-tensorflow
 	.venv-tensorflow/bin/python -m pip install --quiet -c constraints.txt torch
-	.venv-tensorflow/bin/python -m pip install --quiet -e ".[tensorflow]" pytest hypothesis
+	.venv-tensorflow/bin/python -m pip install --quiet -c constraints.txt -e ".[tensorflow,transformers]" pytest hypothesis
 	KERAS_BACKEND=tensorflow .venv-tensorflow/bin/python -m pytest tests/interop/test_tensorflow.py
 
 test-browser: $(STAMP) node_modules/.installed  ## the studio in Chromium (apt-get install chromium)
