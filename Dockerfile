@@ -15,7 +15,9 @@ FROM python:3.11-slim
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends g++ \
  && rm -rf /var/lib/apt/lists/*
-RUN useradd --create-home --uid 10001 autogpt \
+# The number of whoever owns the files outside: a file of keys has to be readable by that user alone.
+ARG UID=1000
+RUN useradd --create-home --uid "$UID" autogpt \
  && install --directory --owner autogpt --group autogpt /work /home/autogpt/.cache /home/autogpt/.cache/autogpt
 COPY --from=build /opt/autogpt /opt/autogpt
 ENV PATH=/opt/autogpt/bin:$PATH

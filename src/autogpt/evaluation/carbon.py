@@ -33,7 +33,8 @@ def grams_per_kwh(country: str) -> float:
         raise MissingExtraError(
             error.name or "codecarbon", extra="carbon", purpose="Estimating carbon dioxide"
         ) from error
-    table = DataSource().get_global_energy_mix_data()
+    source = DataSource()  # type: ignore[no-untyped-call] # CodeCarbon's
+    table = source.get_global_energy_mix_data()
     found = table.get(country, {}).get("carbon_intensity")
     if not isinstance(found, int | float) or not 0 <= found < math.inf:
         near = difflib.get_close_matches(country.upper(), table, n=1)

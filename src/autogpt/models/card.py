@@ -385,8 +385,8 @@ def _training(facts: ModelFacts) -> str:
     if training.co2_kg is not None:
         text.append(
             f"Carbon dioxide: about {1000 * training.co2_kg:.2g} g, at "
-            f"{training.grams_per_kwh:,.0f} g a kilowatt-hour where the power is from (CodeCarbon's "
-            "table of countries)."
+            f"{training.grams_per_kwh:,.0f} g a kilowatt-hour where the power is from "
+            "(CodeCarbon's table of countries)."
         )
     return "\n\n".join(text)
 

@@ -238,7 +238,7 @@ def _stage(name: str, value: float | None, scores: Tensor, shown: Tensor) -> Sta
 
 def _entropy_bits(logprobs: Float[Tensor, "*B V"]) -> Float[Tensor, "*B"]:
     # What cannot be chosen has a log probability of minus infinity and adds nothing.
-    sums = torch.linalg.vecdot(logprobs.exp(), logprobs.clamp_min(-1e4))
+    sums: Tensor = torch.linalg.vecdot(logprobs.exp(), logprobs.clamp_min(-1e4))
     return -sums.clamp_max(0) / math.log(2)
 
 

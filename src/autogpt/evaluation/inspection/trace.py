@@ -159,7 +159,7 @@ class _Watch:
         _, heads, length, width = query.shape
         factor = 1.0 / math.sqrt(width) if scale is None else scale
         query, narrow, wide = query.float(), key.float()[0], value.float()[0]
-        grouped = (query[0] * factor).unflatten(0, (len(narrow), -1))  # [K, G, T, E]
+        grouped = (query[0] * factor).reshape(len(narrow), -1, length, width)  # [K, G, T, E]
         pieces, seen = [], _Rows(self.kept, length)
         step = max(1, _WEIGHTS_AT_ONCE // (heads * length))
         focused: tuple[Tensor, Tensor] | None = None
@@ -230,7 +230,8 @@ class _Rows:
         """
         values, keys = (column[-2][:, :, :1] for column in (self._weights, self._keys))
         shared = scores.gather(-1, keys) - values.log()
-        return (shared[:, :, 0] - torch.linalg.vecdot(weights, scores)) / math.log(2)
+        mean: Tensor = torch.linalg.vecdot(weights, scores)
+        return (shared[:, :, 0] - mean) / math.log(2)
 
     def largest(self) -> tuple[Tensor, Tensor]:
         """Return keys and weights of all rows, by falling weight."""
