@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # make test-browser SCREENSHOTS=docs/images renews the pictures of the docs.
 SCREENSHOTS ?= build/screenshots
 
-.PHONY: quickstart test test-browser test-tensorflow docs check format clean
+.PHONY: quickstart test test-browser test-tensorflow docs codes check format clean
 
 quickstart: $(STAMP)  ## train on the bundled text, generate, show what is next
 	$(BIN)/autogpt quickstart
@@ -18,7 +18,7 @@ test: $(STAMP)  ## the tests, with everything they need
 test-tensorflow:  ## exports in KerasHub on TensorFlow, in an environment of its own (about 2 GB)
 	test -x .venv-tensorflow/bin/python || $(PYTHON) -m venv .venv-tensorflow
 	.venv-tensorflow/bin/python -m pip install --quiet -c constraints.txt torch
-	.venv-tensorflow/bin/python -m pip install --quiet -e ".[tensorflow]" pytest hypothesis
+	.venv-tensorflow/bin/python -m pip install --quiet -c constraints.txt -e ".[tensorflow,transformers]" pytest hypothesis
 	KERAS_BACKEND=tensorflow .venv-tensorflow/bin/python -m pytest tests/interop/test_tensorflow.py
 
 test-browser: $(STAMP) node_modules/.installed  ## the studio in Chromium (apt-get install chromium)
@@ -30,6 +30,9 @@ node_modules/.installed: package.json package-lock.json  # axe-core, for the tes
 
 docs: $(STAMP)  ## the documentation as a site, in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+codes: $(STAMP)  ## give new errors their codes (src/autogpt/core/locales/codes.json)
+	$(BIN)/python -m tests.core.registering
 
 check: $(STAMP)  ## what CI runs
 	$(BIN)/ruff format --check .

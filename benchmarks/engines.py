@@ -2,8 +2,10 @@
 
 Tiny models of random weights in each family, and a real one: the difference of log probabilities
 is measured for every pair of format and engine. Prints one JSON object; with --docs it also writes
-the table between the marks of docs/engines.md.
+the table between the marks of docs/engines.md. Engines that need an environment of their own are
+measured there, into the same --rows, which keeps what is not measured anew.
 ``python benchmarks/engines.py [--model smollm2-135m-instruct] [--docs docs/engines.md]``
+``... --only qwen3 --only llama --formats tensorflow --rows rows.jsonl``
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "num_hidden_layers": 7,
         "layer_types": (*["sliding_attention"] * 5, "full_attention", "sliding_attention"),
     },
+    "mistral": {"query_key_norm": False, "sliding_window": 16},
     "gpt2": {
         "norm": "layer", "network": "gelu", "positions": "learned", "query_key_norm": False,
         "attention_bias": True, "network_bias": True, "num_key_value_heads": 4, "head_dim": 16,
@@ -72,7 +75,7 @@ EXPORTS = (
 BEGIN, END = "<!-- measured -->", "<!-- end -->"
 
 
-def tiny_models(folder: Path) -> Iterator[tuple[str, Path]]:
+def tiny_models(folder: Path, only: list[str]) -> Iterator[tuple[str, Path]]:
     """Write a model of random weights of each family; yield names and folders."""
     text = "".join(
         (CORPUS / name).read_text(encoding="utf-8")[:60_000]
@@ -81,6 +84,8 @@ def tiny_models(folder: Path) -> Iterator[tuple[str, Path]]:
     settings = TokenizerConfig(kind="bpe", vocab_size=1024)
     tokenizer = train([text], settings, corpus_bytes=len(text.encode()))
     for family, switches in FAMILIES.items():
+        if only and family not in only:
+            continue
         torch.manual_seed(0)
         fields = {**SIZES, **switches, "vocab_size": tokenizer.vocab_size}
         ends = {"eos_token_id": tokenizer.eos_id, "pad_token_id": tokenizer.pad_id}
@@ -89,9 +94,13 @@ def tiny_models(folder: Path) -> Iterator[tuple[str, Path]]:
         yield f"{family}, random", folder / family
 
 
-def measure(name: str, model: str | Path, folder: Path) -> Iterator[dict[str, Any]]:
+def measure(
+    name: str, model: str | Path, folder: Path, formats: list[str]
+) -> Iterator[dict[str, Any]]:
     """Export a model in every format; yield what each engine made of it."""
     for to, dtype in EXPORTS:
+        if formats and to not in formats:
+            continue
         row: dict[str, Any] = {"model": name, "format": to, "dtype": dtype}
         out = folder / f"{Path(str(model)).name}-{to}-{dtype}"
         try:
@@ -113,59 +122,87 @@ def measure(name: str, model: str | Path, folder: Path) -> Iterator[dict[str, An
             }  # fmt: skip
 
 
-def table(rows: list[dict[str, Any]], versions: dict[str, str | None]) -> str:
-    """Return what was measured as a page of Markdown."""
+def kept(path: Path | None, measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of earlier calls that were not measured anew, and the new ones; keep all."""
+    if path is None:
+        return measured
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    new = {(row["model"], row["format"]) for row in measured}
+    rows = [row for row in map(json.loads, lines) if (row["model"], row["format"]) not in new]
+    rows += measured
+    path.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return what was measured as a page of Markdown: an engine a column."""
+    engines = {row["engine"]: row["version"] for row in rows if row.get("version")}
     lines = ["| engine | version |", "| --- | --- |"]
-    lines += [
-        f"| {name} | {version or 'not installed here'} |" for name, version in versions.items()
-    ]
+    lines += [f"| {name} | {version} |" for name, version in engines.items()]
     lines += [
         "",
         f"Measured on {platform.machine()}, Python {platform.python_version()}, torch "
-        f"{torch.__version__.partition('+')[0]}, with `python benchmarks/engines.py`.",
+        f"{torch.__version__.partition('+')[0]}, with `python benchmarks/engines.py`: the largest "
+        "difference of log p, and in brackets what is allowed. A dash: it does not read that.",
         "",
-        "| model | format | size | engine | tokens | top 5 | largest difference of log p |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        f"| model | format | size | {' | '.join(engines)} |",
+        f"| {' | '.join(['---'] * (3 + len(engines)))} |",
     ]
+    order = {export: place for place, export in enumerate(EXPORTS)}
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        kind = f"{row['format']} {row['dtype']}"
-        size = format_bytes(row["bytes"]) if "bytes" in row else ""
-        if "refused" in row:
-            lines.append(f"| {row['model']} | {kind} | {size} | refused: {row['refused']} | | | |")
-        elif row["status"] in ("missing", "failed"):
-            reason = row["reason"].replace("|", "/")
-            lines.append(f"| {row['model']} | {kind} | {size} | {row['engine']}: {reason} | | | |")
-        else:
-            same = ["same" if row[name] else "differ" for name in ("same_tokens", "same_top")]
-            gap = f"{row['difference']:.1e} (allowed {row['tolerance']:g})"
-            columns = (row["model"], kind, size, row["engine"], *same, gap)
-            lines.append(f"| {' | '.join(columns)} |")
+        groups.setdefault((row["model"], row["format"], row["dtype"]), []).append(row)
+    for (model, to, dtype), own in sorted(
+        groups.items(), key=lambda pair: (models.index(pair[0][0]), order[pair[0][1:]])
+    ):
+        size = format_bytes(own[0]["bytes"]) if "bytes" in own[0] else ""
+        refused = [row["refused"] for row in own if "refused" in row]
+        cells = [f"refused: {refused[0]}"] if refused else [_cell(own, name) for name in engines]
+        cells += [""] * (len(engines) - len(cells))
+        lines.append(f"| {model} | {to} {dtype} | {size} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(rows: list[dict[str, Any]], engine: str) -> str:
+    row = next((row for row in rows if row.get("engine") == engine), None)
+    if row is None or row["status"] == "missing":
+        return "—"
+    if row["difference"] is None:
+        return str(row["reason"]).replace("|", "/")
+    same = "" if row["same_tokens"] and row["same_top"] else ", other tokens"
+    return f"{row['difference']:.1e} ({row['tolerance']:g}){same}"
 
 
 def main() -> None:
     """Measure, print one JSON object, write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2-135m-instruct")
+    parser.add_argument("--only", action="append", default=[], help="A family, or the model.")
+    parser.add_argument("--formats", action="append", default=[])
+    parser.add_argument("--rows", type=Path, help="Keep rows in this file of JSON lines.")
     parser.add_argument("--docs", type=Path)
     arguments = parser.parse_args()
     versions = {name: open_module(name).version() for name in ENGINES}
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        models: list[tuple[str, str | Path]] = [*tiny_models(folder)]
-        if not is_missing(arguments.model):
+        models: list[tuple[str, str | Path]] = [*tiny_models(folder, arguments.only)]
+        wanted = not arguments.only or arguments.model in arguments.only
+        if wanted and not is_missing(arguments.model):
             models.append((arguments.model, arguments.model))
         for name, path in models:
-            for row in measure(name, path, folder):
+            for row in measure(name, path, folder, arguments.formats):
+                row["version"] = versions.get(row.get("engine", ""))
                 print(json.dumps(row, ensure_ascii=False), file=sys.stderr, flush=True)
                 rows.append(row)
+    rows = kept(arguments.rows, rows)
     print(json.dumps({"engines": versions, "rows": rows}, indent=2, ensure_ascii=False))
     if arguments.docs is not None:
         page = arguments.docs.read_text(encoding="utf-8")
         before, rest = page.split(BEGIN, 1)
         after = rest.split(END, 1)[1]
-        whole = f"{before}{BEGIN}\n\n{table(rows, versions)}\n\n{END}{after}"
+        whole = f"{before}{BEGIN}\n\n{table(rows)}\n\n{END}{after}"
         arguments.docs.write_text(whole, encoding="utf-8")
 
 

@@ -64,7 +64,7 @@ def test_wrong_input_is_one_sentence(
     assert result.returncode == code
     assert words in result.stderr
     assert "Traceback" not in result.stderr
-    assert set(json.loads(result.stdout)["error"]) == {"code", "message", "hint"}
+    assert set(json.loads(result.stdout)["error"]) == {"code", "id", "message", "hint"}
 
 
 @pytest.mark.parametrize("source", ["missing.txt", "empty.txt", "binary.txt"])

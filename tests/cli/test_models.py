@@ -101,7 +101,7 @@ def test_what_cannot_be_done_is_one_sentence(
     assert result.returncode == code, result.stderr
     assert words in result.stderr
     assert "Traceback" not in result.stderr
-    assert set(json.loads(result.stdout)["error"]) == {"code", "message", "hint"}
+    assert set(json.loads(result.stdout)["error"]) == {"code", "id", "message", "hint"}
 
 
 def on_terminal(*arguments: str, answers: str) -> tuple[int, str]:

@@ -21,7 +21,7 @@ def raised(source: Path) -> dict[str, set[str]]:
             if isinstance(node, ast.Call) and getattr(node.func, "id", None) in _ERRORS:
                 hints = [word.value for word in node.keywords if word.arg == "hint"]
                 for part in (*node.args[:1], *hints):
-                    for sentence in _sentences(part):
+                    for sentence in sentences_of(part):
                         found.setdefault(sentence, set()).add(package)
     for sentence in _warnings(source / "data" / "checks.py"):
         found.setdefault(sentence, set()).add("data")
@@ -32,10 +32,11 @@ def _warnings(path: Path) -> Iterator[str]:
     """Yield what is said of examples: each is appended to a list of warnings."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", None) == "append":
-            yield from _sentences(node.args[0])
+            yield from sentences_of(node.args[0])
 
 
-def _sentences(node: ast.expr) -> Iterator[str]:
+def sentences_of(node: ast.expr) -> Iterator[str]:
+    """Yield the sentences that an expression may be."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
         yield node.value
     elif isinstance(node, ast.JoinedStr):
@@ -48,5 +49,5 @@ def _sentences(node: ast.expr) -> Iterator[str]:
                 count += 1
         yield text
     elif isinstance(node, ast.IfExp):
-        yield from _sentences(node.body)
-        yield from _sentences(node.orelse)
+        yield from sentences_of(node.body)
+        yield from sentences_of(node.orelse)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from autogpt.core.errors import ConfigError
 from autogpt.evaluation.energy import WATTS_PER_CORE, EnergyMeter
 
 
@@ -69,3 +70,23 @@ def test_a_counter_that_never_moves_is_not_believed(tmp_path: Path) -> None:
 def test_an_unreadable_counter_is_passed_over(tmp_path: Path) -> None:
     counter(tmp_path, "intel-rapl:0", "package-0", 0).write_text("")
     assert not EnergyMeter(powercap=tmp_path).stop().measured
+
+
+def test_a_country_says_how_much_carbon_dioxide_it_stands_for(tmp_path: Path) -> None:
+    pytest.importorskip("codecarbon", reason="the extra 'carbon' is not installed")
+    counter(tmp_path, "intel-rapl:0", "package-0", 0)
+    meters = {code: EnergyMeter(powercap=tmp_path, country=code) for code in ("CHN", "FRA")}
+    (tmp_path / "intel-rapl:0" / "energy_uj").write_text("900000000\n")
+    china, france = (meters[code].stop() for code in ("CHN", "FRA"))
+    assert china.grams_per_kwh is not None
+    assert china.co2_kg == pytest.approx(900 / 3.6e6 * china.grams_per_kwh / 1000)
+    assert france.co2_kg is not None
+    assert 0 < france.co2_kg < china.co2_kg  # reactors beside coal
+    assert EnergyMeter(powercap=tmp_path).stop().co2_kg is None
+
+
+@pytest.mark.parametrize(("code", "near"), [("CHI", "Did you mean"), ("XQX", "")])
+def test_a_country_that_is_not_known_is_refused(code: str, near: str) -> None:
+    pytest.importorskip("codecarbon", reason="the extra 'carbon' is not installed")
+    with pytest.raises(ConfigError, match=f"(?s)no country whose power.*{near}"):
+        EnergyMeter(country=code)

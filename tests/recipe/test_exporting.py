@@ -102,6 +102,20 @@ def test_onnx_reads_in_a_batch_and_goes_on_with_its_cache(model: Path, tmp_path:
             np.testing.assert_allclose(logits[row, -1], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("case", ["gemma3", "mistral"])
+def test_onnx_keeps_to_sliding_windows(tokenizer: Tokenizer, case: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    changes = {"sliding_window": 6} if case == "mistral" else {}
+    save_model(tiny(tokenizer, case, **changes), tmp_path / "m", tokenizer=tokenizer)
+    found = export(tmp_path / "m", to="onnx", out=tmp_path / "onnx")  # prompts are longer than 6
+    assert found.verification is not None
+    (report,) = found.verification.engines
+    assert report.status == "equal", report.reason
+    assert report.difference is not None
+    assert report.difference < 1e-4
+
+
 def test_what_is_taken_or_unknown_is_told_before_anything_is_read(
     model: Path, tmp_path: Path
 ) -> None:

@@ -96,5 +96,6 @@ def _fail(error: AutoGPTError) -> int:
     if "--json" in sys.argv and launch.leads():
         print(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
     told = localized(error, language_of_terminal())
-    print(f"autogpt: {told['message']} {told['hint']}".rstrip(), file=sys.stderr)
+    said = f"{told['message']} {told['hint']}".rstrip()
+    print(f"autogpt: {said} [{error.id}]", file=sys.stderr)
     return error.exit_code

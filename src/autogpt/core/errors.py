@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from autogpt.core.codes import find_code
+
 __all__ = [
     "AutoGPTError",
     "CheckpointError",
@@ -58,9 +60,14 @@ class AutoGPTError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
 
+    @property
+    def id(self) -> str:
+        """As in ``AG-DATA-012``: the same when the words change; see ``codes``."""
+        return find_code(self.code, self.message)
+
     def to_dict(self) -> dict[str, str]:
         """Return the fields of the command line's ``error`` object."""
-        return {"code": self.code, "message": self.message, "hint": self.hint}
+        return {"code": self.code, "id": self.id, "message": self.message, "hint": self.hint}
 
 
 class UsageError(AutoGPTError):

@@ -18,6 +18,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from autogpt.evaluation.carbon import grams_per_kwh
+
 __all__ = ["WATTS_PER_CORE", "EnergyEstimate", "EnergyMeter"]
 
 WATTS_PER_CORE = 12.0
@@ -36,11 +38,18 @@ class EnergyEstimate:
         kwh: Energy, 0 or more.
         measured: Whether a hardware counter was read; otherwise ``kwh`` is an estimate.
         basis: The sentences to show beside the figure.
+        grams_per_kwh: Of CO2 equivalent, where the country is known.
     """
 
     kwh: float
     measured: bool
     basis: str
+    grams_per_kwh: float | None = None
+
+    @property
+    def co2_kg(self) -> float | None:
+        """Kilograms of CO2 equivalent; None where no country was named."""
+        return None if self.grams_per_kwh is None else self.kwh * self.grams_per_kwh / 1000
 
 
 class EnergyMeter:
@@ -52,11 +61,21 @@ class EnergyMeter:
     Args:
         watts_per_core: Assumed power of one busy core, used where no counter can be read.
         powercap: The folder where the kernel shows the counters.
+        country: Where the power is from, to say how much CO2 it stands for; see ``carbon``.
+
+    Raises:
+        MissingExtraError: If a country is given and the extra ``carbon`` is not installed.
+        ConfigError: If the country is not known.
     """
 
     def __init__(
-        self, *, watts_per_core: float = WATTS_PER_CORE, powercap: Path = _POWERCAP
+        self,
+        *,
+        watts_per_core: float = WATTS_PER_CORE,
+        powercap: Path = _POWERCAP,
+        country: str | None = None,
     ) -> None:
+        self._grams_per_kwh = None if country is None else grams_per_kwh(country)
         self._watts_per_core = watts_per_core
         self._zones = _counters(powercap)
         self._joules = 0.0
@@ -90,6 +109,7 @@ class EnergyMeter:
                 basis="Measured with the processor's own energy counter (RAPL, processor and "
                 "memory). It includes whatever else the machine ran meanwhile, and leaves out "
                 "power supply and cooling.",
+                grams_per_kwh=self._grams_per_kwh,
             )
         cpu_s = max(_cpu_time_s() - self._cpu_start_s, 0.0)
         watts = self._watts_per_core
@@ -99,6 +119,7 @@ class EnergyMeter:
             basis=f"A rough estimate, not a measurement: {cpu_s:,.0f} s of processor time at "
             f"{watts:g} W per busy core{_default_note(watts)}. Memory, power supply and cooling "
             "are left out.",
+            grams_per_kwh=self._grams_per_kwh,
         )
 
 

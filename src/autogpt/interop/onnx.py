@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autogpt.core.errors import ConfigError, MissingExtraError
+from autogpt.core.errors import MissingExtraError
 from autogpt.core.files import explain_os_errors
 from autogpt.models.gpt import GPT
 from autogpt.nn.cache import Cache, Span
@@ -120,8 +120,23 @@ class _Graph(nn.Module):
         # A row of padding sees nothing; let it see itself, or its softmax would be no number.
         mask = mask | (places == own[:, None])[None, None]
         cache = JoiningCache(past_key_values, mask, position_ids)
-        hidden = self.model(input_ids, cache=cache)
+        hidden = self._through(input_ids, cache, own[:, None] - places)
         return self.model.logits(hidden), cache.present
+
+    def _through(self, input_ids: Tensor, cache: JoiningCache, distance: Tensor) -> Tensor:
+        """Go through the blocks one by one, as those with a window see less than the cache says."""
+        hidden = None
+        for place, window in enumerate(self.model.windows):
+            mask = cache.mask(input_ids.shape[1])
+            hidden = self.model(
+                input_ids,
+                cache=cache,
+                hidden=hidden,
+                blocks=slice(place, place + 1),
+                mask=mask if window is None else mask & (distance < window)[None, None],
+            )
+        output: Tensor = self.model.norm(hidden)
+        return output
 
 
 def write_onnx(folder: Path, model: GPT) -> None:
@@ -132,16 +147,10 @@ def write_onnx(folder: Path, model: GPT) -> None:
         model: The model, not packed; computed in fp32.
 
     Raises:
-        ConfigError: If layers have a sliding window, which the graph does not express.
         MissingExtraError: If onnx or onnxscript is not installed.
         ResourceError: If the disk is full or the folder cannot be written.
     """
     config = model.config
-    if config.sliding_window is not None:
-        raise ConfigError(
-            f"sliding_window = {config.sliding_window} is not written to ONNX graphs.",
-            hint="Export it with --to gguf or --to hf.",
-        )
     try:
         import onnx  # noqa: F401 - asked for here, so that a missing one is told by its name
         import onnxscript  # noqa: F401

@@ -125,6 +125,8 @@ class TrainingFacts:
         peak_memory_bytes: Largest resident size.
         energy_kwh: Energy, where there is a figure.
         energy_basis: How that figure was found.
+        co2_kg: CO2 equivalent in kilograms, where the country is known.
+        grams_per_kwh: Of its power.
     """
 
     steps: int
@@ -137,6 +139,8 @@ class TrainingFacts:
     peak_memory_bytes: int | None = None
     energy_kwh: float | None = None
     energy_basis: str = ""
+    co2_kg: float | None = None
+    grams_per_kwh: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -378,6 +382,12 @@ def _training(facts: ModelFacts) -> str:
     if training.energy_kwh is not None:
         energy = f"Energy: {training.energy_kwh:.2g} kWh. {training.energy_basis}"
         text.append(_inline(energy))
+    if training.co2_kg is not None:
+        text.append(
+            f"Carbon dioxide: about {1000 * training.co2_kg:.2g} g, at "
+            f"{training.grams_per_kwh:,.0f} g a kilowatt-hour where the power is from "
+            "(CodeCarbon's table of countries)."
+        )
     return "\n\n".join(text)
 
 

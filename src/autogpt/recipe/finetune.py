@@ -141,13 +141,12 @@ class _Run:
         self._begin = self._mark = time.perf_counter() if begun is None else begun
         self._phases: dict[str, float] = {}
         self._best = Best(out)
-        self._meter = EnergyMeter()
-        self._meter.start()
 
     def run(
         self, recipe: FinetuneRecipe, gathered: Gathered, track: Sequence[str], *, resume: bool
     ) -> FinetuneResult:
         """Go through it."""
+        self._meter = EnergyMeter(country=recipe.training.country)
         recipe, lesson = self._prepare(recipe, gathered, resume=resume)
         latest = checkpoints.latest(self.out, say=self._shown.say) if resume else None
         at = checkpoints.state_of(latest) if latest is not None else RunState(record_bytes=0)

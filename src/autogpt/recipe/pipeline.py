@@ -170,11 +170,10 @@ class _Run:
         self._track = track if world.leads else ()
         self._begin = time.perf_counter() if begun is None else begun
         self._phases: dict[str, float] = {}
-        self._meter = EnergyMeter()
-        self._meter.start()
 
     def train(self, recipe: Recipe, *, resume: bool, prompts: Sequence[str]) -> TrainResult:
         """Go through the pipeline."""
+        self._meter = EnergyMeter(country=recipe.training.country)
         world = self._world
         with world.leader_first():  # the others find what it has prepared
             prepared = prepare(

@@ -120,6 +120,8 @@ def training_facts(spent: Spent, *, method: str, energy: EnergyEstimate) -> Trai
         peak_memory_bytes=spent.peak_rss_bytes,
         energy_kwh=energy.kwh,
         energy_basis=energy.basis,
+        co2_kg=energy.co2_kg,
+        grams_per_kwh=energy.grams_per_kwh,
     )
 
 

@@ -13,6 +13,7 @@ The learning rate follows the elapsed share of the budget (warmup, stable, decay
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -52,6 +53,8 @@ class TrainingConfig(OptimizerConfig):
     Attributes:
         budget: For the whole run, as in ``10m``, ``5Mtokens``, ``0.02kWh`` or ``$1.50``.
         price_per_hour: Of this machine, for a budget of money.
+        country: Where the power is from, as CHN or DEU (ISO 3166-1 alpha-3), for the card's
+            estimate of CO2; nothing is looked up. Needs the extra ``carbon``.
         max_steps: Replaces the budget; the schedule then follows steps.
         schedule: A run whose schedule is followed step by step; replaces the budget, too.
         batch_size: Sequences a step.
@@ -66,6 +69,7 @@ class TrainingConfig(OptimizerConfig):
 
     budget: str = "10m"
     price_per_hour: float | None = None
+    country: str | None = None
     max_steps: int | None = None
     schedule: str | None = None
     batch_size: int | None = None
@@ -86,6 +90,10 @@ class TrainingConfig(OptimizerConfig):
         parse_budget(self.budget)
         if self.price_per_hour is not None and not 0 < self.price_per_hour < math.inf:
             raise ConfigError(f"price_per_hour = {self.price_per_hour} must be positive.")
+        if self.country is not None and not re.fullmatch("[A-Z]{3}", self.country):
+            raise ConfigError(
+                f"country = {self.country!r} is no code of three letters, as CHN, DEU or USA."
+            )
         for name in ("max_steps", "batch_size", "micro_batch_size", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and value < 1:

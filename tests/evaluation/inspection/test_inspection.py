@@ -9,6 +9,8 @@ import math
 import re
 import zlib
 from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -20,7 +22,8 @@ import autogpt
 from autogpt.core.errors import ConfigError, UsageError
 from autogpt.evaluation.inspection.inspection import Focus, Inspection
 from autogpt.evaluation.inspection.page import render_page
-from autogpt.evaluation.inspection.tour import render_tour
+from autogpt.evaluation.inspection.predictions import largest
+from autogpt.evaluation.inspection.tour import render_tour, write_tour
 from autogpt.evaluation.inspection.view import show
 from autogpt.evaluation.inspection.wording import LANGUAGES, WORDS, Language, preferred_language
 from autogpt.inference.params import SamplingParams
@@ -93,6 +96,15 @@ def test_the_last_layer_of_the_lens_is_the_model(found: Inspection) -> None:
     assert len(found.lens[-1].layers) == 2
 
 
+@pytest.mark.parametrize("size", [3, 64, 639, 640, 1001, 6400])
+def test_the_largest_are_found_without_sorting_all(size: int) -> None:
+    scores = torch.randn(7, size, generator=torch.Generator().manual_seed(size))
+    values, places = largest(scores, 5)
+    expected = scores.topk(min(5, size), dim=-1)
+    torch.testing.assert_close(values, expected.values, atol=0, rtol=0)
+    assert torch.equal(places, expected.indices)
+
+
 def test_steps_of_the_choice_are_those_of_sampling(gpt: LLM) -> None:
     params = SamplingParams(temperature=0.7, top_k=9, top_p=0.6, min_p=0.05)
     stages = gpt.inspect(TEXT, params=params).next.stages
@@ -145,14 +157,30 @@ def test_json_holds_everything_once(found: Inspection) -> None:
 def test_a_tour_goes_through_the_readers_own_sentence(
     gpt: LLM, found: Inspection, language: Language
 ) -> None:
-    tour = render_tour(found, language=language)
+    tour = render_tour(found, language=language, pictures="pictures")
     assert tour.count("\n## ") == 5
     assert f"\n> {TEXT}\n" in tour
     rows = [line for line in tour.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in rows)
     assert f"{found.loss:.3f}" in tour
     assert not re.search(r"\n\n\n", tour)
-    render_tour(gpt.inspect("S"), language=language)
+    render_tour(gpt.inspect("S"), language=language, pictures="pictures")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_tour_has_the_pictures_it_shows(
+    gpt: LLM, found: Inspection, language: Language, tmp_path: Path
+) -> None:
+    for seen in (found, gpt.inspect("S"), gpt.inspect(TEXT, focus=Focus(token=2))):
+        page = tmp_path / f"tour {seen.focus}.md"
+        write_tour(page, seen, language=language)
+        shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+        assert len(shown) == (6 if seen.losses else 5)
+        for name in shown:
+            picture = ElementTree.parse(tmp_path / unquote(name)).getroot()
+            assert picture.get("height") != "0"
+    words = "".join(picture.itertext())
+    assert f"{found.loss:.2f}" in words
 
 
 def test_one_token_alone(gpt: LLM) -> None:

@@ -39,7 +39,7 @@ __all__ = ["CacheView", "Focus", "Inspection", "ModelFacts", "TokenView", "inspe
 
 _CANDIDATES = 5
 _NEXT = 12
-_LENS_ROWS = 1024  # layers times tokens that the lens reads: each costs one product with the head
+_LENS_ROWS = 512  # layers times tokens that the lens reads: each costs one product with the head
 _KEPT = 2_500_000  # weights kept of all rows together, a key and a number each
 _FEWEST_KEPT = 4
 _ILLUSTRATED = SamplingParams(temperature=0.8, top_k=40, top_p=0.9)

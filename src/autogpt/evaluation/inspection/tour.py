@@ -2,6 +2,7 @@
 
 The prose is in ``tour.en.md.j2`` and ``tour.zh.md.j2``; the numbers are those of an inspection, so
 a tour can be made of any sentence with any model, and the ones in ``docs`` are made the same way.
+Its pictures lie in a folder of the page's name beside it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 
-from autogpt.core.files import write_text
+from autogpt.core.files import explain_os_errors, write_text
 from autogpt.core.units import format_bytes, format_count
 from autogpt.evaluation.inspection.inspection import Inspection
+from autogpt.evaluation.inspection.pictures import draw_pictures
 from autogpt.evaluation.inspection.view import shown_token
 from autogpt.evaluation.inspection.wording import Language
 
@@ -26,16 +29,27 @@ _LENS_ROWS = 6
 
 
 def write_tour(path: Path, found: Inspection, *, language: Language) -> None:
-    """Write the tour as Markdown, atomically.
+    """Write the tour as Markdown and its pictures into a folder beside it, each atomically.
 
     Raises:
-        ResourceError: If it cannot be written.
+        ResourceError: If one cannot be written.
     """
-    write_text(path, render_tour(found, language=language))
+    folder = path.with_suffix("") if path.suffix else path.with_name(f"{path.name}-pictures")
+    with explain_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in draw_pictures(found, language).items():
+        write_text(folder / f"{name}.svg", picture)
+    write_text(path, render_tour(found, language=language, pictures=folder.name))
 
 
-def render_tour(found: Inspection, *, language: Language) -> str:
-    """Return the tour as Markdown."""
+def render_tour(found: Inspection, *, language: Language, pictures: str) -> str:
+    """Return the tour as Markdown.
+
+    Args:
+        found: What it tells of.
+        language: To tell it in.
+        pictures: The folder of the pictures, as seen from the page.
+    """
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
@@ -54,6 +68,7 @@ def render_tour(found: Inspection, *, language: Language) -> str:
     losses = found.losses
     return environment.from_string(source.read_text(encoding="utf-8")).render(
         found=found,
+        pictures=quote(pictures),
         model=found.model,
         worked=found.worked,
         asking=found.tokens[found.worked.token].text,

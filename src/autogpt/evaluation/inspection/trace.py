@@ -20,11 +20,11 @@ import math
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from autogpt.models.gpt import GPT
-from autogpt.nn.attention import attention_weights, causal_mask
+from autogpt.nn.attention import causal_mask
 
 __all__ = ["HeadHabits", "LayerTrace", "Trace", "trace"]
 
@@ -157,26 +157,26 @@ class _Watch:
         Low precision is widened first, as the fused kernels sum in fp32 too.
         """
         _, heads, length, width = query.shape
-        if mask is None:
-            mask = causal_mask(length, length, device=query.device)[None, None]
-        query, narrow = query.float(), key.float()
-        wide = value.float().repeat_interleave(heads // value.shape[1], dim=1)
+        factor = 1.0 / math.sqrt(width) if scale is None else scale
+        query, narrow, wide = query.float(), key.float()[0], value.float()[0]
+        grouped = (query[0] * factor).reshape(len(narrow), -1, length, width)  # [K, G, T, E]
         pieces, seen = [], _Rows(self.kept, length)
         step = max(1, _WEIGHTS_AT_ONCE // (heads * length))
         focused: tuple[Tensor, Tensor] | None = None
         for start in range(0, length, step):
-            part = slice(start, min(start + step, length))
-            seeing = slice(0, part.stop)
-            weights = attention_weights(
-                query[:, :, part], narrow[:, :, seeing], mask[:, :, part, seeing], scale
-            )
-            mixed = (weights @ wide[:, :, seeing]).to(value.dtype)
+            stop = min(start + step, length)
+            own = grouped[:, :, start:stop].flatten(1, 2)  # [K, G * P, E]
+            scores = torch.bmm(own, narrow[:, :stop].mT).view(heads, stop - start, stop)
+            _hide(scores, None if mask is None else mask[0, :, start:stop, :stop])
+            weights = scores.softmax(-1)
+            mixed = torch.bmm(weights.view(*own.shape[:2], stop), wide[:, :stop]).to(value.dtype)
+            mixed = mixed.view(heads, stop - start, width)
             pieces.append(mixed)
-            seen.add(weights[0], start)
-            if part.start <= self.focus < part.stop:
+            seen.add(weights, scores, start)
+            if start <= self.focus < stop:
                 place = self.focus - start
-                row = nn.functional.pad(weights[0, :, place], (0, length - part.stop))
-                focused = (row, mixed[0, :, place])
+                row = nn.functional.pad(weights[:, place], (0, length - stop))
+                focused = (row, mixed[:, place].clone())
         assert focused is not None  # the token is one of the text's, so a piece held it
         keys, kept = seen.largest()
         self.layers.append(
@@ -188,11 +188,11 @@ class _Watch:
                 key=key[0],
                 value=value[0],
                 row=focused[0],
-                mixed=focused[1].clone(),
-                scale=1.0 / math.sqrt(width) if scale is None else scale,
+                mixed=focused[1],
+                scale=factor,
             )
         )
-        return torch.cat(pieces, dim=2) if len(pieces) > 1 else pieces[0]
+        return torch.cat(pieces, dim=1)[None]
 
 
 class _Rows:
@@ -204,22 +204,34 @@ class _Rows:
         self._weights: list[Tensor] = []
         self._sums: list[Tensor] = []
 
-    def add(self, weights: Float[Tensor, "H P S"], start: int) -> None:
+    def add(
+        self, weights: Float[Tensor, "H P S"], scores: Float[Tensor, "H P S"], start: int
+    ) -> None:
         """Take the rows of P tokens, the first of them number ``start``."""
-        stop = start + weights.shape[1]
         for own in (weights, weights.mean(0, keepdim=True)):
             values, keys = _largest(own, self._kept)
             self._weights.append(values)
             self._keys.append(keys)
-        places = torch.arange(max(start, 1), stop, device=weights.device)
-        if not len(places):
+        first = 1 if start == 0 else 0  # the text's first token sees nothing but itself
+        if first == weights.shape[1]:
             return
-        rows = places - start
-        own = weights[:, rows]
-        # Not torch.special.entr, which takes five times as long; 1e-38 is the least normal fp32.
-        entropy = -(own * own.clamp_min(1e-38).log()).sum(-1) / math.log(2)
-        looks = (own[:, :, 0], weights[:, rows, places], weights[:, rows, places - 1], entropy)
-        self._sums.append(torch.stack(looks).sum(-1))  # [4, H]
+        looks = (
+            weights[:, first:, 0],
+            weights.diagonal(start, dim1=1, dim2=2)[:, first:],
+            weights.diagonal(start - 1, dim1=1, dim2=2),
+            self._entropy(weights, scores)[:, first:],
+        )
+        self._sums.append(torch.stack([look.sum(-1) for look in looks]))  # [4, H]
+
+    def _entropy(self, weights: Tensor, scores: Tensor) -> Float[Tensor, "H P"]:
+        """Return -sum w log2 w of each row, where log w is its score less what is the same for all.
+
+        That is known from the largest weight, so no other logarithm is needed.
+        """
+        values, keys = (column[-2][:, :, :1] for column in (self._weights, self._keys))
+        shared = scores.gather(-1, keys) - values.log()
+        mean: Tensor = torch.linalg.vecdot(weights, scores)
+        return (shared[:, :, 0] - mean) / math.log(2)
 
     def largest(self) -> tuple[Tensor, Tensor]:
         """Return keys and weights of all rows, by falling weight."""
@@ -238,6 +250,20 @@ class _Rows:
             return HeadHabits(one, one, none, none)
         means = torch.stack(self._sums).sum(0) / (self._length - 1)
         return HeadHabits(*means.unbind())
+
+
+def _hide(scores: Float[Tensor, "H P S"], mask: Bool[Tensor, "H P S"] | None) -> None:
+    """Give what a token may not look at the lowest score; the last key is the last row's own.
+
+    It is finite, as zero times it has to be zero; its exponential is zero all the same.
+    """
+    lowest = torch.finfo(scores.dtype).min
+    if mask is not None:
+        scores.masked_fill_(~mask, lowest)
+        return
+    rows = scores.shape[1]
+    ahead = ~causal_mask(rows, rows, device=scores.device)
+    scores[:, :, -rows:].masked_fill_(ahead, lowest)  # all others are behind
 
 
 def _largest(weights: Float[Tensor, "H P S"], count: int) -> tuple[Tensor, Tensor]:
