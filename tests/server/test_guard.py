@@ -74,6 +74,18 @@ def test_a_key_is_needed_everywhere(server: Served) -> None:
     assert ask(server, method="GET", path="/health", body=b"")[0] == 200
 
 
+def test_who_sends_too_much_is_told_so(server: Served) -> None:
+    """Also where the whole body is sent before the answer is read."""
+    chunk = b"100000\r\n" + b"x" * (1 << 20) + b"\r\n"
+    head = (
+        f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    answer = exchange(server.port, head.encode() + 20 * chunk + b"0\r\n\r\n")
+    assert answer.split()[1] == b"413"
+    assert b"request_too_large" in answer
+
+
 def test_the_host_must_be_ours(server: Served) -> None:
     for host in ("evil.example", f"evil.example:{server.port}", "127.0.0.1.evil.example", "x"):
         assert ask(server, host=host)[0] == 403

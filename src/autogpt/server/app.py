@@ -7,6 +7,7 @@ passed in, so that they need not be known.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
@@ -33,6 +34,9 @@ from autogpt.server.responses import response_routes
 from autogpt.server.serving import Serving
 from autogpt.server.task_routes import task_routes
 
+if TYPE_CHECKING:
+    from autogpt.server.tracing import Tracing
+
 __all__ = ["create_app"]
 
 
@@ -44,6 +48,7 @@ def create_app(
     rails: Rails | None = None,
     page: ASGIApp | None = None,
     more: Sequence[Callable[[Serving], APIRouter]] = (),
+    tracing: Tracing | None = None,
 ) -> Guard:
     """Return the app.
 
@@ -54,6 +59,7 @@ def create_app(
         rails: What is allowed in and out; None for all.
         page: Answers GET at "/" and below where no route does; needs no key.
         more: Further routers; paths under "/v1" need a key.
+        tracing: Sends spans to a collector; None for no spans.
     """
     metrics = Metrics()
     admission = Admission(config.limits, keys=len(config.keys))
@@ -89,6 +95,7 @@ def create_app(
         engine=engine,
         metrics=metrics,
         open_pages=page is not None,
+        tracing=tracing,
     )
 
 
