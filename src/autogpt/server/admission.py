@@ -169,8 +169,10 @@ class Admission:
             ticket.granted.set_result(None)
 
     def _next_key(self) -> str | None:
-        """Return whose turn it is, if there is room for what it wants; a large request waits for
-        its room, and those behind it too, unless only its own key's is used up.
+        """Return whose turn it is, if there is room for what it wants.
+
+        A large request waits for its room, and those behind it too, unless only its own key's is
+        used up.
         """
         for key in list(self._turns):
             state = self._keys[key]
