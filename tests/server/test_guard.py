@@ -86,6 +86,19 @@ def test_who_sends_too_much_is_told_so(server: Served) -> None:
     assert b"request_too_large" in answer
 
 
+def test_errors_are_told_in_the_language_of_the_client(server: Served) -> None:
+    chinese = {"accept_language": "zh-CN,zh;q=0.9"}
+    wrong = json.dumps({"model": "none", "prompt": "你好"}).encode()
+    for answer, said in (
+        (ask(server, authorization="", **chinese), "缺少 API 密钥或密钥有误"),
+        (ask(server, body=wrong, **chinese), "这里没有模型 'none'"),
+        (ask(server, body=b"[]", **chinese), "请求体应是一个 JSON 对象。"),
+        (ask(server, body=b"[]"), "The body must be a JSON object."),
+    ):
+        told = json.loads(answer[1].partition("\r\n\r\n")[2])
+        assert said in told["error"]["message"]
+
+
 def test_the_host_must_be_ours(server: Served) -> None:
     for host in ("evil.example", f"evil.example:{server.port}", "127.0.0.1.evil.example", "x"):
         assert ask(server, host=host)[0] == 403

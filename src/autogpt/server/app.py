@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from autogpt.core.errors import AutoGPTError
+from autogpt.core.i18n import accepted
 from autogpt.server.admission import Admission
 from autogpt.server.api_errors import ApiError, to_api_error
 from autogpt.server.catalog_routes import model_routes
@@ -99,13 +100,14 @@ def create_app(
     )
 
 
-async def _told(_: Request, error: Exception) -> Response:
-    """Answer with an error."""
+async def _told(request: Request, error: Exception) -> Response:
+    """Answer with an error, in the client's language."""
     if isinstance(error, HTTPException):
         error = ApiError(error.status_code, f"{error.detail}.")
     told = to_api_error(error)
-    response = Response(told.body(), status_code=told.status)
-    response.raw_headers = [*told.headers(), (b"content-length", str(len(told.body())).encode())]
+    body = told.body(accepted(request.headers.get("accept-language")))
+    response = Response(body, status_code=told.status)
+    response.raw_headers = [*told.headers(), (b"content-length", str(len(body)).encode())]
     return response
 
 

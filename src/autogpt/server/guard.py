@@ -20,6 +20,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from autogpt.core.i18n import accepted
 from autogpt.server.admission import Admission, Refused, Ticket
 from autogpt.server.api_errors import ApiError
 from autogpt.server.config import HEADER_BYTES, ServerConfig
@@ -110,14 +111,14 @@ class Guard:
                 await self._app(scope, exchange.receive, exchange.send)
             except ApiError as error:
                 if not exchange.has_begun:
-                    await exchange.answer(error.status, error.body(), error.headers())
+                    await exchange.tell(error)
             except _ClientStalledError:
                 exchange.abort()
             except Exception:
                 _logger.exception("a request failed: %s", exchange.request_id)
                 if not exchange.has_begun:
                     failed = ApiError(500, "The server failed on this request.", code="internal")
-                    await exchange.answer(500, failed.body(), failed.headers())
+                    await exchange.tell(failed)
         finally:
             self.under_way -= 1
             if ticket is not None:
@@ -390,6 +391,11 @@ class _Exchange:
         headers = [*headers, (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+    async def tell(self, error: ApiError) -> None:
+        """Answer with an error, in the client's language."""
+        language = accepted(self.headers.get(b"accept-language", b"").decode("latin-1"))
+        await self.answer(error.status, error.body(language), error.headers())
 
     async def _discard(self) -> None:
         """Take the rest of the body and throw it away, for some seconds at most."""
