@@ -41,7 +41,7 @@ from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.agent.tools.base import Tool, as_tool, tool
 from autogpt.llm import load
 
-YES = ("write_file", "save_query", "label_table", "make_specialist")
+YES = ("write_file", "copy_file", "replace_text", "save_query", "label_table", "make_specialist")
 
 
 def _measured(name: str) -> AgentModel:
@@ -79,6 +79,7 @@ def suite(args: argparse.Namespace) -> dict[str, Any]:
                 "state": outcome.state,
                 "right": right,
                 "answer": outcome.answer[:300],
+                "open": " ".join(one.detail for one in outcome.checks if not one.passed),
                 "seconds": round(time.perf_counter() - begin, 2),
                 "tokens": outcome.usage.tokens,
             }

@@ -147,7 +147,7 @@ def third(folder: Path) -> list[Case]:
         ),
         (
             "把成绩.csv按语文、数学、英语三科总分从高到低排，前三名是谁？",
-            _in_order(*(r["姓名"] for r in ranked[:3])),
+            _only(*(r["姓名"] for r in ranked[:3]), of=pupils),
         ),
         ("库存.csv里哪些品名的数量不到20？", _only(*low, of=[r["品名"] for r in stock])),
         (

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autogpt.agent.checks import alike
-from autogpt.agent.plans import words
+from autogpt.agent.plans import coverage, words
 from autogpt.agent.plans.arithmetic import expression
 from autogpt.agent.plans.query import Condition, Query
 from autogpt.agent.tools.folder import Folder
@@ -119,9 +119,9 @@ def test_names() -> None:
 
 
 def test_what_nothing_explains() -> None:
-    assert words.leftover("What is the total amount for March?", ["amount"]) == ["March"]
-    assert words.leftover("请问技术部的平均工资是多少？", ["技术部", "工资"]) == []
-    assert words.leftover("离职员工的平均工资", ["工资"])
+    assert coverage.uncovered("What is the total amount for March?", ["amount"], {"sum"}) == ["March"]
+    assert coverage.uncovered("请问技术部的平均工资是多少？", ["技术部", "工资"], {"mean", "number"}) == []
+    assert coverage.uncovered("离职员工的平均工资", ["工资"], {"mean"})
 
 
 @pytest.mark.parametrize(
