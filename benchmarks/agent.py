@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_goals import fresh, goals, unseen
-from agent_goals_later import third
+from agent_goals_later import fourth, third
 from agent_hostile import CANARY, documents
 
 from autogpt.agent.agent import Agent
@@ -53,7 +53,7 @@ def suite(args: argparse.Namespace) -> dict[str, Any]:
     """Run the 60 goals, each in a folder of its own."""
     model = _measured(args.model)
     base = Path(tempfile.mkdtemp())
-    sets = {"fresh": fresh, "unseen": unseen, "third": third}
+    sets = {"fresh": fresh, "unseen": unseen, "third": third, "fourth": fourth}
     make = sets.get(args.set, lambda folder: goals(folder, args.shared))
     count = len(make(base / "count"))
     states: Counter[str] = Counter()
@@ -502,7 +502,9 @@ def main() -> None:
     parser.add_argument("--model", default=None)
     parser.add_argument("--shared", type=Path, default=None)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/agent"))
-    parser.add_argument("--set", choices=("fresh", "unseen", "third"), help="of suite: other goals")
+    parser.add_argument(
+        "--set", choices=("fresh", "unseen", "third", "fourth"), help="of suite: other goals"
+    )
     parser.add_argument("--kind", help="of suite: only these")
     parser.add_argument("--budget", default="10m", help="of specialist")
     parser.add_argument("--no-embeddings", action="store_true")

@@ -17,7 +17,7 @@ from typing import Any
 
 from agent_goals import Case, Row, _holds, _only, _rows, _says, _write
 
-__all__ = ["third"]
+__all__ = ["fourth", "third"]
 
 
 def _both(*rights: Any) -> Any:  # noqa: ANN401 - functions
@@ -265,4 +265,173 @@ _WORDS = {
     "日记/二.txt": "下雨了，在家看书。\n",
     "日记/三.txt": "奶奶做了饺子。爷爷和奶奶都很高兴。\n",
     "清单.txt": "d灯泡\na电池\nc胶水\nb螺丝\n",
+}
+
+
+def fourth(folder: Path) -> list[Case]:
+    """Make the files of a hotel, a clinic and an airline, and return 20 more goals.
+
+    They were written after what ``third`` showed was mended, and nothing was changed for them
+    before their first run.
+    """
+    rooms, visits, staff, flights, members = _hotel(folder)
+    nights: dict[str, int] = defaultdict(int)
+    for row in rooms:
+        nights[row["guest_country"]] += row["nights"]
+    suites = [r for r in rooms if r["room_type"] == "Suite"]
+    doctors: dict[str, int] = defaultdict(int)
+    for row in visits:
+        doctors[row["doctor"]] += 1
+    long_waits = [r for r in visits if r["wait_min"] > 45]
+    late = [r for r in flights if r["延误分钟"] > 60]
+    delay: dict[str, list[int]] = defaultdict(list)
+    for row in flights:
+        delay[row["航空公司"]].append(row["延误分钟"])
+    worst = max(delay, key=lambda one: statistics.mean(delay[one]))
+    gold = [r for r in members if r["等级"] == "金卡"]
+    richest = sorted(members, key=lambda r: -r["积分"])[:2]
+    names = [r["姓名"] for r in members]
+    countries = list(nights)
+    asked: list[tuple[str, Any]] = [
+        (
+            "How many nights did guests from Norway stay in bookings.csv?",
+            _says(nights["Norway"]),
+        ),
+        (
+            "What is the average price_per_night of a Suite, and which booking was the dearest?",
+            _both(
+                _says(statistics.mean(r["price_per_night"] for r in suites)),
+                _says(max(rooms, key=lambda r: r["price_per_night"])["booking"]),
+            ),
+        ),
+        (
+            "Top 3 countries by total nights, please (bookings.csv).",
+            _in_order(*sorted(countries, key=lambda one: -nights[one])[:3]),
+        ),
+        (
+            "Number of bookings that are not from Chile",
+            _says(sum(r["guest_country"] != "Chile" for r in rooms)),
+        ),
+        (
+            "How many bookings came from Chile or Kenya?",
+            _says(sum(r["guest_country"] in ("Chile", "Kenya") for r in rooms)),
+        ),
+        (
+            "Which doctor in visits.csv had the most visits?",
+            _only(max(doctors, key=lambda one: doctors[one]), of=list(doctors)),
+        ),
+        (
+            "Save the visits with wait_min greater than 45 to waits.jsonl",
+            _rows("waits.jsonl", long_waits),
+        ),
+        (
+            "What share of the visits were on 2025-09-02?",
+            lambda _folder, answer: (
+                _holds(answer, 100 * sum(r["day"] == "2025-09-02" for r in visits) / len(visits))
+                or _holds(answer, sum(r["day"] == "2025-09-02" for r in visits) / len(visits))
+            ),
+        ),
+        (
+            "Until what time is breakfast served, and where is the pool? See house.md",
+            _says("10:30", "fourth floor"),
+        ),
+        (
+            "Change 'Room 12' to 'Room 14' in notes/frontdesk.txt and tell me why it was changed.",
+            _nothing,
+        ),
+        ("航班.csv里延误超过60分钟的航班有多少个？", _says(len(late))),
+        ("哪家航空公司的平均延误分钟最高？", _only(worst, of=list(delay))),
+        ("会员.csv里积分最多的两位是谁？", _both(_only(*(r["姓名"] for r in richest), of=names))),
+        ("把会员.csv里的金卡会员另存为金卡.csv", _rows("金卡.csv", gold)),
+        (
+            "不是金卡的会员有几位？",
+            _says(sum(r["等级"] != "金卡" for r in members)),
+        ),
+        (
+            "每个航空公司各有多少个航班？延误分钟总和又是多少？",
+            _both(
+                _says(*(len(one) for one in delay.values())),
+                _says(*(sum(one) for one in delay.values())),
+            ),
+        ),
+        ("退改说明.txt里，起飞前一天退票收多少手续费？", _says("百分之二十")),
+        ("行程文件夹里哪个文件提到了“签证”？", _only("行程/护照.txt", of=list(_HOTEL_WORDS))),
+        ("把公告.txt复制成公告备份.txt", _text("公告备份.txt", _HOTEL_WORDS["公告.txt"])),
+        ("(45+27)×8减去76等于多少？", _says(500)),
+    ]
+    assert staff
+    return [Case(text=goal, right=right, kind="fourth") for goal, right in asked]
+
+
+def _hotel(folder: Path) -> tuple[list[Row], ...]:
+    draw = random.Random(23)
+    countries = ["Norway", "Chile", "Kenya", "Japan", "Italy"]
+    rooms = [
+        {
+            "booking": f"B{100 + n}",
+            "guest_country": draw.choice(countries),
+            "room_type": draw.choice(["Single", "Double", "Suite"]),
+            "nights": draw.randint(1, 9),
+            "price_per_night": draw.randint(60, 400),
+        }
+        for n in range(70)
+    ]
+    visits = [
+        {
+            "visit": n,
+            "day": f"2025-09-{draw.randint(1, 6):02d}",
+            "doctor": draw.choice(["Dr. Ames", "Dr. Boll", "Dr. Cruz"]),
+            "wait_min": draw.randint(2, 70),
+        }
+        for n in range(1, 81)
+    ]
+    staff = [
+        {"person": one, "role": role, "hours": draw.randint(10, 42)}
+        for one, role in [("Gil", "Porter"), ("Hana", "Cook"), ("Ivo", "Porter"), ("Jo", "Clerk")]
+    ]
+    flights = [
+        {
+            "航班号": f"{draw.choice(['CA', 'MU', 'CZ'])}{1000 + n}",
+            "航空公司": draw.choice(["国航", "东航", "南航"]),
+            "目的地": draw.choice(["成都", "昆明", "青岛"]),
+            "延误分钟": draw.randint(0, 120),
+        }
+        for n in range(48)
+    ]
+    members = [
+        {"姓名": name, "等级": level, "积分": draw.randint(100, 9900)}
+        for name, level in zip(
+            ["白露", "丁一", "范冰", "高远", "江河", "林夏", "马骏"],
+            ["金卡", "银卡", "普通", "金卡", "银卡", "普通", "普通"],
+            strict=True,
+        )
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in {
+        "bookings.csv": rooms,
+        "visits.csv": visits,
+        "staff.csv": staff,
+        "航班.csv": flights,
+        "会员.csv": members,
+    }.items():
+        _write(folder / name, rows)
+    for name, text in _HOTEL_WORDS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return rooms, visits, staff, flights, members
+
+
+_HOTEL_WORDS = {
+    "house.md": (
+        "# House\n\nBreakfast is served from 7:00 to 10:30 on the ground floor.\n\n"
+        "The pool is on the fourth floor.\n\nCheckout is at noon.\n"
+    ),
+    "notes/frontdesk.txt": "Room 12 asked for a late checkout.\nThe guest of Room 12 lost a key.\n",
+    "退改说明.txt": (
+        "退改说明\n\n起飞前七天退票不收手续费。\n起飞前一天退票收取票价百分之二十的手续费。\n"
+        "起飞后不能退票。\n"
+    ),
+    "行程/护照.txt": "护照和签证要提前一个月办。\n",
+    "行程/酒店.txt": "酒店在海边，离机场二十公里。\n",
+    "公告.txt": "各位旅客：\n三号登机口今天关闭。\n请到五号登机口。\n",
 }

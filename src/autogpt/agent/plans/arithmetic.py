@@ -84,8 +84,10 @@ def _plan(goal: Goal) -> Plan:
 
 # Words for what is worked out, when the numbers have been taken away.
 _SAID = (
-    "square root", "squared", "power of", "power", "divide", "divided", "multiply", "multiplied", "times",
-    "plus", "minus", "subtract", "add", "expression", "by", "除以", "乘以", "加上", "减去", "次方", "平方根", "平方", "加",
+    "square root", "squared", "power of", "power", "divide", "divided", "multiply", "multiplied",
+    "times",
+    "plus", "minus", "subtract", "add", "expression", "by", "除以", "乘以", "加上", "减去",
+    "次方", "平方根", "平方", "加",
     "减", "乘", "除", "百分之", "x",
 )  # fmt: skip
 

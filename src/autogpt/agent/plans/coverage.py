@@ -4,7 +4,7 @@ A plan says which words of the goal it used (columns, values, conditions, what i
 which *asks* its answer meets (names, a number, the highest, an order). What then is left of the
 goal beside words without meaning of their own ("the", "please", "的") was not understood, and an
 answer that leaves something out is not verified, however right the rest is. So the lists here are
-lists of what may be *passed over*; a word that is missing in them costs a "verified", never a truth.
+lists of what may be *passed over*: a word that they lack costs a "verified", never a truth.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ __all__ = ["ASKS", "Covered", "asked_twice", "asks", "uncovered"]
 ASKS: tuple[tuple[str, str], ...] = (
     ("share", r"\b(?:percent(?:age)?|share|fraction|proportion|ratio)(?: of)?\b|[%％]|"
               r"百分之几|百分比|百分之多少|占比|比例|几成"),
-    ("order", r"\b(?:rank(?:ed|ing)?|sort(?:ed)?|order(?:ed)? by|in (?:\w+ )?order|ascending|descending|"
+    ("order", r"\b(?:rank(?:ed|ing)?|sort(?:ed)?|order(?:ed)? by|in (?:\w+ )?order|ascending|"
+          r"descending|"
               r"(?:highest|lowest|largest|smallest|biggest|oldest|youngest|best|most|least)"
               r"(?: (?:first|to (?:the )?\w+))|top|bottom|first|last|leading)\b|"
-              r"排(?:名|序|列|好|一下|个)?|从[高大多低小少]到[高大多低小少]|升序|降序|顺序|由[高大多低小少]到[高大多低小少]|倒数"),
+              r"排(?:名|序|列|好|一下|个)?|从[高大多低小少]到[高大多低小少]|升序|降序|顺序|"
+              r"由[高大多低小少]到[高大多低小少]|倒数"),
     ("distinct", r"\b(?:different|distinct|unique)\b|不同|几种|多少种|几类|多少类"),
     ("median", r"\bmedian\b|中位数"),
     ("mean", r"\b(?:average|mean|on average)\b|平均(?:值|数)?|均值"),
@@ -35,16 +37,21 @@ ASKS: tuple[tuple[str, str], ...] = (
             r"lightest|earliest)\b|最[低小少短轻]|最便宜|最年轻|最小值|最早"),
     ("sum", r"\b(?:totals?|sum|add up|altogether|overall|combined|in all)\b|"
             r"总(?:和|额|数|计|共|量|分)?|合计|求和|加起来|一共|全部"),
-    ("number", r"\bhow (?:many|much|often|long|old|far|high|big|tall)\b|\b(?:number|count|amount) of\b|"
+    ("number", r"\bhow (?:many|much|often|long|old|far|high|big|tall)\b|\b(?:number|count|"
+           r"amount) of\b|"
                r"\bcount\b|多少|几|个数|人数|行数|条数|次数|数量|统计"),
-    ("names", r"\b(?:which|who|whom|whose|list|names?)\b|哪[些个位家种]?|谁|列出|名单|姓名|叫什么|名字|名称"),
-    ("when", r"\b(?:when|what time|what date|what day)\b|什么时候|何时|几点|哪天|哪一天|多久|日期|时间"),
+    ("names", r"\b(?:which|who|whom|whose|list|names?)\b|哪[些个位家种]?|谁|列出|名单|姓名|"
+              r"叫什么|名字|名称"),
+    ("when", r"\b(?:when|what time|what date|what day)\b|什么时候|何时|几点|哪天|哪一天|多久|"
+             r"日期|时间"),
     ("where", r"\b(?:where)\b|哪里|哪儿|何处|什么地方|在哪"),
     ("why", r"\b(?:why|reasons?|explain|because|suggest|recommend|compare|analy[sz]e)\b|"
             r"为什么|为何|原因|解释|建议|分析|比较"),
-    ("truth", r"(?:^|[.?!,;] )(?:and )?(?:is|are|does|do|did|was|were|has|have|can|will)\b(?! (?:you|me)\b)|"
+    ("truth", r"(?:^|[.?!,;] )(?:and )?(?:is|are|does|do|did|was|were|has|have|can|"
+              r"will)\b(?! (?:you|me)\b)|"
               r"是否|是不是|有没有|吗"),
-    ("per", r"\b(?:by|per|for each|for every|in each|of each|in every|each|every)\b|每|各|按照?|分别"),
+    ("per", r"\b(?:by|per|for each|for every|in each|of each|in every|each|every)\b|每|各|按照?|"
+        r"分别"),
     ("save", r"\b(?:write|save|store|export|put|convert|turn|output|create|make|copy)\b|"
              r"写入|写到|写进|保存|存(?:到|为|成|入|进|在)?|导出|输出|转换|转[为成存]|另存|生成"),
     ("confidence", r"\bhow (?:sure|certain|confident) (?:you are|are you|it is)\b|把握|多确定"),
@@ -125,8 +132,14 @@ def uncovered(goal: str, covers: Iterable[str], meets: Collection[str]) -> list[
     return list(dict.fromkeys(found))
 
 
-_TOLD = {"names": "names", "number": "a number", "truth": "yes or no", "save": "a file to be written",
-         "why": "a reason or a judgement", "when": "a time", "where": "a place"}  # fmt: skip
+_TOLD = {
+    "number": "a number",
+    "truth": "yes or no",
+    "save": "a file to be written",
+    "why": "a reason or a judgement",
+    "when": "a time",
+    "where": "a place",
+}
 # Of these, a goal that asks twice asks for two things.
 _ONCE = (
     "number",

@@ -82,7 +82,9 @@ def _copy(goal: Goal) -> Plan:
 def _pair(goal: Goal) -> tuple[str, str] | None:
     """Return what is to be replaced, and by what."""
     quoted = words.quoted(goal.text)
-    asks = re.search(r"\b(?:replace|change|rename)\b|替换|改成|改为|(?<!转)换[成为]", goal.text, re.I)
+    asks = re.search(
+        r"\b(?:replace|change|rename)\b|替换|改成|改为|(?<!转)换[成为]", goal.text, re.I
+    )
     if asks and len(quoted) == 2:
         return quoted[0], quoted[1]
     text = words.without(goal.text, [*goal.files, *outputs(goal.text)])

@@ -26,7 +26,8 @@ Json = Any
 _MOST_LISTED = 100  # rows that are told one by one where there is no file to write
 _TRAIN = re.compile(
     r"\b(?:train|fine-?tune|teach|learn|build|make|create)\b(?:[^.]|\.(?=\w))*?"
-    r"\b(?:classifier|model|specialist|classify|label)\b|训练[^。]*?(?:分类器|模型|专家)|(?:分类器|模型)[^。]*训练",
+    r"\b(?:classifier|model|specialist|classify|label)\b|训练[^。]*?(?:分类器|模型|专家)|"
+    r"(?:分类器|模型)[^。]*训练",
     re.IGNORECASE,
 )
 _SORT = re.compile(
@@ -91,10 +92,14 @@ def _said(goal: Goal) -> list[str]:
 
 
 _SAID = (
-    "train", "finetune", "fine-tune", "teach", "learn", "build", "classifier", "model", "specialist",
-    "classify", "categorize", "categorise", "label", "assign", "tag", "group", "sort", "budget", "minute",
-    "team", "category", "class", "topic", "text", "accuracy", "训练", "分类器", "模型", "专家", "分类", "归类",
-    "分成", "分为", "分到", "打标签", "贴标签", "标签", "标注", "类别", "类", "团队", "时间", "用", "准确率", "文本",
+    "train", "finetune", "fine-tune", "teach", "learn", "build", "classifier", "model",
+    "specialist",
+    "classify", "categorize", "categorise", "label", "assign", "tag", "group", "sort", "budget",
+    "minute",
+    "team", "category", "class", "topic", "text", "accuracy", "训练", "分类器", "模型", "专家",
+    "分类", "归类",
+    "分成", "分为", "分到", "打标签", "贴标签", "标签", "标注", "类别", "类", "团队", "时间",
+    "用", "准确率", "文本",
     "到",
 )  # fmt: skip
 

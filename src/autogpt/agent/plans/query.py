@@ -165,7 +165,8 @@ class Query:
                 "count(*)" if self.within == "count" else f"{_AGGREGATES[self.within]}({column})"
             )
             pairs = f"SELECT {shown} AS k, {value} AS v {rows} GROUP BY {shown}"
-        places = f"SELECT k, v, rank() OVER (ORDER BY v {down}) AS place FROM ({pairs}) WHERE v IS NOT NULL"
+        rank = f"rank() OVER (ORDER BY v {down}) AS place"
+        places = f"SELECT k, v, {rank} FROM ({pairs}) WHERE v IS NOT NULL"
         most = "" if self.first is None else f" WHERE place <= {self.first}"
         return f"SELECT k, v FROM ({places}){most} ORDER BY place, k"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from autogpt.agent.checks import outputs
@@ -40,7 +41,8 @@ MEANT: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 _QUANTITY = ("units", "unit", "quantity", "qty", "count", "pieces", "数量", "件数", "个数")
 _NEGATED = re.compile(
-    r"(?:\b(?:not|except(?: for)?|excluding|other than|outside(?: of)?|but)\b|n['’]t\b|除了|不是|不在|非)"
+    r"(?:\b(?:not|except(?: for)?|excluding|other than|outside(?: of)?|but)\b|n['’]t\b|除了|"
+    r"不是|不在|非)"
     r"((?:\s+(?:in|at|from|of|the|for|by|live|work|come|belong|to))*\s*)$",
     re.IGNORECASE,
 )
@@ -50,15 +52,19 @@ _EITHER = re.compile(
     re.IGNORECASE,
 )
 _PLACES = re.compile(
-    r"\b(?:top|first|best|bottom|last|worst)\s+(\d+|one|two|three|four|five|six|seven|eight|nine|ten)\b"
-    r"|\b(\d+|two|three|four|five|six|seven|eight|nine|ten)\s+(?:\w+\s+){0,2}?(?:highest|lowest|largest|"
-    r"smallest|biggest|oldest|youngest|cheapest|most expensive|best|worst|longest|shortest|most|least)\b"
+    r"\b(?:top|first|best|bottom|last|worst)\s+(\d+|one|two|three|four|five|six|seven|eight|"
+    r"nine|ten)\b"
+    r"|\b(\d+|two|three|four|five|six|seven|eight|nine|ten)\s+(?:\w+\s+){0,2}?(?:highest|lowest|"
+    r"largest|"
+    r"smallest|biggest|oldest|youngest|cheapest|most expensive|best|worst|longest|shortest|most|"
+    r"least)\b"
     r"|(?:前|后|最后|倒数)\s*(\d+|[一二两三四五六七八九十])(?:名|个|位|种|条|项)?"
     r"|最\w?[高低大小多少贵]的?\s*(\d+|[一二两三四五六七八九十])(?:名|个|位|种|条|项)",
     re.IGNORECASE,
 )
 _UPWARD = re.compile(
-    r"\b(?:lowest|smallest|least|youngest|cheapest|fewest|worst) (?:first|to)\b|\bascending\b|\bbottom\b"
+    r"\b(?:lowest|smallest|least|youngest|cheapest|fewest|worst) (?:first|to)\b|\bascending\b|"
+    r"\bbottom\b"
     r"|(?<!不)从[低小少]到|由[低小少]到|升序|倒数|后(?=[\d一二两三四五六七八九十])",
     re.IGNORECASE,
 )
@@ -142,7 +148,7 @@ def question(goal: Goal, slots: Slots) -> Generator[Request, Any, Query]:
     )
 
 
-def _operation(
+def _operation(  # noqa: C901 - one operation after another
     goal: Goal,
     text: str,
     rest: str,
@@ -157,7 +163,7 @@ def _operation(
     if operation in (None, "count", "sum") and re.search(r"统计", rest) and "number" in wanted:
         operation = words.operation(bare.replace("统计", "")) or ("count" if by else operation)
     if "share" in wanted:
-        if len(where) != 1:  # of what, and which part of it, is not clear
+        if len({one.column for one in where}) != 1:  # of what, and which part of it, is not clear
             slots.chosen.append(Chosen("part", "of all rows", grounded=False))
         return "share", None
     places = _PLACES.search(rest)
@@ -233,7 +239,8 @@ def _ordered_pair(rest: str, slots: Slots, operation: str | None) -> str:
 def _is_compared(where: Sequence[Condition], rest: str) -> bool:
     """Whether two things that were named are held against each other."""
     pair = any(one.operator == "in" for one in where)
-    pattern = (r"\b(?:more|less|higher|lower|fewer|larger|smaller|bigger|older|younger|cheaper|greater)\b(?! than)"
+    pattern = (r"\b(?:more|less|higher|lower|fewer|larger|smaller|bigger|older|younger|cheaper|"
+               r"greater)\b(?! than)"
                r"|更[多少高低大小]|哪个[多少高低大小]|谁[多少高低大小]")  # fmt: skip
     return pair and bool(re.search(pattern, rest, re.IGNORECASE))
 
@@ -311,6 +318,16 @@ def _named_columns(text: str, slots: Slots) -> list[str]:
         if name not in found
         and (bare := _UNIT.sub("", name)) != name
         and words.find_name(bare, text)
+    ]
+    heads = [re.split(r"[_ ]", name)[-1] for name in slots.columns]  # "country" of guest_country
+    found += [
+        name
+        for name, head in zip(slots.columns, heads, strict=True)
+        if name not in found
+        and head != name
+        and len(head) > 2
+        and heads.count(head) == 1
+        and words.find_name(head, text)
     ]
     for pattern, names in MEANT:
         if re.search(pattern, text, re.IGNORECASE):
@@ -472,7 +489,7 @@ def _joined(text: str, slots: Slots, numbers: list[str]) -> list[str]:
     if len(numbers) < 2:
         return numbers
     places = [place for name in numbers if (place := words.find_name(name, text))]
-    between = [text[one[1] : other[0]] for one, other in zip(places, places[1:], strict=False)]
+    between = [text[one[1] : other[0]] for one, other in pairwise(places)]
     if between and all(
         re.fullmatch(r"\s*(?:times|multiplied by|x|\*|×|乘以?)\s*", one, re.I) for one in between
     ):
@@ -551,8 +568,8 @@ def _rows_called(slots: Slots) -> list[str]:
     """Return what the rows of a table may be called: its file's name, people where it has names."""
     found = [*_stem(slots.path)]
     found += [name for name in slots.textual if _names_rows(name, slots)]
-    found += [part for name in slots.columns if re.search(r"[_ ]?(?:id|no|number)$", name, re.I)
-              for part in re.findall(r"[A-Za-z]{3,}", name) if part.lower() not in ("number",)]  # fmt: skip
+    numbered = [name for name in slots.columns if re.search(r"[_ ](?:id|no|number)$", name, re.I)]
+    found += [re.split(r"[_ ]", name)[0] for name in numbered]
     people = {"name", "person", "employee", "member", "姓名", "名字", "student"}
     if any(name.lower() in people for name in slots.columns):
         found += [
@@ -567,11 +584,18 @@ def _rows_called(slots: Slots) -> list[str]:
             "学生",
             "同学",
         ]
-    if re.search(r"order|sale|订单", " ".join([*_stem(slots.path), *slots.columns]), re.IGNORECASE):
+    if re.search(
+        r"order|sale|"
+        r"订单",
+        " ".join([*_stem(slots.path), *slots.columns]),
+        re.IGNORECASE,
+    ):
         found += ["order", "sale", "订单"]
     return found
 
 
 def _parts(columns: Sequence[str] | dict[str, Any]) -> list[str]:
     """Return the words that names of columns are made of: "orders" stands for ``order_id``."""
-    return [part for name in columns for part in re.findall(r"[A-Za-z]{3,}", name) if part != name]
+    found = [part for name in columns for part in re.findall(r"[A-Za-z]{3,}", name) if part != name]
+    han = [name for name in columns if re.fullmatch(r"[\u3400-\u9fff]{4}", name)]
+    return found + [part for name in han for part in (name[:2], name[2:])]

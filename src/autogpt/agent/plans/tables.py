@@ -65,11 +65,14 @@ def _fits(goal: Goal) -> float:
 def _mentioned(goal: Goal, paths: Sequence[str]) -> list[str]:
     """Return the files that a goal names: by path, by name, or by the name without its suffix."""
     wanted = words.without(goal.text, outputs(goal.text))
-    return _paths(goal, paths) or words.named([path.rsplit("/", 1)[-1].rsplit(".", 1)[0] for path in paths], wanted) and [
-        path
-        for path in paths
-        if words.find_name(path.rsplit("/", 1)[-1].rsplit(".", 1)[0], wanted) is not None
-    ]
+    return _paths(goal, paths) or (
+        words.named([path.rsplit("/", 1)[-1].rsplit(".", 1)[0] for path in paths], wanted)
+        and [
+            path
+            for path in paths
+            if words.find_name(path.rsplit("/", 1)[-1].rsplit(".", 1)[0], wanted) is not None
+        ]
+    )
 
 
 def _paths(goal: Goal, paths: Sequence[str]) -> list[str]:

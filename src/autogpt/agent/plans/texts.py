@@ -20,7 +20,8 @@ Json = Any
 _TEXT = (".txt", ".md", ".rst", ".log", ".py", ".toml", ".yaml", ".yml", ".html", ".ini", ".tex")
 _SOUGHT = (
     re.compile(
-        r"\b(?:which|what|find|list|show|name|in which|how many)\b.*?\b(?:files?|notes?|documents?|"
+        r"\b(?:which|what|find|list|show|name|in which|how many)\b.*?\b(?:files?|notes?|"
+        r"documents?|"
         r"texts?|letters?|e?mails?|pages?|reports?|logs?|memos?|chapters?)\b.*?\b(?:that\s+)?"
         r"(?:mentions?|mentioning|contains?|containing|talks? about|says?|refers? to|is about|"
         r"are about|about|has|have|with)\s+(?:the (?:word|phrase|name|term)\s+|any of\s+)?(.+)",
@@ -168,9 +169,12 @@ def _mentions(goal: Goal) -> Plan:
 # Words for files and for what they say.
 _MENTIONING = (
     "note", "document", "letter", "mail", "email", "page", "report", "log", "memo", "chapter",
-    "mention", "mentioning", "mentioned", "talk about", "refer to", "about", "word", "phrase", "term",
-    "say", "speak of", "occur", "appear", "found", "笔记", "文档", "邮件", "报告", "日志", "备忘", "信", "提到",
-    "提及", "包含", "含有", "讲到", "谈到", "说到", "出现", "写到", "一篇", "篇", "份", "过", "关于", "文件",
+    "mention", "mentioning", "mentioned", "talk about", "refer to", "about", "word", "phrase",
+    "term",
+    "say", "speak of", "occur", "appear", "found", "笔记", "文档", "邮件", "报告", "日志", "备忘",
+    "信", "提到",
+    "提及", "包含", "含有", "讲到", "谈到", "说到", "出现", "写到", "一篇", "篇", "份", "过",
+    "关于", "文件夹", "文件",
 )  # fmt: skip
 
 
@@ -359,9 +363,11 @@ def _measure(goal: Goal, named: list[str]) -> Plan:
 
 # Words for what is counted in a text.
 _COUNTING = (
-    "word", "phrase", "term", "often", "time", "occur", "appear", "mention", "mentioned", "contain",
+    "word", "phrase", "term", "often", "time", "occur", "appear", "mention", "mentioned",
+    "contain",
     "containing", "occurrence", "appearance", "letter", "character", "used", "found", "come up",
-    "line", "text", "这个词", "一词", "词语", "词", "字符", "字数", "字", "出现过", "出现", "提到过", "提到",
+    "line", "text", "这个词", "一词", "词语", "词", "字符", "字数", "字", "出现过", "出现",
+    "提到过", "提到",
     "次", "单词", "包含", "含有", "过",
 )  # fmt: skip
 
@@ -428,8 +434,10 @@ def _quotes(goal: Goal) -> Plan:
     )
 
 
-_SAYING = ("according to", "about", "quote", "mention", "written", "state", "rule", "note", "document", "text",
-           "规定", "里说", "文中", "关于", "写")  # fmt: skip
+_SAYING = (
+    *("according to", "about", "quote", "mention", "written", "state", "rule", "note", "document"),
+    *("text", "规定", "里说", "文中", "关于", "写"),
+)
 
 
 def _said_in(goal: str, quote: str) -> list[str]:
@@ -456,7 +464,8 @@ def _said_in(goal: str, quote: str) -> list[str]:
 
 def _quote_meets(quote: str) -> set[str]:
     """Return the asks that a sentence can answer: by what kinds of words it has."""
-    number = re.search(r"\d|[一二三四五六七八九十百千两]|\b(?:one|two|three|four|five|six|seven|eight|nine|"
+    number = re.search(r"\d|[一二三四五六七八九十百千两]|\b(?:one|two|three|four|five|six|seven|"
+                       r"eight|nine|"
                        r"ten|half|no|none)\b", quote, re.IGNORECASE)  # fmt: skip
     name = re.search(r"(?<=[a-z,;:] )[A-Z]\w+|[\u3400-\u9fff]", quote)
     found = {"when", "number", "many"} if number else set()

@@ -81,13 +81,20 @@ _SMALL = {
     )
 }
 _SMALL_HAN = {one: number for number, one in enumerate("零一二三四五六七八九十")} | {"两": 2}
-_SPELLED = r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten)\b|[零一二两三四五六七八九十](?![\u3400-\u9fff]?[十百千万])"
+_SPELLED = (
+    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten)\b|"
+    r"[零一二两三四五六七八九十](?![\u3400-\u9fff]?[十百千万])"
+)
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _PERIOD = re.compile(
-    r"(?:\b(?P<how>before|after|since|until|till|from|in|on|during|earlier than|later than)\s+|(?:早于|晚于|自|在)?)"
-    r"(?:(?:(?P<day_name>\d{1,2})\s+)?(?P<month_name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|"
-    r"june?|july?|aug(?:ust)?|sep(?:tember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\s+(?:of\s+)?)?"
-    r"(?P<year>(?:19|20)\d\d)(?![\d.])(?:(?:-|年)(?P<month>\d{1,2})(?:(?:-|月)(?P<day>\d{1,2})日?)?|年)?月?"
+    r"(?:\b(?P<how>before|after|since|until|till|from|in|on|during|earlier than|later than)\s+|"
+    r"(?:早于|晚于|自|在)?)"
+    r"(?:(?:(?P<day_name>\d{1,2})\s+)?(?P<month_name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|"
+    r"apr(?:il)?|may|"
+    r"june?|july?|aug(?:ust)?|sep(?:tember)?|oct(?:ober)?|nov(?:ember)?|"
+    r"dec(?:ember)?)\s+(?:of\s+)?)?"
+    r"(?P<year>(?:19|20)\d\d)(?![\d.])(?:(?:-|年)(?P<month>\d{1,2})(?:(?:-|"
+    r"月)(?P<day>\d{1,2})日?)?|年)?月?"
     r"(?P<after>以前|之前|以后|之后|起|前|后)?",
     re.IGNORECASE,
 )
@@ -95,7 +102,8 @@ _NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
 
 
 _BETWEEN = re.compile(
-    rf"\bbetween\s+({_NUMBER})\s+and\s+({_NUMBER})|({_NUMBER})\s*(?:到|至|-)\s*({_NUMBER})(?:之间|岁)",
+    rf"\bbetween\s+({_NUMBER})\s+and\s+({_NUMBER})|({_NUMBER})\s*(?:到|至|"
+    rf"-)\s*({_NUMBER})(?:之间|岁)",
     re.IGNORECASE,
 )
 

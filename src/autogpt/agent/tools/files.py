@@ -42,7 +42,7 @@ class Hit:
         return {"path": self.path, "line": self.line, "text": self.text}
 
 
-def file_tools(folder: Folder) -> list[Tool]:  # noqa: C901 - one after another
+def file_tools(folder: Folder) -> list[Tool]:  # noqa: C901, PLR0915 - one after another
     """Return the tools over a folder."""
 
     @tool(effect="read", outside=False)
