@@ -118,7 +118,7 @@ def test_words_that_nothing_explains_keep_an_answer_from_being_verified(
 ) -> None:
     outcome = make_agent(world).run(goal)
     assert outcome.state == "unverified"
-    assert any("guessed" in one.detail for one in outcome.checks if not one.passed)
+    assert any("Not checked" in one.detail for one in outcome.checks if not one.passed)
 
 
 def test_what_the_model_chooses_is_not_verified(world: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_lie_is_not_verified(world: Path) -> None:
     outcome = make_agent(world, model).run("Think about life and write it to out.csv")
     assert outcome.state == "unverified"
     failed = [one.name for one in outcome.checks if not one.passed]
-    assert failed == ["out.csv exists and parses"]
+    assert "out.csv exists and parses" in failed
 
 
 def test_what_was_verified_is_remembered(world: Path) -> None:
