@@ -77,6 +77,25 @@ def test_what_is_written_is_filtered(rails: PolicyRails) -> None:
     assert "4111" not in text
 
 
+def test_what_the_user_wrote_is_said_again(rails: PolicyRails) -> None:
+    ask = Ask(model="m", prompts=[[user(f"Is {CARD} a card?")]], settings={})
+    assert said(Says(f"Yes, {CARD} is."), ask, rails) == (f"Yes, {CARD} is.", "stop")
+    mine = Ask(model="m", prompts=[[system(f"The card is {CARD}."), user("Which?")]], settings={})
+    assert CARD not in said(Says(f"It is {CARD}."), mine, rails)[0]
+
+
+@pytest.mark.parametrize("shown", [f'{{"card": {CARD}}}', f'{{"card": "{CARD}"}}'])
+def test_json_is_not_changed_but_ended(rails: PolicyRails, shown: str) -> None:
+    settings = {"json_schema": {"type": "object"}}
+    invented = Ask(model="m", prompts=[[user("A card, please.")]], settings=settings)
+    text, finish = said(Says(shown), invented, rails)
+    assert finish == "content_filter"
+    assert "4111" not in text
+    assert "CARD" not in text
+    given = Ask(model="m", prompts=[[user(f"Make JSON of {CARD}.")]], settings=settings)
+    assert said(Says(shown), given, rails) == (shown, "stop")
+
+
 def test_what_is_asked_is_looked_at(rails: PolicyRails) -> None:
     engine = Says("never said")
     ask = Ask(
