@@ -340,7 +340,7 @@ def _labeling_cost(folder: Folder, arguments: Mapping[str, Any]) -> Cost:
             _, rows = rows_of(folder, str(arguments["path"]))
         except (ToolError, ValueError):
             rows = []  # the call will say so itself
-        texts = [str(row.get(arguments.get("column")) or "") for row in rows]
+        texts = [str(row.get(str(arguments.get("column"))) or "") for row in rows]
     labels = "".join(str(one) for one in arguments.get("labels", ()))
     count = len(texts) * (_AROUND_A_TEXT + len(labels)) + sum(map(len, texts))
     return Cost(tokens=count)
