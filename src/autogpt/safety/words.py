@@ -75,7 +75,7 @@ def stem(word: str) -> str:
 def denials_of(text: str) -> int:
     """Return how often a text denies something."""
     words = re.findall(r"[a-z]+(?:['’][a-z]+)?", text.lower())
-    english = sum(word in _NEGATIONS or word.endswith(("n't", "n’t")) for word in words)
+    english: int = sum(word in _NEGATIONS or word.endswith(("n't", "n’t")) for word in words)
     return english + len(_NEGATED_HAN.findall(text))
 
 
