@@ -16,6 +16,7 @@ from typing import cast
 from autogpt.core.errors import UsageError
 from autogpt.core.messages import Message
 from autogpt.inference.settings import ManySettings, check_settings
+from autogpt.safety.streaming import Form
 from autogpt.server.admission import Ticket
 from autogpt.server.engine_client import EngineClient
 from autogpt.server.lines import Written
@@ -135,7 +136,7 @@ async def write(
         AutoGPTError: If the request is wrong or refused, or the engine was lost.
     """
     await _check(ask, rails)
-    show = _Show(ask, rails)
+    show = _Show(await asyncio.to_thread(_watches, ask, rails), ask.rows)
     await ticket.turn(ask.rows)
     begin, told = time.perf_counter(), 0
     facts["waited_s"] = round(begin - ticket.begin, 4)
@@ -184,14 +185,26 @@ async def _check(ask: Ask, rails: Rails | None) -> None:
             await asyncio.to_thread(rails.check_input, _as_messages(prompt))
 
 
+def _watches(ask: Ask, rails: Rails | None) -> list[_Watch]:
+    """Return what watches over each text; none where all is allowed."""
+    if rails is None:
+        return []
+    form: Form = "text"
+    if any(name in ask.settings for name in _CONSTRAINTS):
+        form = "json" if "json_schema" in ask.settings else "fixed"
+    prompts = [_as_messages(prompt) for prompt in ask.prompts]
+    count = ask.rows // len(prompts)
+    return [
+        _Watch(rails.output_filter(messages, form)) for messages in prompts for _ in range(count)
+    ]
+
+
 class _Show:
     """What of a request's texts is shown."""
 
-    def __init__(self, ask: Ask, rails: Rails | None) -> None:
-        self._watches = (
-            [] if rails is None else [_Watch(rails.output_filter()) for _ in range(ask.rows)]
-        )
-        self._left = set(range(ask.rows))
+    def __init__(self, watches: Sequence[_Watch], rows: int) -> None:
+        self._watches = watches
+        self._left = set(range(rows))
 
     @property
     def is_over(self) -> bool:
