@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 import pytest
 
@@ -35,11 +35,13 @@ class Says:
         *,
         most_tokens: int,
         tenant: str,
+        ended: Callable[[], None],
     ) -> AsyncGenerator[list[Written], None]:
         self.asked.append((model, prompts, settings, most_tokens, tenant))
         for place in range(0, len(self._text), 3):
             finish = "stop" if place + 3 >= len(self._text) else None
             yield [Written(0, self._text[place : place + 3], None, finish, place // 3 + 1, 5, 0)]
+        ended()
 
 
 def said(engine: Says, ask: Ask, rails: PolicyRails) -> tuple[str, str | None]:
@@ -53,6 +55,7 @@ def said(engine: Says, ask: Ask, rails: PolicyRails) -> tuple[str, str | None]:
             engine,  # type: ignore[arg-type] # the one method that is called
             usage=Usage(),
             metrics=Metrics(),
+            facts={},
             rails=rails,
             most_tokens=100,
         )
