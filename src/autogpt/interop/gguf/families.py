@@ -305,8 +305,8 @@ def _qwen2_entries(config: GPTConfig) -> dict[str, int | float]:
     width = config.hidden_size // config.num_attention_heads
     if config.head_dim != width:
         raise ConfigError(
-            f"llama.cpp takes heads of qwen2 to be {width} wide, hidden_size / num_attention_heads, "
-            f"and head_dim is {config.head_dim}.",
+            f"llama.cpp takes heads of qwen2 to be {width} wide, hidden_size / "
+            f"num_attention_heads, and head_dim is {config.head_dim}.",
             hint="Export it with --to hf or --to onnx.",
         )
     return {}
