@@ -47,7 +47,10 @@ SIZES: dict[str, Any] = {
 FAMILIES: dict[str, dict[str, Any]] = {
     "qwen3": {},
     "llama": {"query_key_norm": False},
-    "qwen2": {"query_key_norm": False, "attention_bias": True, "attention_output_bias": False},
+    "qwen2": {
+        "query_key_norm": False, "attention_bias": True, "attention_output_bias": False,
+        "head_dim": 16,
+    },
     "gemma3_text": {
         "norm": "offset_rms", "network": "geglu", "post_norms": True, "query_pre_attn_scalar": 32,
         "embedding_multiplier": 8.0, "sliding_window": 16, "rope_local_base_freq": 10_000.0,

@@ -296,6 +296,22 @@ def _gemma3_entries(config: GPTConfig) -> dict[str, int | float]:
     }
 
 
+def _qwen2_entries(config: GPTConfig) -> dict[str, int | float]:
+    """Return nothing more than other families have.
+
+    Raises:
+        ConfigError: If heads are of another width than llama.cpp takes for granted.
+    """
+    width = config.hidden_size // config.num_attention_heads
+    if config.head_dim != width:
+        raise ConfigError(
+            f"llama.cpp takes heads of qwen2 to be {width} wide, hidden_size / "
+            f"num_attention_heads, and head_dim is {config.head_dim}.",
+            hint="Export it with --to hf or --to onnx.",
+        )
+    return {}
+
+
 _LAYER = "model.layers.{}."
 _LLAMA = {
     "model.embed_tokens.weight": "token_embd.weight",
@@ -329,7 +345,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         fields=lambda header, _name: {"mlp_bias": "blk.0.ffn_up.bias" in header.tensors},
         paired=frozenset({"attn_q", "attn_k"}),
     ),
-    "qwen2": Architecture(model_type="qwen2", tensors=_LLAMA),
+    "qwen2": Architecture(model_type="qwen2", tensors=_LLAMA, entries=_qwen2_entries),
     "qwen3": Architecture(model_type="qwen3", tensors=_LLAMA | _QUERY_KEY_NORM),
     "gemma3": Architecture(
         model_type="gemma3_text",

@@ -111,6 +111,12 @@ def architecture_for(config: GPTConfig) -> str:
     for name, architecture in ARCHITECTURES.items():
         if architecture.model_type == wanted:
             return name
+    if wanted == "mistral":
+        raise ConfigError(
+            f"llama.cpp runs mistral without its sliding window of {config.sliding_window} tokens: "
+            "its answers would differ.",
+            hint="Export it with --to hf or --to onnx.",
+        )
     raise ConfigError(
         f"A model of the family {config.model_type!r} cannot be written as GGUF, only "
         f"{', '.join(sorted({one.model_type for one in ARCHITECTURES.values()}))}.",
