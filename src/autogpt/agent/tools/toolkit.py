@@ -340,7 +340,7 @@ def _labeling_cost(folder: Folder, arguments: Mapping[str, Any]) -> Cost:
             _, rows = rows_of(folder, str(arguments["path"]))
         except (ToolError, ValueError):
             rows = []  # the call will say so itself
-        texts = [str(row.get(arguments.get("column")) or "") for row in rows]
+        texts = [str(row.get(str(arguments.get("column"))) or "") for row in rows]
     labels = "".join(str(one) for one in arguments.get("labels", ()))
     count = len(texts) * (_AROUND_A_TEXT + len(labels)) + sum(map(len, texts))
     return Cost(tokens=count)
@@ -369,7 +369,10 @@ def _reference(folder: Folder, name: str) -> str:
         if name != "new" and is_missing(name):
             raise ToolError(f"The model {name!r} is not on this machine.")
         return name
-    return str(_inside(folder, name))
+    place = _inside(folder, name)
+    if not place.exists():
+        raise ToolError(f"There is no model {name!r} in the folder.")
+    return str(place)
 
 
 def _zero_shot(model: AgentModel, texts: list[str], labels: list[str]) -> list[dict[str, float]]:
