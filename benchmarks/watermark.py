@@ -12,10 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
+from pathlib import Path
 from typing import get_args
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent / "quality"))
+from linear import share
 
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.sampling import RowSampler, choose
@@ -29,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=int, default=200)
     parser.add_argument("--unmarked", type=int, default=20_000)
+    parser.add_argument("--entropies", type=float, nargs="*", default=[1.0, 2.0, 3.0])
     parser.add_argument("--model")
     args = parser.parse_args()
     if args.model:
@@ -41,16 +47,16 @@ def found(method: Method, args: argparse.Namespace) -> dict[str, object]:
     """Return detection rates by entropy and length, and the rate of false alarms."""
     watermark = Watermark(method=method, key="secret")
     rates: dict[str, object] = {}
-    for entropy in (1.0, 2.0, 3.0):
+    for entropy in args.entropies:
         logits = torch.stack([distribution(seed, entropy) for seed in range(40)])
         texts = [write(logits, watermark, seed) for seed in range(args.texts)]
         for length in (100, 200):
             hits = sum(detect(text[:length], watermark).is_marked for text in texts)
-            rates[f"found_at_{entropy:g}_nats_{length}_tokens"] = hits / len(texts)
+            rates[f"found_at_{entropy:g}_nats_{length}_tokens"] = share(hits, len(texts))
     chance = torch.Generator().manual_seed(7)
     plain = torch.randint(0, VOCAB, (args.unmarked, 200), generator=chance).tolist()
     alarms = sum(detect(text, watermark).is_marked for text in plain)
-    return {**rates, "false_alarms": alarms, "of": len(plain)}
+    return {**rates, "false_alarms": share(alarms, len(plain))}
 
 
 def write(logits: torch.Tensor, watermark: Watermark | None, seed: int) -> list[int]:

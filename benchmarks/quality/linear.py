@@ -20,11 +20,13 @@ from scipy.sparse import csr_matrix, diags, vstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from autogpt.safety.classifier import LinearClassifier, load_classifier
-from autogpt.safety.features import Features, count_features
+from autogpt.safety.classifier import IDF_LEVELS, LinearClassifier, load_classifier
+from autogpt.safety.features import CHECK_BITS, Features, count_features
 from autogpt.safety.normalize import normalize
 
 __all__ = [
+    "Learned",
+    "Weighing",
     "bootstrap",
     "evaluate",
     "fit",
@@ -61,43 +63,79 @@ def safety_data(name: str) -> Path:
     return path
 
 
-def matrix(texts: Sequence[str], which: Features) -> csr_matrix:
-    """Return the features of texts, [N, 2^bits]."""
-    parts = []
-    for begin in range(0, len(texts), 500):
-        counts = count_features(
-            [normalize(text).text for text in texts[begin : begin + 500]], which
-        )
-        parts.append(
-            csr_matrix(
-                (counts.weights, (counts.rows, counts.features)),
-                shape=(counts.texts, 1 << which.bits),
-            )
-        )
-    return vstack(parts).tocsr()
+@dataclass(frozen=True)
+class Learned:
+    """What texts hold, of what more than one of them holds.
+
+    Attributes:
+        counts: [N, V].
+        numbers: Of the features, as ``count_features`` gives them, rising; int64 [V].
+    """
+
+    counts: csr_matrix
+    numbers: NDArray[np.int64]
 
 
-def idf_of(features: csr_matrix, shares: NDArray[np.float64] | None = None) -> NDArray[np.float32]:
-    """Return what features count, in sixteenths, as it is stored; rare ones count nothing.
+def matrix(texts: Sequence[str], which: Features) -> Learned:
+    """Return the features of texts; of those that share a bucket the most frequent."""
+    parts = [
+        count_features([normalize(text).text for text in texts[begin : begin + 500]], which)
+        for begin in range(0, len(texts), 500)
+    ]
+    numbers, columns, seen = np.unique(
+        np.concatenate([part.features for part in parts]), return_inverse=True, return_counts=True
+    )
+    rows = np.concatenate([part.rows + 500 * place for place, part in enumerate(parts)])
+    order = np.lexsort((-seen, numbers >> CHECK_BITS))
+    _, first = np.unique((numbers >> CHECK_BITS)[order], return_index=True)
+    kept = np.zeros(len(numbers), bool)
+    kept[order[first]] = True
+    kept &= seen > 1
+    whole = csr_matrix(
+        (np.concatenate([part.weights for part in parts]), (rows, columns)),
+        shape=(len(texts), len(numbers)),
+    )
+    return Learned(whole[:, kept].tocsr(), numbers[kept])
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """How the ratio of classes counts: (``least`` + ratio) ** ``power``."""
+
+    least: float
+    power: float
+
+
+def idf_of(
+    features: csr_matrix, shares: NDArray[np.float64], weighing: Weighing
+) -> NDArray[np.float32]:
+    """Return what features count, on the scale on which it is stored; rare ones count nothing.
+
+    The inverse document frequency, times a power of the largest log ratio of how often classes
+    have the feature (after Wang and Manning 2012, "Baselines and Bigrams": naive Bayes features).
 
     Args:
         features: Of the texts that are learned from.
-        shares: How far each belongs to each class: then the inverse document frequency is
-            multiplied by one plus the largest log ratio of how often classes have the feature
-            (after Wang and Manning 2012, "Baselines and Bigrams": naive Bayes features).
+        shares: How far each belongs to each class.
+        weighing: As chosen on them.
     """
     seen = np.bincount(features.indices, minlength=features.shape[1])
     values = np.log((1 + features.shape[0]) / (1 + seen)) + 1
-    if shares is not None:
-        has = features.copy()
-        has.data = np.ones_like(has.data)
-        ratios = []
-        for own in shares.T:
-            inside, outside = has.T @ own + 1, has.T @ (1 - own) + 1
-            ratios.append(np.abs(np.log((inside / inside.sum()) / (outside / outside.sum()))))
-        values = values * (1 + np.max(ratios, axis=0)) / 2
-    values[seen < 2] = 0
-    return (np.clip(np.rint(values * 16), 0, 255) / 16).astype(np.float32)
+    has = features.copy()
+    has.data = np.ones_like(has.data)
+    ratios = []
+    for own in shares.T:
+        inside, outside = has.T @ own + 1, has.T @ (1 - own) + 1
+        ratios.append(np.abs(np.log((inside / inside.sum()) / (outside / outside.sum()))))
+    values = values * (weighing.least + np.max(ratios, axis=0)) ** weighing.power
+    return np.where(seen < 2, 0, IDF_LEVELS[_levels(values)]).astype(np.float32)
+
+
+def _levels(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the level of each value: 0 for 0, else the nearest of ``IDF_LEVELS``."""
+    logs = np.log(np.maximum(values, 1e-9))
+    levels = np.rint(24 * logs).astype(np.int64) + 128
+    return np.where(values > 0, levels.clip(1, 255), 0)
 
 
 def scaled(features: csr_matrix, idf: NDArray[np.float32]) -> csr_matrix:
@@ -150,6 +188,7 @@ def write(
     name: str,
     model: Linear,
     idf: NDArray[np.float32],
+    numbers: NDArray[np.int64],
     classes: Sequence[str],
     *,
     features: Features,
@@ -160,18 +199,24 @@ def write(
     Args:
         name: Of the file.
         model: As fitted.
-        idf: As used.
+        idf: As used, [V].
+        numbers: Of the features, [V].
         classes: Their names.
         features: What was counted.
         shift: What is added to the biases.
     """
     scale = np.abs(model.weight).max(axis=1) / 127
+    size, buckets = 1 << features.bits, numbers >> CHECK_BITS
     tensors = {
-        "idf": np.rint(idf * 16).astype(np.uint8),
-        "weight": np.rint(model.weight / scale[:, None]).astype(np.int8),
+        "check": np.zeros(size, np.uint8),
+        "idf": np.zeros(size, np.uint8),
+        "weight": np.zeros((len(classes), size), np.int8),
         "scale": scale.astype(np.float32),
         "bias": (model.bias + (np.array(shift) if len(shift) else 0)).astype(np.float32),
     }
+    tensors["check"][buckets] = numbers & ((1 << CHECK_BITS) - 1)
+    tensors["idf"][buckets] = _levels(idf.astype(np.float64))
+    tensors["weight"][:, buckets] = np.rint(model.weight / scale[:, None])
     WEIGHTS.mkdir(exist_ok=True)
     metadata = {"classes": json.dumps(list(classes)), "features": json.dumps(asdict(features))}
     path = WEIGHTS / f"{name}.safetensors"

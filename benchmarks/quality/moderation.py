@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 sys.path.insert(0, str(Path(__file__).parent))
 import injection
@@ -34,8 +34,11 @@ import linear
 from autogpt.safety.features import Features
 from autogpt.safety.moderation import plain_post
 
-ENGLISH = Features(bits=19, shortest=2, longest=4, words=2)
-CHINESE = Features(bits=19, shortest=1, longest=3, words=0)
+ENGLISH = Features(bits=19, shortest=2, longest=5, words=2)
+CHINESE = Features(bits=20, shortest=1, longest=4, words=0)
+# Chosen among these and others on held-out fourths and fifths of the training parts.
+WEIGHING = {"en": linear.Weighing(0.3, 1.5), "zh": linear.Weighing(1.0, 1.0)}
+FOLDS = 4
 # Words of objection: a proxy for COLD's label "anti-bias", which train and dev do not carry.
 PARTS = tomllib.loads(
     Path(__file__).with_name("moderation_phrases.toml").read_text(encoding="utf-8")
@@ -53,10 +56,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("language", choices=["en", "zh"])
     parser.add_argument(
-        "--objection", type=float, default=4.0, help="Weight of texts against prejudice."
+        "--objection", type=float, default=16.0, help="Weight of texts against prejudice."
     )
     parser.add_argument(
-        "--balance", type=float, default=0.5, help="0: as they are, 1: classes weigh the same."
+        "--balance", type=float, default=0.25, help="0: as they are, 1: classes weigh the same."
     )
     parser.add_argument("--data", type=Path, default=linear.DATA, help="The folder of data.")
     args = parser.parse_args()
@@ -82,15 +85,27 @@ def english(args: argparse.Namespace) -> dict[str, object]:
         np.arange(len(texts)), test_size=0.2, random_state=0, stratify=labels
     )
     calm = calm_texts("en")
-    features = linear.matrix([*(texts[place] for place in train), *calm], ENGLISH)
+    learned = linear.matrix([*(texts[place] for place in train), *calm], ENGLISH)
     shares = np.concatenate([votes[train], np.tile([0.0, 0.0, 1.0], (len(calm), 1))])
-    chosen = choose(features, shares, labels[train], args.balance, (1.0, 4.0))
-    idf = idf_by(chosen.ratios, features, shares)
-    scaled = linear.scaled(features, idf)
+    chosen, idf = choose(
+        learned.counts,
+        shares,
+        labels[train],
+        weighing=WEIGHING["en"],
+        strengths=(2.0,),
+        calm_counts=True,
+        balance=args.balance,
+    )
+    scaled = linear.scaled(learned.counts, idf)
     model = linear.fit(scaled, shares, strength=chosen.strength, balance=args.balance)
-    shift = chosen.shift
     classifier = linear.write(
-        "moderation_en", model, idf, ["hate", "offensive", "neither"], features=ENGLISH, shift=shift
+        "moderation_en",
+        model,
+        idf,
+        learned.numbers,
+        ["hate", "offensive", "neither"],
+        features=ENGLISH,
+        shift=chosen.shift,
     )
     held = [texts[place] for place in test]
     probabilities = linear.evaluate(classifier, held)
@@ -122,18 +137,29 @@ def chinese(args: argparse.Namespace) -> dict[str, object]:
     calm = calm_texts("zh")
     texts = [text for text, _, _ in train]
     own = np.array([label for _, label, _ in train])
-    features = linear.matrix([*texts, *ours, *calm], CHINESE)
+    learned = linear.matrix([*texts, *ours, *calm], CHINESE)
     labels = np.concatenate([own, np.zeros(len(ours) + len(calm))])[:, None]
     objection = np.array([bool(OBJECTION.search(text)) for text in texts])
     sample = np.ones(len(labels))
     sample[: len(texts)][objection & (own == 0)] = args.objection
-    chosen = choose(features, labels, own, 0.0, (1.0, 4.0), sample)
-    idf = idf_by(chosen.ratios, features, labels)
-    model = linear.fit(
-        linear.scaled(features, idf), labels, strength=chosen.strength, sample=sample
+    chosen, idf = choose(
+        learned.counts,
+        labels,
+        own,
+        weighing=WEIGHING["zh"],
+        strengths=(8.0,),
+        sample=sample,
     )
+    scaled = linear.scaled(learned.counts, idf)
+    model = linear.fit(scaled, labels, strength=chosen.strength, sample=sample)
     classifier = linear.write(
-        "moderation_zh", model, idf, ["hate"], features=CHINESE, shift=chosen.shift
+        "moderation_zh",
+        model,
+        idf,
+        learned.numbers,
+        ["hate"],
+        features=CHINESE,
+        shift=chosen.shift,
     )
     held = [text for text, _, _ in dev]
     truth = np.array([label for _, label, _ in dev])
@@ -152,6 +178,9 @@ def chinese(args: argparse.Namespace) -> dict[str, object]:
         "macro_f1_by_topic": {
             topic: linear.bootstrap(linear.macro_f1, truth[topics == topic], guess[topics == topic])
             for topic in ("race", "region", "gender")
+        },
+        "harmless_with_objection_flagged_by_threshold": {
+            str(at): flagged(scores[objecting] >= at) for at in (0.4, 0.45, 0.5, 0.55, 0.6)
         },
         "harmless_flagged": flagged(guess[truth == 0] == 1),
         "harmless_with_objection_flagged": flagged(guess[objecting] == 1),
@@ -217,43 +246,43 @@ class Choice:
     """Settings, as chosen on the training part alone."""
 
     strength: float
-    ratios: bool
     shift: list[float]
     macro_f1: float
-
-
-def idf_by(ratios: bool, features: csr_matrix, shares: NDArray[np.float64]) -> NDArray[np.float32]:  # noqa: FBT001
-    """Return what features count, by document frequency alone or by ratios of classes too."""
-    return linear.idf_of(features, shares if ratios else None)
 
 
 def choose(
     features: csr_matrix,
     shares: NDArray[np.float64],
     labels: NDArray[np.int64],
-    balance: float,
+    *,
+    weighing: linear.Weighing,
     strengths: tuple[float, ...],
+    calm_counts: bool = False,
+    balance: float = 0.0,
     sample: NDArray[np.float64] | None = None,
-) -> Choice:
-    """Return the settings with the best macro-F1 on a fifth that is held out of the training part.
+) -> tuple[Choice, NDArray[np.float32]]:
+    """Return the settings with the best macro-F1 on held-out folds, and what features count.
 
     Args:
         features: Unscaled; behind the texts with labels come harmless ones, which are only learned.
         shares: Of all of them.
         labels: Of the first ones.
-        balance: As in ``linear.fit``.
+        weighing: Of features.
         strengths: To be tried.
+        calm_counts: Whether the harmless ones, too, say what features count. On held-out tweets
+            that was better (macro-F1 0.7655 to 0.7649).
+        balance: As in ``linear.fit``.
         sample: Weights of all of them.
     """
     size = len(labels)
-    known, judged = train_test_split(
-        np.arange(size), test_size=0.2, random_state=1, stratify=labels
-    )
-    rows = np.concatenate([known, np.arange(size, len(shares))])
-    best: Choice | None = None
-    for ratios in (False, True):
-        idf = idf_by(ratios, features[rows], shares[rows])
-        inside, outside = linear.scaled(features[rows], idf), linear.scaled(features[judged], idf)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=1).split(labels, labels)
+    logits = {strength: np.zeros((size, shares.shape[1])) for strength in strengths}
+    for known, judged in folds:
+        rows = np.concatenate([known, np.arange(size, len(shares))])
+        known = rows if calm_counts else known
+        idf = linear.idf_of(features[known], shares[known], weighing)
+        inside = linear.scaled(features[rows], idf)
+        outside = linear.scaled(features[judged], idf)
         for strength in strengths:
             model = linear.fit(
                 inside,
@@ -262,15 +291,17 @@ def choose(
                 balance=balance,
                 sample=None if sample is None else sample[rows],
             )
-            value, shift = best_shift(model.logits(outside), labels[judged])
-            if best is None or value > best.macro_f1:
-                best = Choice(strength, ratios, shift, round(value, 4))
-    assert best is not None  # there was something to try
-    return best
+            logits[strength][judged] = model.logits(outside)
+    found = {strength: best_shift(own, labels) for strength, own in logits.items()}
+    strength = max(found, key=lambda each: found[each][0])
+    value, shift = found[strength]
+    counted = len(shares) if calm_counts else size
+    idf = linear.idf_of(features[:counted], shares[:counted], weighing)
+    return Choice(strength, shift, round(value, 4)), idf
 
 
 def best_shift(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, list[float]]:
-    """Return the best macro-F1, and what to add to the biases for it."""
+    """Return the best macro-F1, and what to add to the biases for it; a single one stays."""
     if logits.shape[1] == 1:
         return linear.macro_f1(labels, (logits[:, 0] > 0).astype(np.int64)), [0.0]
     best, found = -1.0, [0.0, 0.0, 0.0]

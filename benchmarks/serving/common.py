@@ -76,7 +76,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str], port: int | None, *, seconds: float = 120) -> Iterator[Server]:
+def started(command: Sequence[str], port: int | None, *, seconds: float = 300) -> Iterator[Server]:
     """Run a server until the block ends.
 
     Args:

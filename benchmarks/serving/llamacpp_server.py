@@ -12,7 +12,7 @@ def main() -> None:
     """Serve until a signal."""
     params = xllamacpp.CommonParams()
     params.model.path = sys.argv[1]
-    params.hostname, params.port = "127.0.0.1", int(sys.argv[2])
+    params.hostnames, params.port = ["127.0.0.1"], int(sys.argv[2])
     params.n_ctx, params.n_parallel, params.kv_unified = 8192, 8, True
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
     params.verbosity = 0

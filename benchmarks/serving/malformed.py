@@ -152,6 +152,9 @@ async def send(port: int, data: bytes) -> int:
             try:
                 writer.write(data)
                 line = await reader.readline()
+                while line.startswith(b"HTTP/1.1 100"):
+                    await reader.readline()
+                    line = await reader.readline()
                 while await reader.read(1 << 16):
                     pass
             finally:
@@ -175,30 +178,33 @@ async def big(port: int) -> int:
 
 
 async def run(port: int, cases: int, seed: int) -> dict[str, Any]:
-    """Send all cases, eight at a time."""
+    """Send all cases, 32 at a time, for some wait until the server has had enough."""
     random_ = random.Random(seed)
     statuses: collections.Counter[int] = collections.Counter()
     wrong: list[str] = []
-    unhealthy, slowest = 0, 0.0
+    unhealthy, slowest, sent = 0, 0.0, 0
     fine = json.dumps(RIGHT["/v1/completions"]).encode()
     right = (
         f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(fine)}\r\nConnection: close\r\n\r\n"
     ).encode() + fine
-    for _ in range(cases // 100):
-        requests = [request(random_, port) for _ in range(100)]
-        for start in range(0, 100, 8):
-            some = requests[start : start + 8]
+
+    async def client() -> None:
+        nonlocal unhealthy, slowest, sent
+        while sent < cases:
+            sent += 1
+            asks_after = sent % 100 == 0
+            data = request(random_, port)
             begin = time.monotonic()
-            found = await asyncio.gather(*(send(port, data) for data in some))
+            status = await send(port, data)
             slowest = max(slowest, time.monotonic() - begin)
-            statuses.update(found)
-            wrong += [
-                repr(data[:3000])
-                for data, status in zip(some, found, strict=True)
-                if status >= 500 or status == -1
-            ]
-        unhealthy += await send(port, right) != 200
+            statuses[status] += 1
+            if status >= 500 or status == -1:
+                wrong.append(repr(data[:3000]))
+            if asks_after:
+                unhealthy += await send(port, right) != 200
+
+    await asyncio.gather(*(client() for _ in range(32)))
     bigs = [await big(port) for _ in range(5)]
     return {
         "cases": cases,
@@ -206,7 +212,7 @@ async def run(port: int, cases: int, seed: int) -> dict[str, Any]:
         "answered_5xx_or_hung": len(wrong),
         "examples": wrong[:3],
         "unhealthy_after_a_hundred": unhealthy,
-        "slowest_eight_s": round(slowest, 2),
+        "slowest_s": round(slowest, 2),
         "bodies_of_50_MB": bigs,
     }
 

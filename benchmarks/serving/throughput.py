@@ -83,6 +83,10 @@ def main() -> None:
     rewrite_all(packed, arguments.work)
     llama = str(Path(__file__).with_name("llamacpp_server.py"))
     folder = str(arguments.work / "folder")
+    transformers = [
+        str(Path(sys.executable).with_name("transformers")),
+        *("serve", folder, "--continuous-batching", "--device", "cpu", "--host", "127.0.0.1"),
+    ]
     servers = {
         "ours int8": (autogpt(MODEL, "--quantize", "int8"), MODEL),
         "ours int4": (autogpt(MODEL, "--quantize", "int4"), MODEL),
@@ -91,17 +95,13 @@ def main() -> None:
             "any",
         ),
         "llama.cpp Q4_1": (started([sys.executable, llama, str(packed), "8132"], 8132), "any"),
-        "transformers bf16": (
-            started(
-                [
-                    str(Path(sys.executable).with_name("transformers")),
-                    *("serve", folder, "--continuous-batching", "--dtype", "bfloat16"),
-                    *("--device", "cpu", "--host", "127.0.0.1", "--port", "8133"),
-                ],
-                8133,
-            ),
-            folder,
-        ),
+        **{
+            f"transformers {dtype}": (
+                started([*transformers, "--dtype", dtype, "--port", str(port)], port),
+                folder,
+            )
+            for dtype, port in (("bfloat16", 8133), ("float32", 8134))
+        },
     }
     results: dict[str, dict[str, Any]] = {}
     with contextlib.ExitStack() as stack:

@@ -32,6 +32,48 @@ def test_a_model_is_looked_at_loaded_and_unloaded(
     shoot(page, "models")
 
 
+def test_a_model_is_loaded_in_fewer_bits_under_a_name(
+    studio: Studio, words: Words, language: str, shoot: Shoot
+):
+    page = studio.open("models")
+    runs = page.get_by_role("region", name=words("models.runs", language))
+    name = page.get_by_role("heading", name="tiny-chat", exact=True)
+    group = runs.locator("article").filter(has=name)
+    group.get_by_role("button", name=words("models.load_as", language)).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(words("models.load_name", language)).fill("tiny-8")
+    dialog.get_by_text(words("models.bits_of.int8", language), exact=True).click()
+    axe.check(page)
+    shoot(page, "model-load")
+    dialog.get_by_role("button", name=words("models.load", language), exact=True).click()
+    loaded = page.get_by_role("region", name=words("models.loaded", language))
+    mine = loaded.locator("article").filter(
+        has=page.get_by_role("heading", name="tiny-8", exact=True)
+    )
+    mine.get_by_text(words("models.bits_of.int8", language), exact=True).wait_for()
+    mine.get_by_role("button", name=words("models.unload", language)).click()
+    mine.wait_for(state="detached")
+
+
+def test_a_model_is_exported(studio: Studio, words: Words, language: str, shoot: Shoot):
+    page = studio.open("models")
+    runs = page.get_by_role("region", name=words("models.runs", language))
+    runs.get_by_role("button", name=words("models.export", language)).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(words("models.format", language)).select_option("gguf")
+    dialog.get_by_label(words("models.stored", language)).select_option("f32")
+    axe.check(page)
+    shoot(page, "model-export")
+    dialog.get_by_role("button", name=words("models.export", language), exact=True).click()
+    exports = page.get_by_role("region", name=words("models.exports", language))
+    file = exports.get_by_role("button").filter(has_text=".gguf").first
+    file.wait_for(timeout=120_000)
+    axe.check(page)
+    with page.expect_download() as fetched:
+        file.click()
+    assert Path(fetched.value.path()).read_bytes()[:4] == b"GGUF"
+
+
 def test_a_name_that_is_not_there_is_told(studio: Studio, words: Words, language: str):
     page = studio.open("models")
     page.get_by_label(words("models.pull_name", language), exact=True).fill("no/such/name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,14 +19,23 @@ def raised(source: Path) -> dict[str, set[str]]:
     for path in sorted(source.rglob("*.py")):
         package = path.relative_to(source).parts[0]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", None) in _ERRORS:
+            place = _place(node)
+            if isinstance(node, ast.Call) and place is not None:
                 hints = [word.value for word in node.keywords if word.arg == "hint"]
-                for part in (*node.args[:1], *hints):
-                    for sentence in _sentences(part):
+                for part in (*node.args[place : place + 1], *hints):
+                    for sentence in filter(re.compile(r"[^\W\d]").search, _sentences(part)):
                         found.setdefault(sentence, set()).add(package)
     for sentence in _warnings(source / "data" / "checks.py"):
         found.setdefault(sentence, set()).add("data")
     return found
+
+
+def _place(node: ast.AST) -> int | None:
+    """Return which argument of a call is the sentence of an error; None if none is."""
+    if not isinstance(node, ast.Call):
+        return None
+    name = getattr(node.func, "id", None)
+    return 0 if name in _ERRORS else 1 if name == "ApiError" else None
 
 
 def _warnings(path: Path) -> Iterator[str]:

@@ -66,6 +66,17 @@ def scripted(run: Path, text: str, policy: Policy | str = "default") -> Scripted
     return llm
 
 
+def test_json_is_ended_rather_than_masked(run: Path) -> None:
+    schema = {"const": {"card": 4111111111111111}}
+    settings = {"json_schema": schema, "max_tokens": 60, "temperature": 0.0}
+    plain = load(run, policy=None).generate("A card:", **settings)
+    assert "4111111111111111" in plain.text
+    guarded = load(run, policy=MASKING).generate("A card:", **settings)
+    assert guarded.finish_reason == "content_filter"
+    assert "4111" not in guarded.text
+    assert "CARD" not in guarded.text
+
+
 def test_models_are_loaded_with_rails(run: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert load(run).rails.policy.name == "default"
     assert load(run, policy="strict").rails.policy.name == "strict"

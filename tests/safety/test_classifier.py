@@ -51,6 +51,7 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         load_classifier("torn", tmp_path)
     tensors = {
+        "check": np.zeros(4, np.uint8),
         "idf": np.zeros(4, np.uint8),
         "weight": np.zeros((1, 4), np.int8),
         "scale": np.ones(1, np.float32),

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from autogpt.safety.facts import addresses, blanks, names, numbers
+from autogpt.safety.facts import addresses, names, numbers
 from autogpt.safety.grounding import check
 from autogpt.safety.sentences import sentences
-from autogpt.safety.translation import check_translation
 
 SOURCE = """\
 The town council of Milford met on 12 March 2024 to discuss the old boiler. Mayor Ada Brown said
@@ -42,7 +41,7 @@ def test_numbers_by_value() -> None:
     assert values("3.2亿") == ["320000000"]
 
 
-def test_names_addresses_and_blanks() -> None:
+def test_names_and_addresses() -> None:
     assert [
         f.value for f in names("Yesterday the mayor, Ada Brown, left New York. She slept.")
     ] == [
@@ -54,9 +53,6 @@ def test_names_addresses_and_blanks() -> None:
         "https://a.org/b",
         "x@y.org",
     ]
-    assert [f.value for f in blanks("%s {name} %(n)d <b>x</b> &amp; ${HOME} 5% off")] == [
-        "%s", "{name}", "%(n)d", "<b>", "</b>", "&amp;", "${HOME}",
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("source", [SOURCE, SOURCE_ZH], ids=["en", "zh"])
@@ -64,7 +60,8 @@ def test_its_own_sentences_are_supported(source: str) -> None:
     report = check(source, source)
     assert report.supported == 1.0
     for each in report.sentences:
-        assert source[each.start : each.end] == each.sentence
+        start, end = each.spans[0]
+        assert source[start:end] == each.sentence
 
 
 @pytest.mark.parametrize(
@@ -112,8 +109,9 @@ def test_what_is_not_there_at_all() -> None:
     assert not turned.supported
     assert check("", SOURCE).supported == 1.0
     assert check("Something.", "").supported == 0
-    fields = check("Repairs would cost 5 euros.", SOURCE).to_dict()
+    fields = check("Repairs would cost 5 euros.", SOURCE).to_dicts()
     assert set(fields[0]) == {"sentence", "start", "end", "supported", "missing"}
+    assert fields[0]["missing"] == [{"kind": "number", "text": "5", "start": 19, "end": 20}]
 
 
 def test_exchanged_numbers_are_found_and_own_sentences_let_through() -> None:
@@ -136,16 +134,3 @@ def test_exchanged_numbers_are_found_and_own_sentences_let_through() -> None:
         not all(each.supported for each in check(part, prose).sentences) for part in changed[:80]
     )
     assert caught >= 0.9 * len(changed[:80])
-
-
-def test_translations_keep_what_must_not_change() -> None:
-    source = "Press <b>{key}</b> within 30 seconds, see https://a.org/x."
-    good = "请在 30 秒内按 <b>{key}</b>，见 https://a.org/x。"
-    assert check_translation(good, source, to="zh").passed
-    bad = check_translation("请在 20 秒内按 <b>{keys}</b>，见 https://a.org/y。", source, to="zh")
-    assert set(bad.missing) == {"https://a.org/x", "{key}", "30"}
-    assert set(bad.added) == {"https://a.org/y", "{keys}", "20"}
-    assert not check_translation("Press the key within 30 seconds", source, to="zh").in_language
-    assert check_translation("两个人来了。", "Two men came.", to="zh").passed
-    assert check_translation("一共 300 万", "3 million in all", to="zh").passed
-    assert not check_translation("我们 always 这样", "我们总是这样", to="en").in_language

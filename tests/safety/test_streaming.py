@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 from collections.abc import Sequence
@@ -173,3 +174,23 @@ def test_a_stream_is_what_the_whole_text_gives(text: str, data: st.DataObject) -
     edges = [0, *cuts, len(text)]
     pieces = [text[a:b] for a, b in itertools.pairwise(edges)]
     assert shown(rails, pieces) == shown(rails, [text])
+
+
+def test_what_must_match_a_form_is_ended_and_not_masked() -> None:
+    rails = Rails(MASKING)
+    for form in ("json", "fixed"):
+        rail = rails.output(form=form)  # type: ignore[arg-type]
+        passed = [rail.push(piece).text for piece in ('{"to": "', "eve@example", '.org"}')]
+        assert rail.close().blocked
+        assert rail.verdict is not None
+        assert rail.verdict.category == "personal.email"
+        assert "eve@" not in "".join(passed)
+
+
+def test_a_placeholder_is_led_back_as_json_spells_it() -> None:
+    secret = "password: ab\\cd12!"
+    admission = Rails(MASKING).admit([secret])
+    (name,) = re.findall(r"\[[A-Z_]+_1\]", admission.texts[0])
+    rail = Rails(MASKING).output(admission.vault, form="json")
+    text = rail.push(f'{{"p": "{name}"}}').text + rail.close().text
+    assert json.loads(text)["p"] in secret

@@ -78,6 +78,29 @@ def test_one_key_does_not_fill_the_queue() -> None:
     asyncio.run(run())
 
 
+def test_one_key_does_not_fill_all_places() -> None:
+    async def run() -> None:
+        admission = Admission(limits(running=4, waiting=100), keys=2)
+        many = [admission.enter("many") for _ in range(6)]
+        waits = [asyncio.create_task(ticket.turn(1)) for ticket in many]
+        await asyncio.sleep(0)
+        assert admission.running == 3
+        one = admission.enter("one")
+        await asyncio.wait_for(one.turn(1), 1)
+        assert admission.running == 4
+        many[0].leave()
+        await asyncio.wait_for(waits[3], 1)
+        one.leave()
+        await asyncio.sleep(0)
+        assert not waits[4].done()
+        for ticket in many:
+            ticket.leave()
+        await asyncio.gather(*waits[:5])
+        assert admission.running == admission.waiting == 0
+
+    asyncio.run(run())
+
+
 def test_whoever_leaves_while_waiting_makes_room() -> None:
     async def run() -> None:
         admission = Admission(limits(running=1, texts=1))

@@ -74,6 +74,31 @@ def test_a_key_is_needed_everywhere(server: Served) -> None:
     assert ask(server, method="GET", path="/health", body=b"")[0] == 200
 
 
+def test_who_sends_too_much_is_told_so(server: Served) -> None:
+    """Also where the whole body is sent before the answer is read."""
+    chunk = b"100000\r\n" + b"x" * (1 << 20) + b"\r\n"
+    head = (
+        f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    answer = exchange(server.port, head.encode() + 20 * chunk + b"0\r\n\r\n")
+    assert answer.split()[1] == b"413"
+    assert b"request_too_large" in answer
+
+
+def test_errors_are_told_in_the_language_of_the_client(server: Served) -> None:
+    chinese = {"accept_language": "zh-CN,zh;q=0.9"}
+    wrong = json.dumps({"model": "none", "prompt": "你好"}).encode()
+    for answer, said in (
+        (ask(server, authorization="", **chinese), "缺少 API 密钥或密钥有误"),
+        (ask(server, body=wrong, **chinese), "这里没有模型 'none'"),
+        (ask(server, body=b"[]", **chinese), "请求体应是一个 JSON 对象。"),
+        (ask(server, body=b"[]"), "The body must be a JSON object."),
+    ):
+        told = json.loads(answer[1].partition("\r\n\r\n")[2])
+        assert said in told["error"]["message"]
+
+
 def test_the_host_must_be_ours(server: Served) -> None:
     for host in ("evil.example", f"evil.example:{server.port}", "127.0.0.1.evil.example", "x"):
         assert ask(server, host=host)[0] == 403

@@ -131,6 +131,27 @@ def test_a_neighbor_that_leaves_changes_nothing(served: Served, model: Path) -> 
     assert beside == alone
 
 
+def test_who_does_not_read_holds_no_place(served: Served, model: Path) -> None:
+    ask = endless(model) | {"max_tokens": 300, "logprobs": 5}
+    body = json.dumps(ask).encode()
+    head = (
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    streams = [socket.socket() for _ in range(2)]  # all places
+    try:
+        for stream in streams:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            stream.connect(("127.0.0.1", served.port))
+            stream.sendall(head.encode() + body)
+        begin = time.monotonic()
+        served.client().completions.create(model="tiny", prompt="Thou", max_tokens=2)
+        assert time.monotonic() - begin < 20  # and not the 30 s after which they are dropped
+    finally:
+        for stream in streams:
+            stream.close()
+
+
 class Streams:
     """Several streams that have been asked for and are not read."""
 

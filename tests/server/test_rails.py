@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 import pytest
 
@@ -35,11 +35,13 @@ class Says:
         *,
         most_tokens: int,
         tenant: str,
+        ended: Callable[[], None],
     ) -> AsyncGenerator[list[Written], None]:
         self.asked.append((model, prompts, settings, most_tokens, tenant))
         for place in range(0, len(self._text), 3):
             finish = "stop" if place + 3 >= len(self._text) else None
             yield [Written(0, self._text[place : place + 3], None, finish, place // 3 + 1, 5, 0)]
+        ended()
 
 
 def said(engine: Says, ask: Ask, rails: PolicyRails) -> tuple[str, str | None]:
@@ -53,6 +55,7 @@ def said(engine: Says, ask: Ask, rails: PolicyRails) -> tuple[str, str | None]:
             engine,  # type: ignore[arg-type] # the one method that is called
             usage=Usage(),
             metrics=Metrics(),
+            facts={},
             rails=rails,
             most_tokens=100,
         )
@@ -75,6 +78,25 @@ def test_what_is_written_is_filtered(rails: PolicyRails) -> None:
     assert text.endswith("晴。")
     assert CARD not in text
     assert "4111" not in text
+
+
+def test_what_the_user_wrote_is_said_again(rails: PolicyRails) -> None:
+    ask = Ask(model="m", prompts=[[user(f"Is {CARD} a card?")]], settings={})
+    assert said(Says(f"Yes, {CARD} is."), ask, rails) == (f"Yes, {CARD} is.", "stop")
+    mine = Ask(model="m", prompts=[[system(f"The card is {CARD}."), user("Which?")]], settings={})
+    assert CARD not in said(Says(f"It is {CARD}."), mine, rails)[0]
+
+
+@pytest.mark.parametrize("shown", [f'{{"card": {CARD}}}', f'{{"card": "{CARD}"}}'])
+def test_json_is_not_changed_but_ended(rails: PolicyRails, shown: str) -> None:
+    settings = {"json_schema": {"type": "object"}}
+    invented = Ask(model="m", prompts=[[user("A card, please.")]], settings=settings)
+    text, finish = said(Says(shown), invented, rails)
+    assert finish == "content_filter"
+    assert "4111" not in text
+    assert "CARD" not in text
+    given = Ask(model="m", prompts=[[user(f"Make JSON of {CARD}.")]], settings=settings)
+    assert said(Says(shown), given, rails) == (shown, "stop")
 
 
 def test_what_is_asked_is_looked_at(rails: PolicyRails) -> None:

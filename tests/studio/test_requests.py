@@ -13,11 +13,13 @@ from pydantic import ValidationError
 from autogpt.core.errors import AutoGPTError, DataError, UsageError
 from autogpt.studio.requests import (
     EvaluateRequest,
+    ExportRequest,
     FinetuneRequest,
     PlanRequest,
     PullRequest,
     TaskBatchRequest,
     TrainRequest,
+    adapter_folder,
     flags,
     model_reference,
     work,
@@ -75,6 +77,19 @@ def test_each_request_is_a_command_line(workspace: Workspace):
     assert work(PullRequest(name="hf:a/b"), workspace, {}).command == (
         "models", "pull", "hf:a/b", "--json",
     )  # fmt: skip
+    asked = ExportRequest(model="run:论语", to="gguf", dtype="q8_0")
+    assert work(asked, workspace, {}).command == (
+        "export", out, "--to", "gguf", "--out", "exported", "--dtype", "q8_0", "--json",
+    )  # fmt: skip
+
+
+def test_an_adapter_is_a_run_that_has_one(workspace: Workspace):
+    (workspace.root / "plain").mkdir()
+    (workspace.root / "polite" / "adapter").mkdir(parents=True)
+    assert adapter_folder("run:polite", workspace) == str(workspace.root / "polite" / "adapter")
+    for name in ("run:plain", "run:none", "run:../polite", "/etc"):
+        with pytest.raises(UsageError):
+            adapter_folder(name, workspace)
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,11 @@ def test_numbers_are_compared_by_value() -> None:
     assert missing("I paid 1,200 for 3 cats.", "我花了一千二百买了三只猫。") == []
     assert missing("3 cats", "4只猫") == ["3", "4"]
     assert missing("In May 2026", "2026年5月") == []
+    assert missing("The train leaves at 2:30.", "火车2点30分开。") == []
+    assert missing("The train leaves at 2:30.", "火车2:37开。") == ["2:30", "2:37"]
+    assert missing("See section 5.1.1.", "见5.8.1节。") == ["5.8.1"]
+    assert missing("It is on ext4.", "它在ext3上。") == ["ext4", "ext3"]
+    assert missing("Write to us.", "请看 https://a.org/x 。") == ["https://a.org/x"]
 
 
 @pytest.mark.parametrize(

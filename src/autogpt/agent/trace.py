@@ -3,7 +3,7 @@
 Attribute names are those of the semantic conventions for generative AI (OpenTelemetry, 2025):
 ``gen_ai.operation.name`` is ``invoke_agent``, ``chat`` or ``execute_tool``. Prompts and results are
 left out, as the conventions ask for by default; they are in the journal. ``--otlp`` sends the spans
-to a collector that the user named, as OTLP over HTTP in JSON.
+to a collector that the user named.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from autogpt.core.errors import ResourceError
+from autogpt.core.otlp import resource, span_exporter
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
 
 __all__ = ["Event", "Tracer"]
 
@@ -104,18 +108,19 @@ class Tracer:
         """Send all spans to a collector (OTLP/HTTP, ``/v1/traces``).
 
         Raises:
+            MissingExtraError: If what sends them is not installed.
             ResourceError: If it does not take them.
         """
-        import httpx2
+        exporter = span_exporter(address)
+        from opentelemetry.sdk.trace.export import SpanExportResult
 
-        url = address.rstrip("/") + ("" if address.endswith("/v1/traces") else "/v1/traces")
-        try:
-            with httpx2.Client(timeout=10, follow_redirects=False, trust_env=False) as client:
-                answer = client.post(url, json=otlp(self.spans))
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            raise ResourceError(f"The collector {address!r} cannot be reached: {error}.") from error
-        if answer.status_code >= 300:
-            raise ResourceError(f"The collector {address!r} answers {answer.status_code}.")
+        found = exporter.export([_readable(span) for span in self.spans])
+        exporter.shutdown()
+        if found is not SpanExportResult.SUCCESS:
+            raise ResourceError(
+                f"The collector {address!r} does not take the spans.",
+                hint="See that it runs and takes OTLP over HTTP at this address.",
+            )
 
     def _write(self, span: dict[str, Json]) -> None:
         self.spans.append(span)
@@ -124,52 +129,27 @@ class Tracer:
             self._file.flush()
 
 
-def otlp(spans: list[dict[str, Json]]) -> dict[str, Json]:
-    """Return spans in the JSON form of OTLP."""
+def _readable(span: dict[str, Json]) -> ReadableSpan:
+    """Return a span as OpenTelemetry's exporters take it."""
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-    def value(own: Json) -> dict[str, Json]:
-        if isinstance(own, bool):
-            return {"boolValue": own}
-        if isinstance(own, int):
-            return {"intValue": str(own)}
-        if isinstance(own, float):
-            return {"doubleValue": own}
-        return {"stringValue": str(own)}
+    def context(span_id: str) -> SpanContext:
+        flags = TraceFlags(TraceFlags.SAMPLED)
+        trace_id = int(span["trace_id"], 16)
+        return SpanContext(trace_id, int(span_id, 16), is_remote=False, trace_flags=flags)
 
-    kinds = {"CLIENT": 3, "INTERNAL": 1}
-    return {
-        "resourceSpans": [
-            {
-                "resource": {
-                    "attributes": [{"key": "service.name", "value": {"stringValue": "autogpt"}}]
-                },
-                "scopeSpans": [
-                    {
-                        "scope": {"name": "autogpt.agent"},
-                        "spans": [
-                            {
-                                "traceId": span["trace_id"],
-                                "spanId": span["span_id"],
-                                **(
-                                    {"parentSpanId": span["parent_span_id"]}
-                                    if span["parent_span_id"]
-                                    else {}
-                                ),
-                                "name": span["name"],
-                                "kind": kinds[span["kind"]],
-                                "startTimeUnixNano": str(span["start_time_unix_nano"]),
-                                "endTimeUnixNano": str(span["end_time_unix_nano"]),
-                                "attributes": [
-                                    {"key": key, "value": value(own)}
-                                    for key, own in span["attributes"].items()
-                                    if own is not None
-                                ],
-                                "status": {"code": 1 if span["status"] == "ok" else 2},
-                            }
-                            for span in spans
-                        ],
-                    }
-                ],
-            }
-        ]
-    }
+    parent = span["parent_span_id"]
+    return ReadableSpan(
+        span["name"],
+        context(span["span_id"]),
+        None if parent is None else context(parent),
+        resource(),
+        {key: own for key, own in span["attributes"].items() if own is not None},
+        kind=SpanKind[span["kind"]],
+        status=Status(StatusCode.OK if span["status"] == "ok" else StatusCode.ERROR),
+        start_time=span["start_time_unix_nano"],
+        end_time=span["end_time_unix_nano"],
+        instrumentation_scope=InstrumentationScope("autogpt.agent"),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ from autogpt.core.errors import ConfigError, MissingExtraError, UsageError
 if TYPE_CHECKING:
     from autogpt.server.engine_client import ModelSpec
     from autogpt.server.rails import Rails
+    from autogpt.server.tracing import Tracing
 
 __all__ = ["serve"]
 
@@ -106,6 +107,14 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
         int,
         typer.Option(metavar="N", rich_help_panel=_LIMITS, help="Texts that are written at once."),
     ] = 16,
+    max_running_per_key: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            rich_help_panel=_LIMITS,
+            help="Of one key; else three quarters of them where there are several keys.",
+        ),
+    ] = None,
     max_waiting: Annotated[
         int,
         typer.Option(
@@ -127,6 +136,14 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
             metavar="SECONDS", help="What runs may take so long after SIGTERM; new gets 503."
         ),
     ] = 30.0,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Send spans of requests to this OpenTelemetry collector: times and numbers, no "
+            "texts and no keys.",
+        ),
+    ] = None,
     studio: Annotated[  # noqa: FBT002 - a command line flag
         bool, typer.Option("--studio/--no-studio", help="The web page at /.")
     ] = True,
@@ -166,6 +183,7 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
         origins=tuple(allow_origin or ()),
         limits=LimitsConfig(
             running=max_running,
+            running_per_key=max_running_per_key,
             waiting=max_waiting,
             most_tokens=max_tokens,
             texts=min(16, max_running),
@@ -183,7 +201,10 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
     engine = EngineClient(specs, threads=threads)
     more = [_spec(text, options) for text in available or ()]
 
-    with Studio(folder) if studio else nullcontext() as page:
+    with (
+        nullcontext() if otlp is None else closing(_tracing(otlp)) as tracing,
+        Studio(folder) if studio else nullcontext() as page,
+    ):
         app = create_app(
             config,
             engine,
@@ -191,12 +212,23 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
             rails=_rails(policy),
             page=None if page is None else page.page,
             more=[] if page is None else [page.routes],
+            tracing=tracing,
         )
         names = [spec.name for spec in specs]
         told = partial(_tell, names, has_page=studio, as_json=json_)
         code = run(app, engine, config, started=told)
     if code:
         raise typer.Exit(code)
+
+
+def _tracing(address: str) -> Tracing:
+    """Return what sends spans to a collector."""
+    from autogpt.core.otlp import span_exporter
+
+    exporter = span_exporter(address)
+    from autogpt.server.tracing import Tracing
+
+    return Tracing(exporter)
 
 
 def _rails(policy: str) -> Rails | None:

@@ -90,7 +90,8 @@ def summarize(  # noqa: PLR0913 - each flag is spelled out for the user
 
 def _show(answer: Mapping[str, Any]) -> None:
     print(answer["text"], flush=True)
-    doubtful = {row["sentence"] for row in answer["evidence"] if not row["supported"]}
-    for sentence in dict.fromkeys(row["sentence"] for row in answer["evidence"]):
-        if sentence in doubtful:
-            print(f"autogpt: The text may not say: {sentence}", file=sys.stderr)
+    doubtful = {row["sentence"]: row for row in answer["evidence"] if not row["supported"]}
+    for sentence, row in doubtful.items():
+        marked = ", ".join(fact["text"] for fact in row.get("missing", ()))
+        where = f" (not there: {marked})" if marked else ""
+        print(f"autogpt: The text may not say: {sentence}{where}", file=sys.stderr)

@@ -161,6 +161,11 @@ class Grammar:
     _tokens: LLMatcher
     _bytes: LLMatcher
 
+    @property
+    def is_json(self) -> bool:
+        """Whether what matches is JSON."""
+        return self.name == "the JSON schema"
+
     def begin(self, budget: int) -> Guide:
         """Return the guide of a new text of at most ``budget`` tokens.
 

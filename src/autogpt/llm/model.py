@@ -45,6 +45,7 @@ from autogpt.llm.guarding import GuardedRow, admit_prompt, refused_chunk
 from autogpt.llm.tasks import TaskMethods
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.safety.rails import Rails
+from autogpt.safety.streaming import Form as OutputForm
 from autogpt.tasks.asking import Form
 from autogpt.tasks.base import Likelihood
 from autogpt.tasks.chat import trimmed
@@ -400,7 +401,7 @@ class LLM(TaskMethods):
     ) -> Iterator[Chunk]:
         """Check and encode now; write when the chunks are asked for. See :meth:`complete`."""
         begin = time.perf_counter()
-        admitted, rows, refused = self._admit(prompts, params.n, route, untrusted=untrusted)
+        admitted, rows, refused = self._admit(prompts, params, route, untrusted=untrusted)
         token_ids = [
             self._engine.fit(
                 self.encode(prompt if overflow == "refuse" else self._trimmed(prompt, params)),
@@ -420,13 +421,21 @@ class LLM(TaskMethods):
         return itertools.chain(refused, self._chunks(steps, counts, begin, rows))
 
     def _admit(
-        self, prompts: Sequence[Prompt], n: int, route: str | None, *, untrusted: bool
+        self,
+        prompts: Sequence[Prompt],
+        params: SamplingParams,
+        route: str | None,
+        *,
+        untrusted: bool,
     ) -> tuple[list[Prompt], list[tuple[int, GuardedRow]], list[Chunk]]:
         """Return the prompts that the model may read, the rows they give, and refusals."""
-        rails = self.rails
+        rails, n = self.rails, params.n
         if rails is None or not rails.policy.enabled:
             open_rows = [(index, GuardedRow(None)) for index in range(len(prompts) * n)]
             return list(prompts), open_rows, []
+        form: OutputForm = "text"
+        if params.constraint is not None:
+            form = "json" if params.constraint.is_json else "fixed"
         admitted: list[Prompt] = []
         rows: list[tuple[int, GuardedRow]] = []
         refused: list[Chunk] = []
@@ -440,7 +449,8 @@ class LLM(TaskMethods):
                 continue
             admitted.append(shown)
             rows += [
-                (index, GuardedRow(rails.output(admission.vault, route=route))) for index in indices
+                (index, GuardedRow(rails.output(admission.vault, route=route, form=form)))
+                for index in indices
             ]
         return admitted, rows, refused
 

@@ -1,11 +1,15 @@
 """Linear classifiers over hashed n-grams, small enough to ship: TF-IDF and one weight a class.
 
-A model is a safetensors file: ``idf`` uint8 [2^bits] (in 1/16), ``weight`` int8 [classes, 2^bits],
-``scale`` and ``bias`` float32 [classes]; its metadata names the classes and the n-grams. Each class
-has a logistic regression of its own against all others; of several, the highest score is meant.
+A model is a safetensors file. For each bucket of hashes there is one n-gram that was learned:
+``check`` uint8 [2^bits] holds more bits of its hash, so that others in the bucket are left out,
+``idf`` uint8 [2^bits] what it counts, on a scale of powers (0: the bucket is empty), and ``weight``
+int8 [classes, 2^bits] what it says. ``scale`` and ``bias`` are float32 [classes]; the metadata
+names the classes and the n-grams. Each class has a logistic regression of its own against all
+others; of several, the highest score is meant.
 
 Source: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification" (linear models over
-hashed n-grams); Platt 1999 (probabilities). Not here: training (``benchmarks/quality``).
+hashed n-grams); Bloom 1970, "Space/Time Trade-offs in Hash Coding" (a part of the hash in place of
+the key). Not here: training (``benchmarks/quality``).
 """
 
 from __future__ import annotations
@@ -21,10 +25,15 @@ from safetensors import safe_open
 
 from autogpt.core.config import from_mapping
 from autogpt.core.errors import CheckpointError
-from autogpt.safety.features import Counts, Features, count_features
+from autogpt.safety.features import CHECK_BITS, Counts, Features, count_features
 
-__all__ = ["LinearClassifier", "load_classifier"]
+__all__ = ["IDF_LEVELS", "LinearClassifier", "load_classifier"]
 
+IDF_LEVELS: NDArray[np.float32] = np.exp((np.arange(256) - 128) / 24).astype(np.float32)
+"""What each byte of ``idf`` means, 4% apart; the first stands for 0."""
+IDF_LEVELS[0] = 0.0
+
+_TENSORS = ("check", "idf", "weight", "scale", "bias")
 _FOLDER = Path(__file__).parent / "weights"
 
 
@@ -32,6 +41,7 @@ class LinearClassifier:
     """Scores counts of features.
 
     Args:
+        check: uint8 [2^bits].
         idf: float32 [2^bits].
         weight: float32 [classes, 2^bits].
         bias: float32 [classes].
@@ -44,6 +54,7 @@ class LinearClassifier:
 
     def __init__(
         self,
+        check: NDArray[np.uint8],
         idf: NDArray[np.float32],
         weight: NDArray[np.float32],
         bias: NDArray[np.float32],
@@ -53,18 +64,20 @@ class LinearClassifier:
     ) -> None:
         self.classes = classes
         self._features = features
+        self._check = check
         self._idf = idf
         # Of one feature all weights lie side by side: a text then reads less memory.
         self._weight = np.ascontiguousarray((weight * idf).T)
         self._bias = bias
 
-    def logits(self, counts: Counts) -> NDArray[np.float64]:
+    def _logits(self, counts: Counts) -> NDArray[np.float64]:
         """Return the score of each class for each text, float64 [texts, classes]."""
-        features, rows, size = counts.features, counts.rows, counts.texts
-        squares = (counts.weights * self._idf[features]) ** 2
+        size, rows, weights = counts.texts, counts.rows, counts.weights
+        features = counts.features >> CHECK_BITS
+        squares = (weights * self._idf[features]) ** 2
         norms = np.sqrt(np.bincount(rows, weights=squares, minlength=size))
         norms[norms == 0] = 1.0
-        own = self._weight[features] * counts.weights[:, None]
+        own = self._weight[features] * weights[:, None]
         sums = [
             np.bincount(rows, weights=own[:, place], minlength=size)
             for place in range(own.shape[1])
@@ -77,7 +90,7 @@ class LinearClassifier:
         Args:
             texts: Normalized texts.
         """
-        logits = self.logits(count_features(texts, self._features))
+        logits = self._logits(count_features(texts, self._features, check=self._check))
         return np.asarray(1 / (1 + np.exp(-logits.clip(-50, 50))))
 
 
@@ -94,7 +107,7 @@ def load_classifier(name: str, folder: Path = _FOLDER) -> LinearClassifier:
             metadata = file.metadata()
             classes = tuple(json.loads(metadata["classes"]))
             features = from_mapping(Features, json.loads(metadata["features"]))
-            tensors = {key: file.get_tensor(key) for key in ("idf", "weight", "scale", "bias")}
+            tensors = {key: file.get_tensor(key) for key in _TENSORS}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The safety classifier {str(path)!r} cannot be read.") from error
     except Exception as error:
@@ -103,6 +116,7 @@ def load_classifier(name: str, folder: Path = _FOLDER) -> LinearClassifier:
     weight = tensors["weight"].astype(np.float32) * tensors["scale"][:, None]
     if weight.shape != (len(classes), 1 << features.bits):
         raise CheckpointError(f"The safety classifier {str(path)!r} has the wrong size.")
-    idf = tensors["idf"].astype(np.float32) / 16
+    idf = IDF_LEVELS[tensors["idf"]]
     bias = tensors["bias"].astype(np.float32)
-    return LinearClassifier(idf, weight, bias, classes=classes, features=features)
+    check = tensors["check"]
+    return LinearClassifier(check, idf, weight, bias, classes=classes, features=features)

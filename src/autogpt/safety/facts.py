@@ -1,4 +1,4 @@
-"""What can be checked in a sentence without understanding it: numbers, names, addresses, blanks.
+"""What can be checked in a sentence without understanding it: numbers, names, addresses.
 
 Numbers are compared by value: "1,234" and "１２３４" are one, as are "3 million", "300万" and
 "三百万", "five" and "5". Names are runs of capitalized words, Latin words within Chinese, and what
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Fact", "FactKind", "addresses", "blanks", "facts", "names", "numbers", "tokens"]
+__all__ = ["Fact", "FactKind", "addresses", "facts", "names", "numbers", "tokens"]
 
-FactKind = Literal["number", "name", "address", "blank"]
+FactKind = Literal["number", "name", "address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,6 @@ _ADDRESS = re.compile(
     r"[^\s<>\"'.,;:!?，。；：！？、)）】》（【《\]]"
     r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
     re.ASCII,
-)
-_BLANK = re.compile(
-    r"\{\{?[\w .:!|-]*\}?\}|%\(\w+\)[#0 +-]*\d*(?:\.\d+)?[a-zA-Z]"
-    r"|%(?:\d+\$)?[#0+-]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|j|t)?[diouxXeEfgGcspn](?![a-zA-Z])"
-    r"|\$\{?\w+\}?"
-    r"|</?[A-Za-z][^<>]*>|&[A-Za-z#][\w-]*;|\[[A-Z][A-Z0-9_]*_\d+\]|`[^`\n]+`"
 )
 _NAME = re.compile(
     r"(?<![\w'’])(?:[A-Z][\w'’&-]*|[a-z]+[A-Z]\w*)"
@@ -175,12 +169,6 @@ def addresses(text: str) -> Iterator[Fact]:
     """Yield web and e-mail addresses."""
     for match in _ADDRESS.finditer(text):
         yield Fact("address", match[0], match.start(), match.end())
-
-
-def blanks(text: str) -> Iterator[Fact]:
-    """Yield what a program fills in, or reads: ``{name}``, ``%s``, ``${HOME}``, tags, entities."""
-    for match in _BLANK.finditer(text):
-        yield Fact("blank", match[0], match.start(), match.end())
 
 
 def facts(text: str) -> list[Fact]:

@@ -12,6 +12,7 @@ A vault lives as long as its request; it is never written anywhere.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -84,8 +85,20 @@ class Vault:
                 self._names[kind, value] = name
                 return name
 
-    def unmask(self, text: str) -> str:
-        """Return the text with the placeholders of this vault replaced by what they stand for."""
+    def unmask(self, text: str, *, in_json: bool = False) -> str:
+        """Return the text with the placeholders of this vault replaced by what they stand for.
+
+        Args:
+            text: What was written.
+            in_json: Whether it is JSON: then quotes and backslashes of a value are escaped.
+        """
         if not self._values:
             return text
-        return PLACEHOLDER.sub(lambda match: self._values.get(match[0], match[0]), text)
+
+        def value(match: re.Match[str]) -> str:
+            found = self._values.get(match[0])
+            if found is None:
+                return match[0]
+            return json.dumps(found, ensure_ascii=False)[1:-1] if in_json else found
+
+        return PLACEHOLDER.sub(value, text)

@@ -19,7 +19,7 @@ Not here: what a category is (its own module), the models' scores (``classifier`
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -40,7 +40,7 @@ from autogpt.safety.spans import Span, merge_spans
 from autogpt.safety.verdict import Verdict
 
 if TYPE_CHECKING:
-    from autogpt.safety.streaming import OutputRail
+    from autogpt.safety.streaming import Form, OutputRail
 
 __all__ = ["Admission", "Guard", "Rails"]
 
@@ -224,11 +224,25 @@ class Rails:
             return "", verdict
         return replace_spans(text, verdict.masked), verdict
 
-    def output(self, vault: Vault | None = None, *, route: str | None = None) -> OutputRail:
-        """Return what the text of one answer goes through, piece by piece."""
+    def output(
+        self,
+        vault: Vault | None = None,
+        *,
+        route: str | None = None,
+        form: Form = "text",
+        given: Collection[str] = (),
+    ) -> OutputRail:
+        """Return what the text of one answer goes through, piece by piece.
+
+        Args:
+            vault: Leads placeholders of the request back.
+            route: The task or route, for rules of its own.
+            form: What is written; all but "text" is blocked rather than masked.
+            given: What whoever asks has written himself, which is not masked.
+        """
         from autogpt.safety.streaming import OutputRail
 
-        return OutputRail(self, vault=vault, route=route)
+        return OutputRail(self, vault=vault, route=route, form=form, given=given)
 
     def _find(self, text: str, direction: Direction) -> _Findings:
         read = normalize(text)

@@ -5,14 +5,18 @@ characters before it, and let through as far as it passed. What may still become
 number or a link waits on: the last run of characters without a blank, digits with blanks between
 them, a key block that has not ended. So no part of what is masked is ever let through, wherever the
 pieces are cut; what is shown does not depend on whether it was streamed.
+
+A text that a program reads, as JSON of a schema, is not masked: a number that becomes ``[CARD]`` is
+none any more, and a changed string is a wrong value. What would be masked ends it, as a block does.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from autogpt.core.messages import TokenLogprob
 from autogpt.safety.masking import Vault, replace_spans
@@ -22,7 +26,10 @@ from autogpt.safety.sentences import last_end
 from autogpt.safety.spans import Span
 from autogpt.safety.verdict import Verdict
 
-__all__ = ["OutputRail", "Passed"]
+__all__ = ["Form", "OutputRail", "Passed"]
+
+Form = Literal["text", "fixed", "json"]
+"""What is written: text for people; one that must match a rule; one that must be JSON."""
 
 _GRAPHIC = "".join(map(chr, range(0x21, 0x7F)))
 # A number with blanks, as cards and telephones have; the longest takes 43 characters.
@@ -71,6 +78,9 @@ class OutputRail:
         rails: What is looked for.
         vault: Leads placeholders of the request back.
         route: The task or route, for rules of its own.
+        form: What is written; all but "text" may not be changed.
+        given: Secrets and personal data that whoever asks has written: to say them again to him
+            gives nothing away.
 
     Attributes:
         verdict: What stopped the answer; None while nothing has.
@@ -78,11 +88,19 @@ class OutputRail:
     """
 
     def __init__(
-        self, rails: Rails, *, vault: Vault | None = None, route: str | None = None
+        self,
+        rails: Rails,
+        *,
+        vault: Vault | None = None,
+        route: str | None = None,
+        form: Form = "text",
+        given: Collection[str] = (),
     ) -> None:
         self._rails = rails
         self._vault = vault or Vault()
         self._route = route
+        self._form = form
+        self._given = frozenset(given)
         self._opening = [*_OPEN]
         for category, patterns in (("active.image", _OPEN_IMAGE), ("script", _OPEN_SCRIPT)):
             if rails.policy.rule(category, route).on("output") != "allow":
@@ -168,11 +186,20 @@ class OutputRail:
         verdict = self._check(self._held[:cut])
         if verdict.is_blocked:
             self.verdict = verdict
-            self._entries.clear()
-            self._log("blocked")
-            return Passed("", blocked=True)
-        spans = [span for span in verdict.masked if span.start < cut]
+            return self._blocked()
+        spans = [span for span in verdict.masked if span.start < cut and not self._is_given(span)]
+        if spans and self._form != "text":
+            self.verdict = replace(verdict, action="refuse", category=spans[0].category)
+            return self._blocked()
         return self._release(cut, spans)
+
+    def _is_given(self, span: Span) -> bool:
+        return self._held[span.start : span.end] in self._given
+
+    def _blocked(self) -> Passed:
+        self._entries.clear()
+        self._log("blocked")
+        return Passed("", blocked=True)
 
     def _check(self, text: str) -> Verdict:
         return self._rails.check(text, direction="output", route=self._route, before=self._before)
@@ -188,7 +215,7 @@ class OutputRail:
         self._tokens, self._patience = 0, self._rails.policy.hold_tokens
         if self._rails.audit is not None:
             self._shown.append(shown)
-        return Passed(self._vault.unmask(shown), logprobs)
+        return Passed(self._vault.unmask(shown, in_json=self._form == "json"), logprobs)
 
     def _take(self, end: int, spans: Sequence[Span]) -> tuple[TokenLogprob, ...]:
         """Return the tokens up to ``end`` that are not part of what is masked."""

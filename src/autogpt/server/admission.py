@@ -6,9 +6,10 @@
     await ticket.turn(rows)              # until that many texts may be written
     ticket.leave()
 
-Only so many texts are written at once. The requests that wait for that are bounded, all and of one
-key. Keys take turns, each its oldest first; so a key with a hundred requests delays one with a
-single request by one, not by a hundred. What is refused costs next to nothing.
+Only so many texts are written at once, all and of one key. The requests that wait for that are
+bounded, all and of one key. Keys take turns, each its oldest first; so a key with a hundred
+requests delays one with a single request by one, not by a hundred. What is refused costs next to
+nothing.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class _KeyState:
     """What a key has under way."""
 
     inside: int = 0  # admitted and not written yet
+    running: int = 0  # texts
     waiting: deque[Ticket] = field(default_factory=deque)
     tokens: float = 0.0  # of the bucket that bounds its rate
     filled: float = 0.0
@@ -90,6 +92,8 @@ class Admission:
         self._limits = limits
         share = max(1, limits.waiting // 2) if keys > 1 else limits.waiting
         self._per_key = limits.waiting_per_key or share
+        most = math.ceil(0.75 * limits.running) if keys > 1 else limits.running
+        self._running_per_key = limits.running_per_key or most
         self._keys: dict[str, _KeyState] = {}
         self._turns: deque[str] = deque()  # keys with requests that wait, next first
         self.inside = 0  # requests that were let in and do not run yet
@@ -139,6 +143,7 @@ class Admission:
         state = self._keys[ticket.key]
         if ticket.is_running:
             self.running -= ticket.rows
+            state.running -= ticket.rows
             spent = time.perf_counter() - ticket.begin
             self._service_s += 0.1 * (min(spent, 60.0) - self._service_s)
         else:
@@ -150,26 +155,39 @@ class Admission:
 
     def _grant(self) -> None:
         """Let those run for whom there is room, a request of each key in turn."""
-        while self._turns:
-            key = self._turns[0]
+        while (key := self._next_key()) is not None:
+            state = self._keys[key]
+            ticket = state.waiting.popleft()
+            self._turns.remove(key)
+            if state.waiting:
+                self._turns.append(key)
+            state.inside -= 1
+            self.inside -= 1
+            state.running += ticket.rows
+            self.running += ticket.rows
+            ticket.is_running = True
+            ticket.granted.set_result(None)
+
+    def _next_key(self) -> str | None:
+        """Return whose turn it is, if there is room for what it wants.
+
+        A large request waits for its room, and those behind it too, unless only its own key's is
+        used up.
+        """
+        for key in list(self._turns):
             state = self._keys[key]
             while state.waiting and state.waiting[0].granted.done():
                 state.waiting.popleft()  # its client is gone
             if not state.waiting:
-                self._turns.popleft()
-                continue
-            ticket = state.waiting[0]
-            if self.running and self.running + ticket.rows > self._limits.running:
-                return
-            state.waiting.popleft()
-            self._turns.rotate(-1)
-            if not state.waiting:
                 self._turns.remove(key)
-            state.inside -= 1
-            self.inside -= 1
-            self.running += ticket.rows
-            ticket.is_running = True
-            ticket.granted.set_result(None)
+                continue
+            rows = state.waiting[0].rows
+            if state.running and state.running + rows > self._running_per_key:
+                continue
+            if self.running and self.running + rows > self._limits.running:
+                return None
+            return key
+        return None
 
     def _take_from_bucket(self, state: _KeyState) -> None:
         most = self._limits.requests_per_minute

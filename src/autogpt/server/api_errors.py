@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from autogpt.core.errors import AutoGPTError, RefusedError, UsageError
+from autogpt.core.i18n import Language, translated
 from autogpt.server.engine_client import EngineError, EngineLostError
 
 __all__ = ["ApiError", "to_api_error"]
@@ -29,7 +30,8 @@ class ApiError(Exception):
 
     Args:
         status: Of HTTP.
-        message: One or two sentences.
+        message: What happened.
+        hint: What to do; told in the same text.
         code: A word for programs.
         param: The field that is wrong, as in ``messages.0.content``.
         retry_after_s: After how many seconds it is worth asking again.
@@ -41,23 +43,27 @@ class ApiError(Exception):
         status: int,
         message: str,
         *,
+        hint: str = "",
         code: str | None = None,
         param: str | None = None,
         retry_after_s: int | None = None,
         close: bool = False,
     ) -> None:
         super().__init__(message)
-        self.status, self.message, self.code, self.param = status, message, code, param
+        self.status, self.message, self.hint = status, message, hint
+        self.code, self.param = code, param
         self.retry_after_s, self.close = retry_after_s, close
 
-    def body(self) -> bytes:
+    def body(self, language: Language = "en") -> bytes:
         """Return the body of the answer."""
-        return json.dumps({"error": self.fields()}).encode()
+        return json.dumps({"error": self.fields(language)}).encode()
 
-    def fields(self) -> dict[str, object]:
+    def fields(self, language: Language = "en") -> dict[str, object]:
         """Return the ``error`` object."""
         kind = _TYPES.get(self.status, "server_error")
-        return {"message": self.message, "type": kind, "param": self.param, "code": self.code}
+        between = "" if language == "zh" else " "
+        told = between.join(translated(one, language) for one in (self.message, self.hint) if one)
+        return {"message": told, "type": kind, "param": self.param, "code": self.code}
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return the headers of the answer, without its length."""
@@ -74,19 +80,19 @@ def to_api_error(error: Exception) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, EngineLostError):
-        return ApiError(503, str(error), code="engine_lost", retry_after_s=2)
+        return ApiError(503, error.message, hint=error.hint, code="engine_lost", retry_after_s=2)
     if isinstance(error, RefusedError):
-        return ApiError(400, str(error), code="content_policy_violation")
+        return ApiError(400, error.message, hint=error.hint, code="content_policy_violation")
     if isinstance(error, EngineError):
         if error.kind in ("usage", "config", "data", "refused"):
-            return ApiError(400, str(error), code=_code(error.message))
+            return ApiError(400, error.message, hint=error.hint, code=_code(error.message))
         if error.kind in ("checkpoint", "missing_extra", "resource", "license"):
-            return ApiError(500, str(error), code=error.kind)
+            return ApiError(500, error.message, hint=error.hint, code=error.kind)
         return ApiError(500, "The engine failed on this request.", code="engine_failed")
     if isinstance(error, UsageError):
-        return ApiError(400, str(error))
+        return ApiError(400, error.message, hint=error.hint)
     if isinstance(error, AutoGPTError):
-        return ApiError(500, str(error), code=error.code)
+        return ApiError(500, error.message, hint=error.hint, code=error.code)
     return ApiError(500, "The server failed on this request.", code="internal")
 
 

@@ -7,6 +7,7 @@ passed in, so that they need not be known.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from autogpt.core.errors import AutoGPTError
+from autogpt.core.i18n import accepted
 from autogpt.server.admission import Admission
 from autogpt.server.api_errors import ApiError, to_api_error
 from autogpt.server.catalog_routes import model_routes
@@ -33,6 +35,9 @@ from autogpt.server.responses import response_routes
 from autogpt.server.serving import Serving
 from autogpt.server.task_routes import task_routes
 
+if TYPE_CHECKING:
+    from autogpt.server.tracing import Tracing
+
 __all__ = ["create_app"]
 
 
@@ -44,6 +49,7 @@ def create_app(
     rails: Rails | None = None,
     page: ASGIApp | None = None,
     more: Sequence[Callable[[Serving], APIRouter]] = (),
+    tracing: Tracing | None = None,
 ) -> Guard:
     """Return the app.
 
@@ -54,6 +60,7 @@ def create_app(
         rails: What is allowed in and out; None for all.
         page: Answers GET at "/" and below where no route does; needs no key.
         more: Further routers; paths under "/v1" need a key.
+        tracing: Sends spans to a collector; None for no spans.
     """
     metrics = Metrics()
     admission = Admission(config.limits, keys=len(config.keys))
@@ -89,16 +96,18 @@ def create_app(
         engine=engine,
         metrics=metrics,
         open_pages=page is not None,
+        tracing=tracing,
     )
 
 
-async def _told(_: Request, error: Exception) -> Response:
-    """Answer with an error."""
+async def _told(request: Request, error: Exception) -> Response:
+    """Answer with an error, in the client's language."""
     if isinstance(error, HTTPException):
         error = ApiError(error.status_code, f"{error.detail}.")
     told = to_api_error(error)
-    response = Response(told.body(), status_code=told.status)
-    response.raw_headers = [*told.headers(), (b"content-length", str(len(told.body())).encode())]
+    body = told.body(accepted(request.headers.get("accept-language")))
+    response = Response(body, status_code=told.status)
+    response.raw_headers = [*told.headers(), (b"content-length", str(len(body)).encode())]
     return response
 
 

@@ -94,9 +94,7 @@ def chat_routes(serving: Serving) -> APIRouter:
             return await unless_gone(request, answer.whole(pieces, usage, ask.rows))
         options = asked.stream_options
         wants_usage = options is not None and options.include_usage is True
-        return EventStream(
-            answer.events(pieces, usage, ask.rows, wants_usage=wants_usage, request=request)
-        )
+        return EventStream(answer.events(pieces, usage, ask.rows, wants_usage=wants_usage))
 
     return router
 
@@ -206,7 +204,6 @@ class _Answer:
         rows: int,
         *,
         wants_usage: bool,
-        request: Request,
     ) -> AsyncGenerator[bytes, None]:
         choices = self._choices(rows)
         head = {**self._head, "object": "chat.completion.chunk"}
@@ -220,10 +217,6 @@ class _Answer:
                 ]
                 if data:
                     yield b"".join(data)
-        request.state.facts |= {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-        }
         last = event({**head, "choices": [], "usage": usage.to_dict()}) if wants_usage else b""
         yield last + DONE
 

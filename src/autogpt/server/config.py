@@ -21,6 +21,8 @@ class LimitsConfig:
 
     Attributes:
         running: Texts that are written at once; more wait.
+        running_per_key: Of one key; None: three quarters of ``running`` where there are several
+            keys, so that another key's request begins at once.
         waiting: Requests that may wait; more are refused.
         waiting_per_key: Of one key; None: half of ``waiting`` where there are several keys.
         requests_per_minute: Of one key; None for any number.
@@ -36,6 +38,7 @@ class LimitsConfig:
     """
 
     running: int = 16
+    running_per_key: int | None = None
     waiting: int = 64
     waiting_per_key: int | None = None
     requests_per_minute: int | None = None
@@ -53,6 +56,8 @@ class LimitsConfig:
         for name in ("running", "waiting", "body_bytes", "most_tokens", "texts", "connections"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected 1 or more.")
+        if self.running_per_key is not None and self.running_per_key < 1:
+            raise ConfigError(f"running_per_key is {self.running_per_key}, expected 1 or more.")
         for name in ("header_s", "body_s", "upload_s", "send_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected a number above 0.")

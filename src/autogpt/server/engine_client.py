@@ -21,7 +21,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -87,13 +87,24 @@ class ModelSpec:
 
 @dataclass(slots=True)
 class _Mail:
-    """What has come for one request; None is its end."""
+    """What has come for one request."""
 
+    left: int = 0  # texts that have not ended
+    ended: Callable[[], None] | None = None
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     written: list[Written] = field(default_factory=list)
     value: Any = None
     error: Exception | None = None
     is_over: bool = False
+
+    def take(self, written: Written) -> None:
+        self.written.append(written)
+        self.arrived.set()
+        self.left -= written.finish is not None
+        if self.left == 0:
+            self.is_over = True
+            if self.ended is not None:
+                self.ended()
 
     def close(self, value: object = None, error: Exception | None = None) -> None:
         self.value, self.error, self.is_over = value, error, True
@@ -188,6 +199,7 @@ class EngineClient:
         *,
         most_tokens: int,
         tenant: str,
+        ended: Callable[[], None] | None = None,
     ) -> AsyncGenerator[list[Written], None]:
         """Yield what is written, as it is; close the iterator to cancel.
 
@@ -197,28 +209,32 @@ class EngineClient:
             settings: As in ``inference.settings``, plain values.
             most_tokens: Most tokens of a text where ``max_tokens`` is not set.
             tenant: Only prompts of the same tenant share what was read of their beginnings.
+            ended: Is called when the engine is done with it, which may be long before all of it
+                was taken from here: a client that reads slowly holds no place.
 
         Raises:
             EngineError: If the request is wrong.
             EngineLostError: If the process ended.
         """
-        left = len(prompts) * int(settings.get("n") or 1)  # type: ignore[call-overload]
         fields = {"model": model, "prompts": prompts, "settings": settings, "tenant": tenant}
         number, mail = self._send("generate", {**fields, "most_tokens": most_tokens})
+        mail.left = len(prompts) * int(settings.get("n") or 1)  # type: ignore[call-overload]
+        mail.ended = ended
         try:
-            while left:
+            while mail.left or mail.written:
                 await mail.arrived.wait()
                 mail.arrived.clear()
                 if mail.error is not None:
                     raise mail.error
                 batch, mail.written = mail.written, []
-                left -= sum(one.finish is not None for one in batch)
                 if batch:
                     yield batch
         finally:
             self._mail.pop(number, None)
-            if left:
+            if mail.left:
                 self._cancel(number)
+                if ended is not None:
+                    ended()
 
     async def load(self, spec: ModelSpec) -> dict[str, Any]:
         """Load a model, and remember to load it again in the next process.
@@ -323,8 +339,7 @@ class EngineClient:
             for number, *written in news:
                 mail = self._mail.get(number)
                 if mail is not None:
-                    mail.written.append(Written(*written))
-                    mail.arrived.set()
+                    mail.take(Written(*written))
             return
         mail = self._mail.get(message["re"])
         if mail is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import cast
@@ -16,6 +16,7 @@ from typing import cast
 from autogpt.core.errors import UsageError
 from autogpt.core.messages import Message
 from autogpt.inference.settings import ManySettings, check_settings
+from autogpt.safety.streaming import Form
 from autogpt.server.admission import Ticket
 from autogpt.server.engine_client import EngineClient
 from autogpt.server.lines import Written
@@ -115,6 +116,7 @@ async def write(
     *,
     usage: Usage,
     metrics: Metrics,
+    facts: MutableMapping[str, object],
     rails: Rails | None,
     most_tokens: int,
 ) -> AsyncGenerator[list[Piece], None]:
@@ -126,6 +128,7 @@ async def write(
         engine: Writes.
         usage: Is filled in.
         metrics: Are told.
+        facts: Of the request, for the log: times and tokens are added.
         rails: What is allowed; None for all.
         most_tokens: Most tokens of a text where the request does not say.
 
@@ -133,32 +136,40 @@ async def write(
         AutoGPTError: If the request is wrong or refused, or the engine was lost.
     """
     await _check(ask, rails)
-    show = _Show(ask, rails)
+    show = _Show(await asyncio.to_thread(_watches, ask, rails), ask.rows)
     await ticket.turn(ask.rows)
     begin, told = time.perf_counter(), 0
+    facts["waited_s"] = round(begin - ticket.begin, 4)
     stream = engine.write(
         ask.model,
         [_plain(prompt) for prompt in ask.prompts],
         ask.settings,
         most_tokens=most_tokens,
         tenant=f"{ticket.key}\0{ask.cache_key}",
+        ended=ticket.leave,
     )
-    async with aclosing(stream):
-        async for batch in stream:
-            if not told:
-                metrics.first_token.observe(time.perf_counter() - ticket.begin)
-            for one in batch:
-                usage.count(one, ask.rows // len(ask.prompts))
-            metrics.completion_tokens.inc(usage.completion_tokens - told)
-            told = usage.completion_tokens
-            pieces = await show.pieces(batch)
-            if pieces:
-                yield pieces
-            if show.is_over:
-                break
-    metrics.prompt_tokens.inc(usage.prompt_tokens)
-    metrics.cached_tokens.inc(usage.cached_tokens)
-    metrics.writing.observe(time.perf_counter() - begin)
+    try:
+        async with aclosing(stream):
+            async for batch in stream:
+                if not told:
+                    first_s = time.perf_counter() - ticket.begin
+                    metrics.first_token.observe(first_s)
+                    facts["first_token_s"] = round(first_s, 4)
+                for one in batch:
+                    usage.count(one, ask.rows // len(ask.prompts))
+                metrics.completion_tokens.inc(usage.completion_tokens - told)
+                told = usage.completion_tokens
+                pieces = await show.pieces(batch)
+                if show.is_over:
+                    await stream.aclose()
+                if pieces:
+                    yield pieces
+    finally:
+        metrics.prompt_tokens.inc(usage.prompt_tokens)
+        metrics.cached_tokens.inc(usage.cached_tokens)
+        metrics.writing.observe(time.perf_counter() - begin)
+        facts["prompt_tokens"] = usage.prompt_tokens
+        facts["completion_tokens"] = usage.completion_tokens
 
 
 async def _check(ask: Ask, rails: Rails | None) -> None:
@@ -174,14 +185,26 @@ async def _check(ask: Ask, rails: Rails | None) -> None:
             await asyncio.to_thread(rails.check_input, _as_messages(prompt))
 
 
+def _watches(ask: Ask, rails: Rails | None) -> list[_Watch]:
+    """Return what watches over each text; none where all is allowed."""
+    if rails is None:
+        return []
+    form: Form = "text"
+    if any(name in ask.settings for name in _CONSTRAINTS):
+        form = "json" if "json_schema" in ask.settings else "fixed"
+    prompts = [_as_messages(prompt) for prompt in ask.prompts]
+    count = ask.rows // len(prompts)
+    return [
+        _Watch(rails.output_filter(messages, form)) for messages in prompts for _ in range(count)
+    ]
+
+
 class _Show:
     """What of a request's texts is shown."""
 
-    def __init__(self, ask: Ask, rails: Rails | None) -> None:
-        self._watches = (
-            [] if rails is None else [_Watch(rails.output_filter()) for _ in range(ask.rows)]
-        )
-        self._left = set(range(ask.rows))
+    def __init__(self, watches: Sequence[_Watch], rows: int) -> None:
+        self._watches = watches
+        self._left = set(range(rows))
 
     @property
     def is_over(self) -> bool:

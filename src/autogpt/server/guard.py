@@ -18,14 +18,18 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from autogpt.core.i18n import accepted
 from autogpt.server.admission import Admission, Refused, Ticket
 from autogpt.server.api_errors import ApiError
 from autogpt.server.config import HEADER_BYTES, ServerConfig
 from autogpt.server.engine_client import EngineClient
 from autogpt.server.keys import Key
 from autogpt.server.metrics import Metrics
+
+if TYPE_CHECKING:
+    from autogpt.server.tracing import Tracing
 
 __all__ = ["Guard"]
 
@@ -40,7 +44,7 @@ _logger = logging.getLogger(__name__)
 
 _NOBODY = Key("", b"", is_admin=True)  # without keys, who reaches a loopback address may do all
 _MOST_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "DELETE"})
-_DISCARDED_BYTES, _DISCARDED_S = 64 << 20, 1.0
+_DISCARDED_BYTES, _DISCARDED_S = 64 << 20, 5.0
 _SAFE_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -62,6 +66,7 @@ class Guard:
         engine: Whether it is up.
         metrics: Are told.
         open_pages: Whether GET of other paths needs no key: a page without secrets is there.
+        tracing: Is told of requests that are over; None where nobody asked for it.
     """
 
     def __init__(
@@ -73,11 +78,12 @@ class Guard:
         engine: EngineClient,
         metrics: Metrics,
         open_pages: bool = False,
+        tracing: Tracing | None = None,
     ) -> None:
         self._app, self._config = app, config
         self.admission = admission
         self._engine, self._metrics = engine, metrics
-        self._open_pages = open_pages
+        self._open_pages, self._tracing = open_pages, tracing
         # "0.0.0.0" names no server: a page that is led there means whatever listens.
         own = set() if config.host in ("0.0.0.0", "::") else {config.host, f"[{config.host}]"}
         self._hosts = {"localhost", "127.0.0.1", "[::1]", *own, *config.hosts}
@@ -105,16 +111,14 @@ class Guard:
                 await self._app(scope, exchange.receive, exchange.send)
             except ApiError as error:
                 if not exchange.has_begun:
-                    await exchange.answer(
-                        error.status, error.body(), error.headers(), lingers=error.close
-                    )
+                    await exchange.tell(error)
             except _ClientStalledError:
                 exchange.abort()
             except Exception:
                 _logger.exception("a request failed: %s", exchange.request_id)
                 if not exchange.has_begun:
                     failed = ApiError(500, "The server failed on this request.", code="internal")
-                    await exchange.answer(500, failed.body(), failed.headers())
+                    await exchange.tell(failed)
         finally:
             self.under_way -= 1
             if ticket is not None:
@@ -252,6 +256,25 @@ class Guard:
                 **exchange.facts,
             }
             _access.info(json.dumps(line))
+        if self._tracing is not None:
+            self._trace(self._tracing, exchange, route, seconds)
+
+    @staticmethod
+    def _trace(tracing: Tracing, exchange: _Exchange, route: str, seconds: float) -> None:
+        from autogpt.server.tracing import Handled
+
+        given = exchange.headers.get(b"traceparent")
+        tracing.note(
+            Handled(
+                method=exchange.scope["method"],
+                route=route,
+                status=exchange.status,
+                request_id=exchange.request_id,
+                traceparent=None if given is None else given.decode("latin-1"),
+                seconds=seconds,
+                facts=exchange.facts,
+            )
+        )
 
 
 _REASONS = {
@@ -303,6 +326,7 @@ class _Exchange:
         self._deadline = self.begin + (limits.upload_s if is_upload else limits.body_s)
         self._bytes = 0
         self._is_read = False
+        self._closes = False
 
     @property
     def is_preflight(self) -> bool:
@@ -338,46 +362,43 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         """Send a part of the answer.
 
+        Where the connection ends with it, what the client is still sending is taken for a while
+        and thrown away: a socket that is closed with something unread in it is reset, and the
+        answer is lost.
+
         Raises:
             _ClientStalledError: If the client does not take it.
         """
         if message["type"] == "http.response.start":
             self.has_begun, self.status = True, message["status"]
+            self._closes = (b"connection", b"close") in message["headers"]
             message = {**message, "headers": [*message["headers"], *self._headers()]}
+        elif self._closes and not self._is_read and not message.get("more_body", False):
+            await self._pass_on({**message, "more_body": True})
+            await self._discard()
+            message = {"type": "http.response.body"}
+        await self._pass_on(message)
+
+    async def _pass_on(self, message: Message) -> None:
         try:
             async with asyncio.timeout(self._limits.send_s):
                 await self._send(message)
         except TimeoutError:
             raise _ClientStalledError from None
 
-    async def answer(
-        self,
-        status: int,
-        body: bytes,
-        headers: list[tuple[bytes, bytes]],
-        *,
-        lingers: bool = False,
-    ) -> None:
-        """Send a whole answer.
-
-        Args:
-            status: Of HTTP.
-            body: All of it.
-            headers: Without the length.
-            lingers: Whether the connection ends with it. Then what the client is still sending is
-                taken for a while and thrown away: a socket that is closed with something unread in
-                it is reset, and the answer is lost.
-        """
+    async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send a whole answer, whose length is added to the headers."""
         headers = [*headers, (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        if lingers:
-            await self.send({"type": "http.response.body", "body": body, "more_body": True})
-            await self._discard()
-            body = b""
         await self.send({"type": "http.response.body", "body": body})
 
+    async def tell(self, error: ApiError) -> None:
+        """Answer with an error, in the client's language."""
+        language = accepted(self.headers.get(b"accept-language", b"").decode("latin-1"))
+        await self.answer(error.status, error.body(language), error.headers())
+
     async def _discard(self) -> None:
-        """Take the rest of the body and throw it away, for a second at most."""
+        """Take the rest of the body and throw it away, for some seconds at most."""
         left = _DISCARDED_BYTES
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DISCARDED_S):

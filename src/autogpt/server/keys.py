@@ -75,7 +75,8 @@ def read_keys(path: Path) -> Keys:
         mode = path.stat().st_mode
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(
-            f"The key file {str(path)!r} can be read by others.", hint=f"chmod 600 {path}"
+            f"The key file {str(path)!r} can be read by others.",
+            hint=f"Make it yours alone: chmod 600 {path}",
         )
     keys: list[Key] = []
     for number, line in enumerate(text.splitlines(), 1):

@@ -13,7 +13,7 @@ from autogpt.core.errors import RefusedError
 from autogpt.core.messages import Message
 from autogpt.safety.policy import Direction
 from autogpt.safety.rails import Rails as SafetyRails
-from autogpt.safety.streaming import OutputRail
+from autogpt.safety.streaming import Form, OutputRail
 
 __all__ = ["OutputFilter", "PolicyRails", "Rails"]
 
@@ -48,8 +48,8 @@ class Rails(Protocol):
         """
         ...
 
-    def output_filter(self) -> OutputFilter:
-        """Return what watches over one text."""
+    def output_filter(self, messages: Sequence[Message], form: Form) -> OutputFilter:
+        """Return what watches over one text that answers these messages."""
         ...
 
 
@@ -74,9 +74,16 @@ class PolicyRails:
         if admission.is_refused:
             raise RefusedError(admission.answer)
 
-    def output_filter(self) -> OutputFilter:
-        """See :class:`Rails`."""
-        return _PolicyFilter(self._rails.output(route=_ROUTE))
+    def output_filter(self, messages: Sequence[Message], form: Form) -> OutputFilter:
+        """See :class:`Rails`; what the user has written himself is not masked."""
+        given = {
+            message.content[span.start : span.end]
+            for message in messages
+            if message.role == "user"
+            for span in self._rails.marks(message.content, route=_ROUTE)
+            if span.family in ("secrets", "personal")
+        }
+        return _PolicyFilter(self._rails.output(route=_ROUTE, form=form, given=given))
 
 
 class _PolicyFilter:

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from autogpt.core.i18n import Language, accepted
 from autogpt.server.api_errors import to_api_error
 from autogpt.server.asks import response_ask
 from autogpt.server.generation import Piece, Usage
@@ -56,7 +57,8 @@ def response_routes(serving: Serving) -> APIRouter:
         pieces = serving.write(ask, request, usage)
         building = _Building(asked, usage, may_call=may_call)
         if asked.stream:
-            return EventStream(_events(pieces, building))
+            language = accepted(request.headers.get("accept-language"))
+            return EventStream(_events(pieces, building, language))
         return await unless_gone(request, _whole(pieces, building))
 
     return router
@@ -73,7 +75,7 @@ async def _whole(
 
 
 async def _events(
-    pieces: AsyncGenerator[list[Piece], None], building: _Building
+    pieces: AsyncGenerator[list[Piece], None], building: _Building, language: Language
 ) -> AsyncGenerator[bytes, None]:
     is_begun = False
     try:
@@ -88,7 +90,7 @@ async def _events(
     except Exception as error:
         if not is_begun:
             raise
-        fields = to_api_error(error).fields()
+        fields = to_api_error(error).fields(language)
         failed = {"code": fields["code"] or "server_error", "message": fields["message"]}
         response = {**building.response("failed"), "error": failed}
         yield building.encoded({"type": "response.failed", "response": response})

@@ -65,6 +65,7 @@ class Serving:
             self.engine,
             usage=usage,
             metrics=self.metrics,
+            facts=request.state.facts,
             rails=self.rails,
             most_tokens=self.config.limits.most_tokens,
         )

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from autogpt.core.i18n import Language, accepted
 from autogpt.server.api_errors import to_api_error
 
 __all__ = ["DONE", "EventStream", "event", "unless_gone"]
@@ -51,10 +52,10 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send."""
-        del scope
-        await _unless_gone(receive, self._write(send))
+        language = accepted(dict(scope["headers"]).get(b"accept-language", b"").decode("latin-1"))
+        await _unless_gone(receive, self._write(send, language))
 
-    async def _write(self, send: Send) -> None:
+    async def _write(self, send: Send, language: Language) -> None:
         async with aclosing(self._events) as events:
             first = await anext(events, None)
             head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
@@ -68,7 +69,7 @@ class EventStream(Response):
                 told = to_api_error(error)
                 if told.code == "internal":
                     _logger.exception("a stream failed")
-                data = event({"error": told.fields()})
+                data = event({"error": told.fields(language)})
                 await send({"type": "http.response.body", "body": data, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 

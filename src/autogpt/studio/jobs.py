@@ -27,7 +27,9 @@ from autogpt.core.errors import UsageError
 
 __all__ = ["ENDED", "Job", "JobStore", "Kind", "State"]
 
-Kind = Literal["train", "finetune", "evaluate", "task", "plan", "pull", "inspect", "agent"]
+Kind = Literal[
+    "train", "finetune", "evaluate", "task", "plan", "pull", "inspect", "agent", "export"
+]
 State = Literal["queued", "running", "stopping", "done", "failed", "stopped", "interrupted"]
 ENDED: tuple[State, ...] = ("done", "failed", "stopped", "interrupted")
 

@@ -25,8 +25,10 @@ from autogpt.studio.uploads import Uploads
 from autogpt.studio.workspace import Workspace
 
 __all__ = [
+    "EXPORTED",
     "PAGE",
     "EvaluateRequest",
+    "ExportRequest",
     "FinetuneRequest",
     "InspectRequest",
     "LoadRequest",
@@ -37,12 +39,16 @@ __all__ = [
     "TrainRequest",
     "UploadRequest",
     "Work",
+    "adapter_folder",
     "model_reference",
     "work",
 ]
 
 PAGE = "page.html"
 """What a look inside writes, in the folder of its job."""
+
+EXPORTED = "exported"
+"""The folder that an export writes, in that of its job."""
 
 _RUN, _SERVED = "run:", "served:"
 _SETTING = re.compile(
@@ -153,6 +159,14 @@ class AnswerRequest(Wire):
     option: Annotated[int, Field(ge=0)] | None = None
 
 
+class ExportRequest(Wire):
+    """Write a model for other engines."""
+
+    model: Model
+    to: Literal["hf", "gguf", "onnx", "tensorflow"]
+    dtype: Literal["f32", "f16", "bf16", "q8_0", "q4_0", "float32", "bfloat16"] | None = None
+
+
 class PullRequest(Wire):
     """Fetch a model by name."""
 
@@ -166,6 +180,7 @@ class LoadRequest(Wire):
     model: Model
     name: Annotated[str, Field(pattern=r"^[\w.\-]{1,80}$")] | None = None
     quantize: Literal["int8", "int4"] | None = None
+    adapter: Model | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,6 +229,8 @@ def work(request: Wire, workspace: Workspace, served: Mapping[str, str]) -> Work
             return _agent(request, workspace, served)
         case PullRequest():
             return _pull(request)
+        case ExportRequest():
+            return _export(request, workspace, served)
     raise UsageError(f"{type(request).__name__} is no work.")
 
 
@@ -245,6 +262,25 @@ def model_reference(
         f"{name!r} is not the name of a model.",
         hint="Choose one that is listed, or write hf:organization/name.",
     )
+
+
+def adapter_folder(name: str, workspace: Workspace) -> str:
+    """Return the folder of the LoRA adapter of a run.
+
+    Args:
+        name: ``run:NAME``.
+        workspace: Where runs are.
+
+    Raises:
+        UsageError: If there is no such run, or it has no adapter.
+    """
+    folder = workspace.run(name.removeprefix(_RUN)) / "adapter"
+    if not folder.is_dir():
+        raise UsageError(
+            f"The run {name.removeprefix(_RUN)!r} has no adapter.",
+            hint="Choose one that was taught with LoRA.",
+        )
+    return str(folder)
 
 
 def _plan(request: PlanRequest, workspace: Workspace) -> Work:
@@ -351,6 +387,16 @@ def _agent(request: AgentRequest, workspace: Workspace, served: Mapping[str, str
 def _not_standard_input(text: str) -> str:
     """Return a text that is not taken for the mark of standard input."""
     return f"{text} " if text == "-" else text
+
+
+def _export(request: ExportRequest, workspace: Workspace, served: Mapping[str, str]) -> Work:
+    model = model_reference(request.model, workspace, served)
+    stored = () if request.dtype is None else ("--dtype", request.dtype)
+    return Work(
+        kind="export",
+        title=f"{request.model.rpartition(':')[2]}: {request.to}",
+        command=("export", model, "--to", request.to, "--out", EXPORTED, *stored, "--json"),
+    )
 
 
 def _pull(request: PullRequest) -> Work:

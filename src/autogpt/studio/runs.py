@@ -42,6 +42,7 @@ def describe(folder: Path) -> dict[str, object]:
         "base": Path(str(task.get("base"))).name if task.get("base") else None,
         "finished": (folder / REPORT).is_file(),
         "model": (folder / "model" / "config.json").is_file(),
+        "adapter": (folder / "adapter").is_dir(),
         "changed_at": max(times, default=0.0),
         "budget": recipe.get("training", {}).get("budget"),
         "planned": _planned(folder),

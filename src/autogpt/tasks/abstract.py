@@ -10,14 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from autogpt.safety.words import length_of
 from autogpt.tasks.account import Account
 from autogpt.tasks.asking import answer_of, form_of, prompt_for
 from autogpt.tasks.base import Progress, Writer
-from autogpt.tasks.evidence import Source
 from autogpt.tasks.language import is_chinese
 from autogpt.tasks.sentences import blocks_of, sections_of, sentences_of
-from autogpt.tasks.summary import Style, Summary, joined, split_written, words_wanted
-from autogpt.tasks.words import length_of
+from autogpt.tasks.summary import (
+    Style,
+    Summary,
+    joined,
+    source_of,
+    split_written,
+    words_wanted,
+)
 
 __all__ = ["Abstract"]
 
@@ -205,11 +211,11 @@ class Abstract:
         style = self._style
         if style == "headline" and rows:
             rows = [rows[0].rstrip(".。").strip("\"'“”‘’《》")]
-        source = Source(draft.text)
+        source = source_of(draft.text)
         return Summary(
             text=joined(rows, style),
             method="abstractive",
-            evidence=tuple(source.evidence(row) for row in rows),
+            evidence=tuple(source.support(row) for row in rows),
             usage=draft.account.usage,
             timing=draft.account.timing(),
         )

@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from autogpt.safety.words import content_of, length_of
 from autogpt.tasks.language import is_chinese
 from autogpt.tasks.sentences import Block, Sentence, blocks_of, sentences_of
-from autogpt.tasks.words import content_of, length_of
 
 __all__ = ["extract"]
 

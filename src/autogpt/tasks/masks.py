@@ -25,7 +25,7 @@ _PATTERNS = (
     r"\[\^?\d+\]|\[\^[^\]\s]+\]",  # a footnote; also what looks like our marks
     rf"(?:(?:https?|ftp|file)://|\bwww\.){_IN_URL}*[A-Za-z0-9/_=&#%~+-]",
     r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",  # mail
-    r"</?[A-Za-z][^<>\n]*>|&(?:[A-Za-z]+|#\d+);",  # HTML
+    r"</?[A-Za-z][^<>\n]*>|&(?:[A-Za-z][\w-]*|#\d+);",  # HTML
     r"\$?\{\{[^{}\n]*\}\}|\$\{[^{}\n]*\}|\{[^{}\s]{0,40}\}",  # {{name}} ${name} {0} {name!r:>10}
     r"%\([A-Za-z_]\w*\)[-#0 +]*\d*(?:\.\d+)?[a-zA-Z]",  # %(name)s
     r"%(?:\d+\$)?[-#0+]*\d*(?:\.\d+)?(?:hh|h|ll|l|q|j|z|t|L)?[diouxXeEfFgGcrsaAp@](?![a-zA-Z])",
@@ -37,6 +37,9 @@ _PATTERNS = (
     r"\\[nrt\"\\]",  # escapes in sources of programs
 )
 _PROTECTED = re.compile("|".join(_PATTERNS))
+_ADDRESS = re.compile("|".join(_PATTERNS[4:6]))
+_CODE = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+\d[A-Za-z0-9]*|(?<![A-Za-z0-9])\d+[A-Za-z]{3,}\d+\w*")
+_HALF_HOUR = "半"
 _MARK = re.compile(r"[\[【［〔]\s*(\d{1,3})\s*[\]】］〕]")
 
 
@@ -117,18 +120,44 @@ def mask(pieces: Sequence[Piece]) -> Masked:
 
 
 def missing(source: str, translated: str, glossary: Mapping[str, str] | None = None) -> list[str]:
-    """Return what a translation had to keep and did not, and numbers that it has made up."""
+    """Return what a translation had to keep and did not, and what it has made up.
+
+    What had to be kept: what ``protected`` fixes, numbers by value, and words with digits in them,
+    as "ext4". What may be made up: numbers, such words, and addresses.
+    """
     lost = []
     for kept, count in Counter(
         piece.becomes for piece in protected(source, glossary) if piece.becomes is not None
     ).items():
         if translated.count(kept) < count:
             lost.append(kept)
+    lost += sorted({m[0] for m in _ADDRESS.finditer(translated) if m[0] not in source})
     bare, other = _bare(source), _bare(translated)
-    wanted, given = numbers_of(bare), numbers_of(other)
-    lost += sorted({m[0] for m in DIGITS.finditer(bare) if not values_of(m[0]) & given})
-    lost += sorted({m[0] for m in DIGITS.finditer(other) if not values_of(m[0]) & wanted})
+    for one, whole in ((bare, translated), (other, source)):
+        lost += sorted({m[0] for m in _CODE.finditer(one) if m[0].lower() not in whole.lower()})
+    lost += sorted(_unlike(_CODE.sub(" ", bare), other))
+    lost += sorted(_unlike(_CODE.sub(" ", other), bare) - set(lost))
     return lost
+
+
+def _unlike(text: str, other: str) -> set[str]:
+    """Return the numbers in digits of a text of which another one lacks the value, or a part."""
+    given = numbers_of(other)
+    if _HALF_HOUR in other:
+        given.add(30.0)
+    return {
+        match[0]
+        for match in DIGITS.finditer(text)
+        if not any(value in given for value in values_of(match[0]))
+        or not all(float(part) in given for part in _parts(match[0]))
+    }
+
+
+def _parts(digits: str) -> list[str]:
+    """Return the parts of a time, a date or a version, which must all be there."""
+    if ":" in digits or digits.count(".") > 1:
+        return re.findall(r"\d+", digits)
+    return []
 
 
 def _bare(text: str) -> str:

@@ -23,7 +23,6 @@ from autogpt.tasks.abstract import Abstract
 from autogpt.tasks.account import Account
 from autogpt.tasks.asking import Form, form_of
 from autogpt.tasks.base import TEXT, Job, Progress, Task, Writer, telling
-from autogpt.tasks.evidence import Source
 from autogpt.tasks.extract import extract
 from autogpt.tasks.schema import object_schema
 from autogpt.tasks.sentences import blocks_of
@@ -34,6 +33,7 @@ from autogpt.tasks.summary import (
     Summary,
     joined,
     shortened,
+    source_of,
     words_wanted,
 )
 
@@ -124,7 +124,7 @@ class Summarize:
 
     def _extracted(self, text: str) -> Summary:
         account = Account()
-        source = Source(text)
+        source = source_of(text)
         if self.style == "headline":
             rows = self._headline(text)
         else:
@@ -133,7 +133,7 @@ class Summarize:
         return Summary(
             text=joined(rows, self.style),
             method="extractive",
-            evidence=tuple(source.evidence(row) for row in rows),
+            evidence=tuple(source.support(row) for row in rows),
             usage=account.usage,
             timing=account.timing(),
         )
@@ -217,6 +217,16 @@ TASK = Task(
                 start={"oneOf": [{"type": "integer"}, {"type": "null"}]},
                 end={"oneOf": [{"type": "integer"}, {"type": "null"}]},
                 supported={"type": "boolean"},
+                missing={
+                    "type": "array",
+                    "items": object_schema(
+                        *("kind", "text", "start", "end"),
+                        kind={"type": "string", "enum": ["number", "name", "address"]},
+                        text={"type": "string"},
+                        start={"type": "integer"},
+                        end={"type": "integer"},
+                    ),
+                },
             ),
         },
         usage={"type": "object"},

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autogpt.core.messages import Timing, Usage
-from autogpt.tasks.evidence import Evidence
+from autogpt.safety.grounding import GroundedSentence, Source
+from autogpt.safety.words import length_of
 from autogpt.tasks.language import is_chinese
 from autogpt.tasks.sentences import sentences_of
-from autogpt.tasks.words import length_of
 
 __all__ = [
     "LENGTHS",
@@ -20,6 +20,7 @@ __all__ = [
     "Summary",
     "joined",
     "shortened",
+    "source_of",
     "split_written",
     "words_wanted",
 ]
@@ -58,24 +59,29 @@ class Summary:
 
     text: str
     method: Literal["extractive", "abstractive"]
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[GroundedSentence, ...]
     usage: Usage
     timing: Timing
 
     @property
     def supported(self) -> bool:
         """Whether the source says all of it, as far as words tell."""
-        return all(evidence.supported for evidence in self.evidence)
+        return all(one.supported for one in self.evidence)
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields of ``autogpt summarize --json``."""
         return {
             "text": self.text,
             "method": self.method,
-            "evidence": [row for evidence in self.evidence for row in evidence.to_dicts()],
+            "evidence": [row for one in self.evidence for row in one.to_dicts()],
             "usage": self.usage.to_dict(),
             "timing": self.timing.to_dict(),
         }
+
+
+def source_of(text: str) -> Source:
+    """Return a text as what its summary is held against, cut where its blocks and sentences end."""
+    return Source(text, [(one.start, one.end) for one in sentences_of(text)])
 
 
 def words_wanted(text: str, length: str | int, style: Style) -> int:

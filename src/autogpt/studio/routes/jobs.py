@@ -18,10 +18,12 @@ from autogpt.studio import follow
 from autogpt.studio.jobs import Job
 from autogpt.studio.page import Tickets
 from autogpt.studio.requests import (
+    EXPORTED,
     PAGE,
     AgentRequest,
     AnswerRequest,
     EvaluateRequest,
+    ExportRequest,
     FinetuneRequest,
     InspectRequest,
     PlanRequest,
@@ -46,6 +48,7 @@ _REQUESTS: dict[str, type[Wire]] = {
     "inspect": InspectRequest,
     "pull": PullRequest,
     "agent": AgentRequest,
+    "export": ExportRequest,
 }
 # What autogpt.studio.goals writes; it is named here, since it imports torch.
 _QUESTION, _ANSWER, _EVENTS, _DESK = "question.json", "answer.json", "events.jsonl", "desk"
@@ -75,6 +78,8 @@ class JobRoutes:
         router.add_api_route("/jobs/{job_id}/events", self.events, methods=["GET"])
         router.add_api_route("/jobs/{job_id}/answer", self.answer, methods=["POST"])
         router.add_api_route("/jobs/{job_id}/desk/{name}", self.file, methods=["GET"])
+        router.add_api_route("/jobs/{job_id}/exported", self.exported, methods=["GET"])
+        router.add_api_route("/jobs/{job_id}/exported/{name:path}", self.export, methods=["GET"])
 
     def list(self, request: Request, limit: int = 100) -> dict[str, object]:
         """List jobs, the newest first."""
@@ -169,6 +174,26 @@ class JobRoutes:
         if path.parent != desk or not path.is_file() or path.is_symlink():
             raise RunError(f"There is no file {name[:80]!r} on the desk.")
         return FileResponse(path, media_type="application/octet-stream", filename=name)
+
+    def exported(self, job_id: str) -> dict[str, object]:
+        """List the files that an export wrote."""
+        files = self._exported(job_id)
+        return {
+            "files": [{"name": name, "size_bytes": files[name].stat().st_size} for name in files]
+        }
+
+    def export(self, job_id: str, name: str) -> Response:
+        """Return a file that an export wrote."""
+        files = self._exported(job_id)
+        if name not in files:
+            raise RunError(f"There is no file {name[:80]!r} in this export.")
+        path = files[name]
+        return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+    def _exported(self, job_id: str) -> dict[str, Path]:
+        folder = self._workspace.job(self._store.get(job_id).id) / EXPORTED
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path for path in paths}
 
     def _shown(self, job: Job, request: Request) -> dict[str, object]:
         """Return a job and how far it is."""

@@ -13,7 +13,7 @@ from autogpt.core.store import remove as remove_stored
 from autogpt.server.engine_client import ModelSpec
 from autogpt.server.serving import Serving, read
 from autogpt.studio.models import card, list_models
-from autogpt.studio.requests import LoadRequest, model_reference
+from autogpt.studio.requests import LoadRequest, adapter_folder, model_reference
 from autogpt.studio.routes.base import loaded, served
 from autogpt.studio.workspace import Workspace
 
@@ -50,8 +50,14 @@ class ModelRoutes:
         name = asked.name or asked.model.removeprefix("run:").rpartition("/")[2]
         if name in self._engine.models:
             raise UsageError(f"A model called {name!r} is loaded already.")
-        options = {"quantize": asked.quantize} if asked.quantize else {}
-        await self._engine.load(ModelSpec(name=name, reference=reference, options=options))
+        options: dict[str, object] = {"quantize": asked.quantize} if asked.quantize else {}
+        root = None
+        if asked.adapter is not None:
+            options["adapters"] = [adapter_folder(asked.adapter, self._workspace)]
+            same = (one for one, kept in served(self._serving).items() if kept == reference)
+            root = next(same, None)
+        spec = ModelSpec(name=name, reference=reference, options=options, root=root)
+        await self._engine.load(spec)
         return {"loaded": self._loaded()}
 
     async def unload(self, request: Request) -> dict[str, object]:
@@ -69,9 +75,25 @@ class ModelRoutes:
     def _loaded(self) -> list[dict[str, object]]:
         references = served(self._serving)
         return [
-            {**facts, "reference": self._named(references.get(str(facts["name"]), ""))}
+            {
+                **facts,
+                "reference": self._named(references.get(str(facts["name"]), "")),
+                **self._options(str(facts["name"])),
+            }
             for facts in loaded(self._serving)
         ]
+
+    def _options(self, name: str) -> dict[str, object]:
+        """Return how a model was loaded: the bits of its weights, the run of its adapter."""
+        spec = self._engine.specs.get(name)
+        options = {} if spec is None else spec.options
+        adapters = options.get("adapters")
+        folder = Path(str(adapters[0])) if isinstance(adapters, list) and adapters else None
+        is_run = folder is not None and folder.name == "adapter"
+        return {
+            "quantize": options.get("quantize"),
+            "adapter": None if folder is None else folder.parent.name if is_run else folder.name,
+        }
 
     def _named(self, reference: str) -> str:
         """Return what the page calls a MODEL: no path of this machine leaves it."""

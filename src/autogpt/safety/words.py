@@ -1,4 +1,4 @@
-"""What a text is about, as words that can be compared: for ranking sentences and finding sources.
+"""What a text is about, as words that can be compared: to rank sentences and to find sources.
 
 English words are lowered, words that carry no content are left out, and endings are taken off, so
 that "boilers" meets "boiler". Chinese, which has no spaces, is cut into pairs of characters, which
@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["content_of", "facts_of", "is_negated", "length_of"]
+__all__ = ["content_of", "denials_of", "is_empty", "length_of", "stem"]
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _RUNS = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:['’][^\W\d_{_HAN}]+)?")
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_NAME = re.compile(rf"[^\W\d_{_HAN}][^\W_{_HAN}]*(?:[-'’.+][^\W_{_HAN}]+)*")
-_SENTENCE_START = re.compile(r"(?:^|[.!?。！？:：\n]\s*)[\"'“‘(\[*#>-]*\s*$")
 _UNIT = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+(?:[-'’.,][^\W_{_HAN}]+)*")
 
 
@@ -50,12 +47,17 @@ def content_of(text: str) -> list[str]:
             pairs = (run[place : place + 2] for place in range(max(1, len(run) - 1)))
             found += [pair for pair in pairs if not set(pair) & _EMPTY_HAN]
         elif (word := re.sub(r"['’]s?$|['’]\w+$", "", run.lower())) not in _EMPTY:
-            found.append(_stem(word))
+            found.append(stem(word))
     return found
 
 
-def _stem(word: str) -> str:
-    """Take the usual endings off, as coarsely as comparing needs it."""
+def is_empty(word: str) -> bool:
+    """Whether a lower-case word, or a Chinese character, carries no content."""
+    return word in _EMPTY or word in _EMPTY_HAN
+
+
+def stem(word: str) -> str:
+    """Return a lower-case English word without its usual endings, as comparing needs it."""
     if len(word) < 5 or not word.isascii():
         return word[:-1] if len(word) == 4 and word.endswith("s") and word[-2] not in "su" else word
     for ending, instead in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ied", "y"), ("ed", "")):
@@ -70,28 +72,11 @@ def _stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 4 else word
 
 
-def facts_of(text: str) -> set[str]:
-    """Return the numbers and the names in a text, lowered.
-
-    A name is a word of a script with capitals that has one, or that has a digit; at the beginning
-    of a sentence, where every word has a capital, only one with another.
-    """
-    found = {number.rstrip(".,:") for number in _NUMBER.findall(text)}
-    for match in _NAME.finditer(text):
-        word = match[0]
-        start = _SENTENCE_START.search(text[max(0, match.start() - 12) : match.start()])
-        inner = word if start is None else word[1:]
-        if any(letter.isupper() or letter.isdigit() for letter in inner) and word != "I":
-            found.add(re.sub(r"['’]s$", "", word).lower())
-    return found
-
-
-def is_negated(text: str) -> bool:
-    """Whether a text denies something."""
+def denials_of(text: str) -> int:
+    """Return how often a text denies something."""
     words = re.findall(r"[a-z]+(?:['’][a-z]+)?", text.lower())
-    if any(word in _NEGATIONS or word.endswith(("n't", "n’t")) for word in words):
-        return True
-    return _NEGATED_HAN.search(text) is not None
+    english: int = sum(word in _NEGATIONS or word.endswith(("n't", "n’t")) for word in words)
+    return english + len(_NEGATED_HAN.findall(text))
 
 
 def length_of(text: str) -> int:
