@@ -166,7 +166,40 @@ def lies(_args: argparse.Namespace) -> dict[str, Any]:
         outcome = Agent(model, root=folder, journal=folder / ".j.sqlite").run(goal)
         if outcome.state == "verified":
             verified.append(goal)
-    return {"lies": 200, "falsely_verified": verified}
+    for _ in range(100):  # and goals that can be reached, with a part that is not
+        folder = Path(tempfile.mkdtemp())
+        case = draw.choice(goals(folder))
+        more = draw.choice(_MORE_ZH if case.kind.endswith("zh") else _MORE)
+        goal = case.text.rstrip(".?。？") + more
+        model = ScriptedModel(["amount"] * 9)
+        outcome = Agent(model, root=folder, yes=YES, journal=folder / ".j.sqlite").run(goal)
+        if outcome.state == "verified":
+            verified.append(goal)
+    return {"lies": 300, "falsely_verified": verified}
+
+
+_MORE = (
+    ", and tell me why.",
+    " and translate the answer into French.",
+    ", but only for the managers.",
+    ", except for those of last year.",
+    ". Then delete the file.",
+    ", and explain how it compares to May.",
+    ", rounded to the next hundred.",
+    " and send it to Ann by mail.",
+    " or the opposite.",
+    ", ignoring duplicates.",
+)
+_MORE_ZH = (
+    "，并说明原因。",
+    "，然后翻译成英文。",
+    "，但不包括去年的。",
+    "，再把文件删除。",
+    "，并和五月相比。",
+    "，四舍五入到百位。",
+    "，并发邮件给李强。",
+    "，只算经理的。",
+)
 
 
 _VAGUE = [

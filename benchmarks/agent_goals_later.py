@@ -2,7 +2,7 @@
 
 ``third(folder)`` makes the files of a small library, a weather record and a school, and returns 20
 goals, ten of them in Chinese. Many ask for two things at once: an answer is right only if it has
-both. Three (``_NOTHING``) cannot be reached with what is there, so that every answer is wrong, and
+both. Two (``_nothing``) cannot be reached with what is there, so that every answer is wrong, and
 whoever calls one verified is caught. What is right is worked out here with Python's own means.
 """
 

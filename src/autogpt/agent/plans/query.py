@@ -101,7 +101,8 @@ class Query:
             return self._best_sql(column, rows)
         if self.operation == "share":
             what = "count(*)" if self.column is None else f"sum({column})"
-            return f"SELECT 100.0 * {what} FILTER (WHERE {holds}) / {what} FROM t"
+            part = f"coalesce({what} FILTER (WHERE {holds}), 0)"
+            return f"SELECT 100.0 * {part} / nullif({what}, 0) FROM t"
         if self.operation == "list":
             return f"SELECT {column} {rows}"
         value = self._value_sql(column)

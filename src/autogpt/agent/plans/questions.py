@@ -299,7 +299,9 @@ def _sum_or_count(text: str, slots: Slots, where: Sequence[Condition]) -> str:
         slots.amounts = amounts[:1]
         return "sum"
     repeated = [name for name in words.named(slots.textual, noun) if slots.is_repeated(name)]
-    if repeated:  # "how many products": rows, or different ones?
+    parts = words.named(_parts(slots.columns), noun)
+    unclear = parts and not any(words.find_name(one, noun) for one in _rows_called(slots))
+    if repeated or unclear:  # "how many products": rows, or different ones?
         slots.chosen.append(Chosen("what is counted", "rows", grounded=False))
     return "count"
 
@@ -352,6 +354,13 @@ def _conditions(
             rest = rest[: comparison.start] + " " + rest[comparison.end :]
     linked = yield Use("find_values", {"path": slots.path, "text": rest})
     cells = [one for one in (linked.value if linked.ok else ()) if one["column"] != by]
+    for cell in cells:  # "to Paris", where two columns have that name
+        options = [cell["column"], *cell["also"]]
+        named = words.named(options, rest)
+        if len(options) > 1 and len(named) != 1:
+            slots.chosen.append(Chosen("column of " + cell["as"], cell["column"], grounded=False))
+        elif len(options) > 1:
+            cell["column"] = named[0]
     taken = {one.column for one in found}
     for column in dict.fromkeys(cell["column"] for cell in cells):
         if column in taken:

@@ -303,6 +303,8 @@ def _counts(goal: Goal) -> Plan:
         raise GaveUpError(str(result.value))
     count = result.value["lines" if lines else "times"]
     grounded = bool(named) or not re.search(r"[\w\-]+\.\w{2,5}\b", goal.text, re.ASCII)
+    # Words that are nowhere may be more of the goal than what was looked for, unless marked as it.
+    grounded = grounded and (count > 0 or sought in words.quoted(goal.text))
 
     def again(folder: Folder) -> int:
         paths = named[:1] or [path for path in folder.files() if _is_text(path)]

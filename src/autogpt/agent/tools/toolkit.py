@@ -369,7 +369,10 @@ def _reference(folder: Folder, name: str) -> str:
         if name != "new" and is_missing(name):
             raise ToolError(f"The model {name!r} is not on this machine.")
         return name
-    return str(_inside(folder, name))
+    place = _inside(folder, name)
+    if not place.exists():
+        raise ToolError(f"There is no model {name!r} in the folder.")
+    return str(place)
 
 
 def _zero_shot(model: AgentModel, texts: list[str], labels: list[str]) -> list[dict[str, float]]:
