@@ -57,7 +57,7 @@ class AugmentConfig:
     speed: float = 0.15
     throat: float = 0.1
     room: float = 0.3
-    noise: float | None = 30.0
+    noise: float | None = 15.0
     silence: float = 0.1
     bands: int = 2
 

@@ -52,7 +52,7 @@ _STRIDES = (1, 2, 4, 8, 16)
 _SMALL, _USUAL = 64, 96  # pixels: up to which pictures keep their size, and what others get
 _WINDOW_S, _HOP_S = 0.025, 0.010
 _FLOOR = 8.0  # log10 units below the loudest place
-_RANGE = 6.5  # log10 units below it that a voice is followed down to
+_RANGE = 5.0  # log10 units below it that a voice is followed down to: below are rooms
 _SPREAD = 1.2  # of it, about, so that frames have a deviation of 1
 
 
