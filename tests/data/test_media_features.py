@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,15 @@ def test_the_shortest_sounds_have_a_frame(count: int) -> None:
     assert (standardized(mel).abs() < 1e-3).all()
 
 
+def test_the_slow_curve_of_a_microphone_does_not_matter_but_peaks_do() -> None:
+    mel = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (32, 50)).astype(np.float32))
+    places = torch.linspace(0, math.pi, 32)[:, None]
+    slow, peak = 0.2 * torch.cos(places) - 0.1 * torch.cos(2 * places), torch.cos(9 * places)
+    plain = standardized(mel)
+    assert torch.allclose(standardized(mel + slow), plain, atol=0.05)
+    assert (standardized(mel + peak) - plain).abs().max() > 0.7
+
+
 def test_gain_does_not_matter() -> None:
     sound = SoundConfig(mels=40)
     samples = _noise(1.0)
@@ -87,7 +97,7 @@ def test_what_is_left_open_follows_from_the_examples() -> None:
     assert (found.height, found.width, found.channels, found.stride) == (96, 96, 3, 8)
     assert MediaConfig(stride=4, height=64).picture(large).height == 64
     assert MediaConfig().picture([np.zeros((1, 8, 8), dtype=np.uint8)]).stride == 2
-    assert MediaConfig().sound([8000]).mels == 64
+    assert MediaConfig().sound([8000]).mels == 32
     assert MediaConfig().sound([8000, 44100]).sample_rate == 16000
 
 

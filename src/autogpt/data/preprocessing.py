@@ -3,14 +3,14 @@
 ::
 
     picture    uint8 pixels [C, Y, X] -> scaled to fit, padded -> (pixel / 255 - mean) / std
-    sound      samples -> log-mel frames [M, F] -> mean 0, deviation 1
+    sound      samples -> log-mel frames [M, F] -> without the tilt of room and microphone
 
 The settings are part of a model (``config.json``, ``preprocessing``), because weights only make
 sense of numbers like those they learned from. Frames are those of Whisper: windows of 25 ms every
 10 ms, a Slaney mel filterbank, log10 floored at 8 below the loudest (Radford et al. 2022, "Robust
 Speech Recognition via Large-Scale Weak Supervision", section 2.2, and ``whisper/audio.py``). What
-is ours: each sound ends at mean 0 and deviation 1, so that neither the microphone's gain nor its
-distance matters. Not here: files (``pictures``, ``sounds``), chance (``augmentation``).
+is ours: see :func:`standardized`. Not here: files (``pictures``, ``sounds``), chance
+(``augmentation``).
 
 Letters in shapes: C channels, Y rows of pixels, X columns, N samples, M mel bins, F frames.
 """
@@ -52,6 +52,8 @@ _STRIDES = (1, 2, 4, 8, 16)
 _SMALL, _USUAL = 64, 96  # pixels: up to which pictures keep their size, and what others get
 _WINDOW_S, _HOP_S = 0.025, 0.010
 _FLOOR = 8.0  # log10 units below the loudest place
+_RANGE = 5.0  # log10 units below it that a voice is followed down to: below are rooms
+_SPREAD = 1.2  # of it, about, so that frames have a deviation of 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,8 +225,20 @@ def log_mel(samples: Samples, config: SoundConfig) -> Float[Tensor, "M F"]:
 
 
 def standardized(mel: Float[Tensor, "M F"]) -> Float[Tensor, "M F"]:
-    """Return frames with mean 0 and deviation 1 over all places; silence stays 0."""
-    return (mel - mel.mean()) / (mel.std(correction=0) + 1e-3)
+    """Return frames without what a microphone, its gain and a room add to every one of them.
+
+    The mean spectrum of the louder half of the range is fitted by a constant and two slow waves,
+    which is what such things do to a voice, and this fit is taken off. It keeps the vowels, whose
+    peaks are narrower; taking the whole mean off, as cepstral mean normalization does (Atal 1974),
+    loses them in sounds of one word (docs/log.md).
+    """
+    mel = torch.maximum(mel, mel.max() - _RANGE)
+    loudness = mel.mean(dim=0)  # [F]
+    loud = loudness >= (loudness.max() + loudness.min()) / 2
+    places = torch.linspace(0, math.pi, mel.shape[0])
+    waves = torch.stack([torch.cos(n * places) for n in range(3)], dim=1)  # [M, 3]
+    fitted_mean = waves @ (torch.linalg.pinv(waves) @ mel[:, loud].mean(dim=1))
+    return (mel - fitted_mean[:, None]) / _SPREAD
 
 
 @lru_cache(maxsize=8)
@@ -270,7 +284,7 @@ class MediaConfig:
         channels: By default 1 if all pictures are gray.
         stride: By default 2 for the smallest pictures, 4 up to 64 pixels, 8 beyond; 4 of sounds.
         sample_rate: By default 8,000 where the sounds have no more, else 16,000.
-        mels: By default 64 at 8,000 samples a second, else 80.
+        mels: By default 32 at 8,000 samples a second, else 40: fewer than show a voice's pitch.
         seconds: The longest sound.
     """
 
@@ -319,7 +333,7 @@ class MediaConfig:
         rate = self.sample_rate or (8_000 if max(rates) <= 8_000 else 16_000)
         return SoundConfig(
             sample_rate=rate,
-            mels=self.mels or (64 if rate <= 8_000 else 80),
+            mels=self.mels or (32 if rate <= 8_000 else 40),
             stride=self.stride or 4,
             seconds=self.seconds,
         )

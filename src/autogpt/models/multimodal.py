@@ -15,9 +15,9 @@ prefix see each other in both directions, since nothing of it is predicted.
 
 Sources: a prefix that is seen whole: Raffel et al. 2020 (T5), section 3.2.1; pictures as a prefix
 of a decoder: Tsimpoukelli et al. 2021, "Frozen"; convolutions in place of one patch projection:
-Xiao et al. 2021, "Early Convolutions Help Transformers See Better"; the two convolutions of sound:
-Radford et al. 2022 (Whisper). Not here: files and features (``data``), what text is written
-(``llm.media``).
+Xiao et al. 2021, "Early Convolutions Help Transformers See Better"; convolutions over time and
+frequency for sound: Gulati et al. 2020 (Conformer). Not here: files and features (``data``), what
+text is written (``llm.media``).
 
 Letters in shapes: B batch, T tokens of a row, P places of the longest prefix, D hidden, L labels;
 C, Y, X, M, F as in ``data.preprocessing``.
@@ -99,7 +99,9 @@ class PictureStem(nn.Module):
 
 
 class SoundStem(nn.Module):
-    """Convolutions from frames to places; the order is known by the decoder's own positions.
+    """Convolutions over time and frequency, so that a voice a little higher is heard alike.
+
+    As Gulati et al. 2020 (Conformer) subsample; the order is known by the decoder's own positions.
 
     Args:
         sound: How sounds are read.
@@ -109,27 +111,24 @@ class SoundStem(nn.Module):
     def __init__(self, sound: SoundConfig, hidden_size: int) -> None:
         super().__init__()
         halvings = sound.stride.bit_length() - 1
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(
-                sound.mels if step == 0 else hidden_size,
-                hidden_size,
-                3,
-                stride=1 if step == 0 else 2,
-                padding=1,
-            )
-            for step in range(halvings + 1)
-        )
-        self.output = nn.Conv1d(hidden_size, hidden_size, 1)
+        channels, bins = max(32, hidden_size // 4), sound.mels
+        self.convolutions = nn.ModuleList()
+        for step in range(max(2, halvings)):
+            stride = (2, 2 if step < halvings else 1)  # of frequency, of time
+            inner = channels if step else 1
+            self.convolutions.append(nn.Conv2d(inner, channels, 3, stride=stride, padding=1))
+            bins = (bins + 1) // 2
+        self.output = nn.Linear(channels * bins, hidden_size)
 
     def forward(self, values: Float[Tensor, "B M F"], lengths: Int[Tensor, " B"]) -> Prefix:
         """Return the prefix of each sound; padding is 0 for every convolution, as beyond an end."""
-        values = values * _within(values, lengths)
+        values = (values * _within(values, lengths))[:, None]  # [B, 1, M, F]
         for convolution in self.convolutions:
             values = F.gelu(convolution(values))
-            if cast("nn.Conv1d", convolution).stride[0] == 2:
+            if cast("nn.Conv2d", convolution).stride[1] == 2:
                 lengths = (lengths + 1) // 2
-            values = values * _within(values, lengths)
-        embeddings = self.output(values).transpose(1, 2)  # [B, P, D]
+            values = values * _within(values, lengths)[:, None]
+        embeddings = self.output(values.flatten(1, 2).transpose(1, 2))  # [B, P, D]
         return Prefix(embeddings, lengths)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +48,7 @@ _LOOK_PLACES = 4096  # of a batch of validation: enough to fill the cores
 _LOOKED_AT = 256  # files that tell how large pictures are
 _LABEL_ROOM = 64  # tokens behind a prefix, so that many labels are scored in one pass
 _MOST_SHOWN = 48
+_ROOM = 1.25  # of the longest example: what is slowed down by chance still fits
 
 Scores = npt.NDArray[np.float64]
 
@@ -150,7 +152,20 @@ class _MediaTeacher:
         some = self._train[::step][:_LOOKED_AT]
         if self.medium == "picture":
             return wanted.picture([self._store.picture(example.source) for example in some])
-        return wanted.sound([facts_of(example.source).sample_rate for example in some])
+        sound = wanted.sound([facts_of(example.source).sample_rate for example in some])
+        # What is no longer than the examples is read whole later, as they were (``llm.media``).
+        longest = max(self._seconds(example) for example in (*self._train, *self._valid))
+        return replace(sound, seconds=round(min(sound.seconds, _ROOM * longest + 0.1), 2))
+
+    def _seconds(self, example: Observed) -> float:
+        seconds, most = facts_of(example.source).seconds, self._room.recipe.media.seconds
+        if seconds > most:
+            raise DataError(
+                f"{example.source!r} is {seconds:.0f} s long, more than the {most:g} s that are "
+                "read at once.",
+                hint="Cut it, with its text, into shorter files; or set media.seconds higher.",
+            )
+        return seconds
 
     def _encoded(self, examples: Sequence[Observed]) -> list[MediaRow]:
         ids = label_ids(self._tokenizer, [example.text for example in examples])
@@ -168,13 +183,7 @@ class _MediaTeacher:
     def _frames(self, example: Observed) -> int:
         if isinstance(self._size, PictureConfig):
             return 0
-        seconds = facts_of(example.source).seconds
-        if seconds > self._size.seconds:
-            raise DataError(
-                f"{example.source!r} is {seconds:.0f} s long, more than the "
-                f"{self._size.seconds:g} s that are read at once.",
-                hint="Cut it, with its text, into shorter files; or set media.seconds higher.",
-            )
+        seconds = self._seconds(example)
         return frames_of(round(seconds * self._size.sample_rate), self._size)
 
     def _places(self, frames: int) -> int:
