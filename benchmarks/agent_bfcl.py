@@ -92,7 +92,7 @@ def run(model: AgentModel, category: str, args: argparse.Namespace) -> dict[str,
     """Ask all questions of a category."""
     judge, languages = checker(args.checker)
     language = LANGUAGES[category]
-    rows = questions(args.data, category)[:: args.stride][: args.limit]
+    rows = questions(args.data, category)[:: args.stride][args.skip :][: args.limit]
     right = valid = 0
     errors: Counter[str] = Counter()
     log = []
@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--category", action="append", choices=CATEGORIES)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--skip", type=int, default=0, help="so many questions, of those")
     parser.add_argument(
         "--words", action="store_true", help="free text in arguments is words of the question"
     )

@@ -111,6 +111,8 @@ def test_the_user_is_asked_about_the_exact_call(world: Path) -> None:
         "What is the total amount for March in sales.csv?",
         "What is the total amount of cancelled orders in sales.csv?",
         "员工.csv中离职员工的平均工资是多少？",
+        "What is 12*(3+4) and why?",
+        "Which product has the highest price, and who sold it?",
     ],
 )
 def test_words_that_nothing_explains_keep_an_answer_from_being_verified(
@@ -118,7 +120,12 @@ def test_words_that_nothing_explains_keep_an_answer_from_being_verified(
 ) -> None:
     outcome = make_agent(world).run(goal)
     assert outcome.state == "unverified"
-    assert any("guessed" in one.detail for one in outcome.checks if not one.passed)
+    assert any("Not checked" in one.detail for one in outcome.checks if not one.passed)
+
+
+def test_what_is_looked_for_is_not_the_rest_of_the_goal(world: Path) -> None:
+    outcome = make_agent(world).run("How many lines in contract.md contain notice, and tell me why")
+    assert outcome.state == "unverified"
 
 
 def test_what_the_model_chooses_is_not_verified(world: Path) -> None:
@@ -178,7 +185,7 @@ def test_a_lie_is_not_verified(world: Path) -> None:
     outcome = make_agent(world, model).run("Think about life and write it to out.csv")
     assert outcome.state == "unverified"
     failed = [one.name for one in outcome.checks if not one.passed]
-    assert failed == ["out.csv exists and parses"]
+    assert "out.csv exists and parses" in failed
 
 
 def test_what_was_verified_is_remembered(world: Path) -> None:

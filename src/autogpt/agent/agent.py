@@ -158,6 +158,7 @@ class Agent:
             memory = Memory(journal)
             return Run(self._means, log, goal.strip(), own, memory, own_plan=plan).drive()
         finally:
+            self._close_tools()
             journal.close()
 
     def resume(
@@ -190,4 +191,10 @@ class Agent:
             memory = Memory(journal)
             return Run(self._means, log, row.goal, own, memory, happened, plan).drive()
         finally:
+            self._close_tools()
             journal.close()
+
+    def _close_tools(self) -> None:
+        for tool in self.tools.values():
+            if tool.close is not None:
+                tool.close()

@@ -39,6 +39,7 @@ _TYPES = {
 _DEPTH = 8
 _MARKS = " .,;:?!'\"()[]，。；：？！“”‘’（）「」"
 _MOST_SPANS = 1000
+_MANY = 3  # tools: as many are told in a line each
 
 
 def decide(confidence: float | None) -> Decision:
@@ -163,11 +164,12 @@ def call_messages(
         done: What was called before and what came of it, a line each.
         chinese: Whether to ask in Chinese.
     """
-    described = "\n".join(tool_lines(tool) for tool in tools)
+    many = len(tools) >= _MANY
+    described = "\n".join(tool_lines(tool, brief=many) for tool in tools)
     told = "Write the function call that is asked for, as JSON. Values come from the question."
     shown: list[Message] = [system(told)]
     examples = _EXAMPLES[1:] if chinese else _EXAMPLES[:2]
-    for example in examples if len(tools) < 3 else ():  # many tools leave no room for them
+    for example in examples if not many else ():  # many tools leave no room for them
         shown += [user(f"{example[0]}\n\nQuestion: {example[1]}"), assistant(example[2])]
     history = "".join(f"\n{line}" for line in done)
     return [*shown, user(f"{described}\n\nQuestion: {request}{history}")]
@@ -218,8 +220,15 @@ def read_call(text: str, tools: Sequence[Tool]) -> Call | None:
     return Call(tool=str(name), arguments=arguments)
 
 
-def tool_lines(tool: Tool) -> str:
-    """Return a tool in a line or two: small models read prose better than a schema."""
+def tool_lines(tool: Tool, *, brief: bool = False) -> str:
+    """Return a tool in a line or two: small models read prose better than a schema.
+
+    Args:
+        tool: The tool.
+        brief: One line: names, types, and the first sentence of what it does.
+    """
+    if brief:
+        return _brief_line(tool)
     required = set(tool.schema.get("required") or ())
     parts = []
     for name, schema in tool.properties.items():
@@ -232,3 +241,15 @@ def tool_lines(tool: Tool) -> str:
         about = " ".join(str(schema.get("description", "")).split())
         parts.append(f"  {name} ({', '.join(facts)}): {about[:160]}")
     return "\n".join([f"{tool.name}: {' '.join(tool.description.split())[:240]}", *parts])
+
+
+def _brief_line(tool: Tool) -> str:
+    """Return ``name(argument: type, other?: a|b) What it does.``."""
+    required = set(tool.schema.get("required") or ())
+    parts = []
+    for name, schema in tool.properties.items():
+        options = schema.get("enum")
+        kind = "|".join(map(str, options)) if options else str(schema.get("type", "any"))
+        parts.append(f"{name}{'' if name in required else '?'}: {kind[:80]}")
+    first = re.split(r"(?<=[.。!?])\s", " ".join(tool.description.split()))[0]
+    return f"{tool.name}({', '.join(parts)}) {first[:160]}"

@@ -28,6 +28,7 @@ from autogpt.agent.tools.folder import Folder
 from autogpt.core.errors import AutoGPTError, UsageError
 
 __all__ = [
+    "REACHED",
     "Check",
     "Checked",
     "Command",
@@ -291,15 +292,15 @@ _PATH = rf"[\w\-./\u3400-\u9fff]*[\w\-\u3400-\u9fff]\.{_SUFFIX}"
 _WRITTEN = re.compile(
     rf"\b(?:write|save|store|export|put|convert|turn|output|create|make|copy|sort|split)\b"
     rf"(?:[^.\n]|\.(?=\w))*?\b(?:to|into|as|called|named|file)\s+[`'\"]?({_PATH})"
-    rf"|(?:写入|写到|写进|保存到|保存为|保存至|保存在|存为|存到|存入|存进|导出到|导出为|导出成|输出到|转换为|转换成|转换到"
-    rf"|转为|转成|转存为|另存为|生成)(?:一个)?(?:新的?)?(?:文件)?(?:名为)?\s*[`'\"“《]?({_PATH})",
+    rf"|(?:写入|写到|写进|保存到|保存为|保存成|保存至|保存在|存为|存成|存到|存入|存进|导出到|导出为|导出成|输出到|转换为|转换成|转换到"
+    rf"|转为|转成|转存为|另存为|复制成|复制到|复制为|拷贝到|拷贝成|备份到|备份为|生成)(?:一个)?(?:新的?)?(?:文件)?(?:名为)?\s*[`'\"“《]?({_PATH})",
     re.IGNORECASE | re.ASCII,
 )
 _WRITTEN_IN = re.compile(
     rf"\b(?:write|save|store|put)\b[^\n]*{_SUFFIX}[^\n]*\bin\s+[`'\"]?({_PATH})",
     re.IGNORECASE | re.ASCII,
 )
-_REACHED = re.compile(
+REACHED = re.compile(
     r"(?:at least|>=|above|over|minimum of|不低于|至少|达到|超过)"
     r"\s*(\d+(?:\.\d+)?)\s*(%|percent|％)?"
     r"\s*(?:的)?(accuracy|macro[- ]?f1|准确率|正确率)"
@@ -321,7 +322,7 @@ def demanded(goal: str, folder: Folder) -> list[Check]:
     checks: list[Check] = [
         FileParses(path=path, was=_sha256(folder, path), speaks=False) for path in outputs(goal)
     ]
-    for match in _REACHED.finditer(goal):
+    for match in REACHED.finditer(goal):
         number, percent = match[1] or match[5], match[2] or match[6]
         value = float(number)
         share = value / 100 if percent or value > 1 else value

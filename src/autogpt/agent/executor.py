@@ -148,7 +148,13 @@ class Executor:
         before = _cpu_s()
         result = tool.call(call.arguments)
         cpu_s = _cpu_s() - before if most.cpu_s else 0.0
-        cost = Cost(steps=1, cpu_s=cpu_s, disk_bytes=most.disk_bytes if result.ok else 0)
+        # What a tool reads with a model is booked as it was reserved: it does not count itself.
+        cost = Cost(
+            steps=1,
+            tokens=most.tokens,
+            cpu_s=cpu_s,
+            disk_bytes=most.disk_bytes if result.ok else 0,
+        )
         self.ledger.tick()
         return {**result.to_dict(), "cost": cost.to_dict(), "wall_s": self.ledger.spent.wall_s}
 

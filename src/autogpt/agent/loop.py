@@ -34,6 +34,7 @@ from autogpt.agent.journal import RunLog
 from autogpt.agent.memory import Memory
 from autogpt.agent.plans import best_template
 from autogpt.agent.plans.base import Answer, Goal, Plan
+from autogpt.agent.plans.coverage import Covered
 from autogpt.agent.plans.free import one_call, step_by_step
 from autogpt.agent.tools.base import Cost, digest
 from autogpt.agent.tools.folder import Folder
@@ -170,6 +171,8 @@ class Run:
     def _judged(self, answer: Answer, demands: Sequence[Check]) -> Outcome:
         scene = Scene(folder=self.means.folder, answer=answer.text, measured=self.executor.measured)
         checks: list[Check] = [*answer.checks, *demands]
+        if self.own_plan is None:  # of an own plan, its author says what counts
+            checks.append(self._coverage(answer))
         if answer.slots:
             guessed = {one.slot: None if one.grounded else one.option for one in answer.slots}
             checks.append(Grounded(slots=guessed))
@@ -177,6 +180,15 @@ class Run:
         for one in checked:
             self.means.tracer.event("check", one.name, passed=one.passed, detail=one.detail)
         return self._ended(judge(checked), answer.text, checked, answer.confidence)
+
+    def _coverage(self, answer: Answer) -> Check:
+        left = "what else counts, the checks that were given say" if self.checks else ""
+        return Covered(
+            goal=self.goal_text,
+            covers=tuple(answer.covers),
+            meets=frozenset(answer.meets),
+            left=left,
+        )
 
     def _ended(
         self,

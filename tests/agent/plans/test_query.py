@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autogpt.agent.checks import alike
-from autogpt.agent.plans import words
+from autogpt.agent.plans import coverage, words
 from autogpt.agent.plans.arithmetic import expression
 from autogpt.agent.plans.query import Condition, Query
 from autogpt.agent.tools.folder import Folder
@@ -20,7 +20,18 @@ NUMBERS = st.one_of(st.integers(-1000, 1000), st.decimals(-100, 100, places=2).m
 ROWS = st.lists(st.tuples(NAMES, NAMES, NUMBERS, st.integers(0, 50)), min_size=1, max_size=25)
 CONDITIONS = st.lists(
     st.one_of(
-        st.builds(Condition, column=st.just("region"), operator=st.just("="), value=NAMES),
+        st.builds(
+            Condition,
+            column=st.just("region"),
+            operator=st.sampled_from(["=", "!=", "<", ">="]),
+            value=NAMES,
+        ),
+        st.builds(
+            Condition,
+            column=st.just("region"),
+            operator=st.just("in"),
+            value=st.lists(NAMES, min_size=1, max_size=3).map(tuple),
+        ),
         st.builds(
             Condition,
             column=st.sampled_from(["amount", "units"]),
@@ -42,10 +53,20 @@ BEST = st.builds(
     Query,
     path=st.just("t.csv"),
     operation=st.sampled_from(["argmax", "argmin"]),
-    column=st.sampled_from(["amount", "units"]),
+    column=st.just("units"),  # sums of floats tie or not by their last digit
+    others=st.sampled_from([(), ("units",)]),
+    joined=st.sampled_from(["+", "*"]),
     show=st.sampled_from(["region", "product"]),
+    first=st.sampled_from([1, 2, None]),
     where=CONDITIONS,
-    within=st.sampled_from([None, "sum"]),
+    within=st.sampled_from([None, "sum", "count"]),
+)
+SHARES = st.builds(
+    Query,
+    path=st.just("t.csv"),
+    operation=st.just("share"),
+    column=st.sampled_from([None, "units"]),
+    where=CONDITIONS,
 )
 LISTS = st.builds(
     Query,
@@ -57,7 +78,7 @@ LISTS = st.builds(
 
 
 @settings(max_examples=150)
-@given(ROWS, st.one_of(AGGREGATES, BEST, LISTS))
+@given(ROWS, st.one_of(AGGREGATES, BEST, SHARES, LISTS))
 def test_both_ways_agree(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[object, ...]], query: Query
 ) -> None:
@@ -118,10 +139,46 @@ def test_names() -> None:
     assert words.quoted("find “锅炉” and 'the boiler'") == ["锅炉", "the boiler"]
 
 
-def test_what_nothing_explains() -> None:
-    assert words.leftover("What is the total amount for March?", ["amount"]) == ["March"]
-    assert words.leftover("请问技术部的平均工资是多少？", ["技术部", "工资"]) == []
-    assert words.leftover("离职员工的平均工资", ["工资"])
+@pytest.mark.parametrize(
+    ("goal", "covers", "meets", "left"),
+    [
+        ("What is the total amount for March?", ["amount"], {"sum"}, ["March"]),
+        ("How many people do not live in Oslo?", ["people", "Oslo"], {"number"}, ["not"]),
+        ("Count those in Oslo or over 40", ["Oslo", "over 40"], {"number"}, ["or"]),
+        ("请问技术部的平均工资是多少？", ["技术部", "工资"], {"mean", "number"}, []),
+        ("离职员工的平均工资", ["工资", "员工"], {"mean"}, ["离职"]),
+        ("哪些货卖得少？", ["货"], {"number"}, ["names (哪些)", "少"]),
+        ("12 * 3 and save it", ["12", "3"], {"number"}, ["a file to be written (save)"]),
+        ("How many are old, and why?", [], {"number"}, ["a reason or a judgement (why)"]),
+    ],
+)
+def test_what_nothing_accounts_for_is_named(
+    goal: str, covers: list[str], meets: set[str], left: list[str]
+) -> None:
+    found = coverage.uncovered(goal, covers, meets)
+    assert set(left) <= set(found)
+    assert bool(left) == bool(found)
+
+
+def test_two_questions_of_a_kind_are_two() -> None:
+    goal = "How many are in A, and how many in B?"
+    assert coverage.uncovered(goal, ["A", "B"], {"number"})
+    assert not coverage.uncovered(goal, ["A", "B"], {"number", "many"})
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        ("joined before 2020", [("<", "2020-01-01")]),
+        ("after March 2024", [(">=", "2024-04-01")]),
+        ("on 2025-12-31", [(">=", "2025-12-31"), ("<", "2026-01-01")]),
+        ("2025年6月的订单", [(">=", "2025-06-01"), ("<", "2025-07-01")]),
+        ("2019年以前", [("<", "2019-01-01")]),
+    ],
+)
+def test_periods(text: str, bounds: list[tuple[str, str]]) -> None:
+    (found,) = words.periods(text)
+    assert list(found.bounds) == bounds
 
 
 @pytest.mark.parametrize(

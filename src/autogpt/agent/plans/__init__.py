@@ -14,6 +14,9 @@ __all__ = ["TEMPLATES", "best_template"]
 
 TEMPLATES: dict[str, str] = {
     "arithmetic": "autogpt.agent.plans.arithmetic.ARITHMETIC",
+    "copy": "autogpt.agent.plans.edits.COPY",
+    "replace": "autogpt.agent.plans.edits.REPLACE",
+    "sort_lines": "autogpt.agent.plans.edits.SORT_LINES",
     "counts": "autogpt.agent.plans.texts.COUNTS",
     "mentions": "autogpt.agent.plans.texts.MENTIONS",
     "specialist": "autogpt.agent.plans.labels.SPECIALIST",

@@ -25,10 +25,10 @@ _WORDS = (
     (r"\bmultiply\s+(\d+(?:\.\d+)?)\s+(?:by|with|and)\s+(\d+(?:\.\d+)?)", r"(\1*\2)"),
     (r"\badd\s+(\d+(?:\.\d+)?)\s+(?:and|to)\s+(\d+(?:\.\d+)?)", r"(\1+\2)"),
     (r"\bsubtract\s+(\d+(?:\.\d+)?)\s+from\s+(\d+(?:\.\d+)?)", r"(\2-\1)"),
-    (r"\bdivided by\b|除以", "/"),
-    (r"\bmultiplied by\b|\btimes\b|乘以|乘", "*"),
-    (r"\bplus\b|加上|加", "+"),
-    (r"\bminus\b|减去|减", "-"),
+    (r"\bdivided by\b|再?除以", "/"),
+    (r"\bmultiplied by\b|\btimes\b|再?乘以?", "*"),
+    (r"\bplus\b|再?加上?", "+"),
+    (r"\bminus\b|再?减去?", "-"),
     (r"\bto the power of\b|的?次方", "**"),
     (r"×|✕", "*"), (r"÷", "/"), (r"−", "-"), (r"（", "("), (r"）", ")"), (r"\^", "**"),
     (r"(?<=\d),(?=\d{3}\b)", ""),
@@ -73,7 +73,29 @@ def _plan(goal: Goal) -> Plan:
     checks: list[Check] = [Same(what=asked, claimed=claimed, again=again)]
     for path in outputs(goal.text):
         answer = yield from save(goal, path, answer, ["result"], [[claimed]])
-    return Answer(text=answer, checks=checks, slots=[Chosen("expression", asked, grounded=True)])
+    return Answer(
+        text=answer,
+        checks=checks,
+        slots=[Chosen("expression", asked, grounded=True)],
+        covers=[*_numbers(asked), *_SAID],
+        meets={"number", "sum", "share"},
+    )
+
+
+# Words for what is worked out, when the numbers have been taken away.
+_SAID = (
+    "square root", "squared", "power of", "power", "divide", "divided", "multiply", "multiplied",
+    "times",
+    "plus", "minus", "subtract", "add", "expression", "by", "除以", "乘以", "加上", "减去",
+    "次方", "平方根", "平方", "加",
+    "减", "乘", "除", "百分之", "x",
+)  # fmt: skip
+
+
+def _numbers(asked: str) -> list[str]:
+    """Return the numbers of an expression, also as they may be written in the goal."""
+    found = re.findall(r"\d+(?:\.\d+)?", asked)
+    return [*found, *(f"{int(one):,}" for one in found if one.isdigit() and len(one) > 3)]
 
 
 class _Decimals:

@@ -15,7 +15,7 @@ sent. It may not look at the world by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,12 +157,16 @@ class Answer:
         text: For the user.
         checks: What proves it.
         slots: The choices it rests on.
+        covers: Words of the goal that it accounts for.
+        meets: Kinds of asks that it meets, see ``plans.coverage``.
         confidence: How sure it is, None where nothing says.
     """
 
     text: str
     checks: Sequence[Check] = ()
     slots: Sequence[Chosen] = ()
+    covers: Sequence[str] = ()
+    meets: Collection[str] = ()
     confidence: float | None = None
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from autogpt.agent.checks import Check, Metric, Same, outputs
+from autogpt.agent.checks import REACHED, Check, Metric, Same, outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Chosen, Goal, Plan, Request, Template, Use
@@ -26,7 +26,8 @@ Json = Any
 _MOST_LISTED = 100  # rows that are told one by one where there is no file to write
 _TRAIN = re.compile(
     r"\b(?:train|fine-?tune|teach|learn|build|make|create)\b(?:[^.]|\.(?=\w))*?"
-    r"\b(?:classifier|model|specialist|classify|label)\b|训练[^。]*?(?:分类器|模型|专家)|(?:分类器|模型)[^。]*训练",
+    r"\b(?:classifier|model|specialist|classify|label)\b|训练[^。]*?(?:分类器|模型|专家)|"
+    r"(?:分类器|模型)[^。]*训练",
     re.IGNORECASE,
 )
 _SORT = re.compile(
@@ -73,7 +74,34 @@ def _specialist(goal: Goal) -> Plan:
     result = yield Use("make_specialist", {"data": data.option, "budget": _budget(goal)})
     if not result.ok:
         raise GaveUpError(str(result.value))
-    return Answer(text=_told(result.value), checks=_proof(result.value), slots=[data])
+    return Answer(
+        text=_told(result.value),
+        checks=_proof(result.value),
+        slots=[data],
+        covers=[*_said(goal), "labeled", "example", "held-out"],
+        meets={"confidence", "save"},
+    )
+
+
+def _said(goal: Goal) -> list[str]:
+    """Return the words of a goal about labels, training, its time and what it must reach."""
+    found = [match[0] for match in _MINUTES.finditer(goal.text)]
+    found += [match[0] for match in REACHED.finditer(goal.text)]
+    found += [path for path in goal.files if path in goal.text]
+    return [*found, *_SAID]
+
+
+_SAID = (
+    "train", "finetune", "fine-tune", "teach", "learn", "build", "classifier", "model",
+    "specialist",
+    "classify", "categorize", "categorise", "label", "assign", "tag", "group", "sort", "budget",
+    "minute",
+    "team", "category", "class", "topic", "text", "accuracy", "训练", "分类器", "模型", "专家",
+    "分类", "归类",
+    "分成", "分为", "分到", "打标签", "贴标签", "标签", "标注", "类别", "类", "团队", "时间",
+    "用", "准确率", "文本",
+    "到",
+)  # fmt: skip
 
 
 def _proof(found: dict[str, Json]) -> list[Check]:
@@ -146,7 +174,25 @@ def _sort(goal: Goal) -> Plan:
         raise GaveUpError(str(result.value))
     sure = result.value["mean_probability"]
     lines += _account(result.value, labels, chinese=goal.chinese)
-    return Answer(text="\n".join(lines), checks=checks, slots=slots, confidence=sure)
+    small = (
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
+        "零一二三四五六七八九十",
+    )
+    count = [str(len(labels)), *(one[len(labels)] for one in small if len(labels) < len(one))]
+    return Answer(
+        text="\n".join(lines),
+        checks=checks,
+        slots=slots,
+        covers=[
+            *_said(goal),
+            *labels,
+            *count,
+            column.option,
+            *(["or", "或"] if len(labels) else []),
+        ],
+        meets={"confidence", "order"},
+        confidence=sure,
+    )
 
 
 def _learned(

@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from autogpt.agent.tools.base import ToolError
@@ -31,37 +33,32 @@ class Condition:
 
     Attributes:
         column: Which value is compared.
-        operator: ``=``, ``<``, ``<=``, ``>`` or ``>=``.
-        value: With what.
+        operator: ``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=``, or ``in`` some texts.
+        value: With what. Texts are ordered as their characters are, dates are such texts.
     """
 
     column: str
     operator: str
-    value: str | float
+    value: str | float | tuple[str, ...]
 
     def sql(self) -> str:
         """Return it as SQL."""
+        if isinstance(self.value, tuple):
+            some = ", ".join(_text(one) for one in self.value)
+            return f"CAST({_name(self.column)} AS VARCHAR) IN ({some})"
         if isinstance(self.value, str):
-            own = self.value.replace("'", "''")
-            return f"CAST({_name(self.column)} AS VARCHAR) = '{own}'"
+            return f"CAST({_name(self.column)} AS VARCHAR) {self.operator} {_text(self.value)}"
         return f"{_name(self.column)} {self.operator} {self.value:.17g}"
 
     def holds(self, row: dict[str, Json]) -> bool:
         """Whether a row fulfills it."""
         own = row.get(self.column)
+        if isinstance(self.value, tuple):
+            return own is not None and str(own) in self.value
         if isinstance(self.value, str):
-            return own is not None and str(own) == self.value
+            return own not in (None, "") and _compares(self.operator, str(own), self.value)
         number = _number(own)
-        if number is None:
-            return False
-        other = Fraction(self.value)
-        return {
-            "=": number == other,
-            "<": number < other,
-            "<=": number <= other,
-            ">": number > other,
-            ">=": number >= other,
-        }[self.operator]
+        return number is not None and _compares(self.operator, number, Fraction(self.value))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,39 +68,41 @@ class Query:
     Attributes:
         path: The table.
         operation: ``count``, ``distinct``, ``sum``, ``mean``, ``min``, ``max``, ``median``,
-            ``argmax``, ``argmin`` or ``list``.
+            ``argmax``, ``argmin``, ``share`` (percentage of rows, or of the column's sum, that
+            fulfill ``where``) or ``list``.
         column: What is worked out, compared or listed; None: whole rows.
+        others: Columns that are added to it, or multiplied with it, in each row.
+        joined: ``+`` or ``*``, of ``others``.
         show: Of ``argmax`` and ``argmin``, what is asked for of the row.
+        first: Of ``argmax`` and ``argmin``: how many places are told, the best first; None: all.
         where: What rows must fulfill, all of it.
         by: One result for each value of this column.
-        within: Of ``argmax`` and ``argmin``: what is compared is the ``sum`` or ``mean`` of all
-            rows of one ``show``; None: single rows.
+        within: Of ``argmax`` and ``argmin``: what is compared is the ``sum``, ``mean`` or ``count``
+            of all rows of one ``show``; None: single rows.
     """
 
     path: str
     operation: str
     column: str | None = None
+    others: tuple[str, ...] = ()
+    joined: str = "+"
     show: str | None = None
+    first: int | None = 1
     where: tuple[Condition, ...] = ()
     by: str | None = None
     within: str | None = None
 
     def sql(self) -> str:
         """Return it as SQL over the table ``t``."""
-        column = "*" if self.column is None else _name(self.column)
-        rows = "FROM t"
-        if self.where:
-            rows += " WHERE " + " AND ".join(one.sql() for one in self.where)
+        column = "*" if self.column is None else self._cell_sql(self.column)
+        holds = " AND ".join(one.sql() for one in self.where) or "TRUE"
+        rows = f"FROM t WHERE {holds}" if self.where else "FROM t"
         if self.operation in ("argmax", "argmin") and self.by is None:
-            shown, best = _name(self.show or ""), "max" if self.operation == "argmax" else "min"
-            if self.within is not None:
-                value = f"{_AGGREGATES[self.within]}({column})"
-                sums = f"SELECT {shown} AS k, {value} AS v {rows} GROUP BY {shown}"
-                best_sum = f"SELECT {best}(v) FROM ({sums})"
-                return f"SELECT k FROM ({sums}) WHERE v = ({best_sum}) ORDER BY k"
-            inner = f"SELECT {best}({column}) {rows}"
-            also = "AND" if self.where else "WHERE"
-            return f"SELECT DISTINCT {shown} {rows} {also} {column} = ({inner}) ORDER BY {shown}"
+            return self._best_sql(column, rows)
+        if self.operation == "share":
+            what = "count(*)" if self.column is None else f"sum({column})"
+            part = f"coalesce({what} FILTER (WHERE {holds}), 0)"
+            return f"SELECT 100.0 * {part} / nullif({what}, 0) FROM t"
         if self.operation == "list":
             return f"SELECT {column} {rows}"
         value = self._value_sql(column)
@@ -117,7 +116,7 @@ class Query:
         if self.by is not None and self.operation != "list":
             return {_key(key): value for key, value in rows}
         if self.operation in ("argmax", "argmin"):
-            return [row[0] for row in rows]
+            return [list(row) for row in rows]
         if self.operation == "list":
             return [list(row) if self.column is None else row[0] for row in rows]
         return rows[0][0] if rows else None
@@ -130,6 +129,8 @@ class Query:
         """
         names, every = rows_of(folder, self.path)
         rows = [row for row in every if all(one.holds(row) for one in self.where)]
+        if self.operation == "share":
+            return self._share(rows, every)
         if self.operation == "list":
             if self.column is None:
                 return [[_typed(row.get(name)) for name in names] for row in rows]
@@ -150,26 +151,70 @@ class Query:
             return f"count(DISTINCT {column})"
         return f"{_AGGREGATES[self.operation]}({column})"
 
+    def _cell_sql(self, column: str) -> str:
+        if not self.others:
+            return _name(column)
+        return "(" + f" {self.joined} ".join(_name(one) for one in (column, *self.others)) + ")"
+
+    def _best_sql(self, column: str, rows: str) -> str:
+        """Return SQL for what is asked for, and its value, in the order of places."""
+        shown, down = _name(self.show or ""), "DESC" if self.operation == "argmax" else "ASC"
+        if self.within is None:
+            pairs = f"SELECT DISTINCT {shown} AS k, {column} AS v {rows}"
+        else:
+            value = (
+                "count(*)" if self.within == "count" else f"{_AGGREGATES[self.within]}({column})"
+            )
+            pairs = f"SELECT {shown} AS k, {value} AS v {rows} GROUP BY {shown}"
+        rank = f"rank() OVER (ORDER BY v {down}) AS place"
+        places = f"SELECT k, v, {rank} FROM ({pairs}) WHERE v IS NOT NULL"
+        most = "" if self.first is None else f" WHERE place <= {self.first}"
+        return f"SELECT k, v FROM ({places}){most} ORDER BY place, k"
+
+    def _cell(self, row: dict[str, Json]) -> Fraction | None:
+        """Return the number of a row: of one column, or of several together."""
+        parts = [_number(row.get(name)) for name in (self.column or "", *self.others)]
+        numbers = [one for one in parts if one is not None]
+        if len(numbers) < len(parts):
+            return None
+        return (
+            sum(numbers, Fraction(0))
+            if self.joined == "+"
+            else math.prod(numbers, start=Fraction(1))
+        )
+
     def _best_of(self, rows: Sequence[dict[str, Json]]) -> list[Json]:
-        scored = [
-            (number, row)
-            for row in rows
-            if (number := _number(row.get(self.column or ""))) is not None
+        """Return what is asked for with its value, the best place first; ties share a place."""
+        scored: list[tuple[Json, Fraction]] = []
+        if self.within == "count":
+            counts = Counter(row.get(self.show or "") for row in rows)
+            scored = [(name, Fraction(count)) for name, count in counts.items()]
+        else:
+            cells = [(row.get(self.show or ""), self._cell(row)) for row in rows]
+            scored = list({(name, number) for name, number in cells if number is not None})
+            if self.within is not None:
+                groups: dict[Json, list[Fraction]] = defaultdict(list)
+                for name, number in cells:
+                    if number is not None:
+                        groups[name].append(number)
+                scored = [(name, _statistic(self.within, group)) for name, group in groups.items()]
+        sign = -1 if self.operation == "argmax" else 1
+        found = [
+            (sum(sign * other < sign * number for _, other in scored), name, number)
+            for name, number in scored
         ]
-        if not scored:
-            return []
-        if self.within is not None:
-            groups: dict[Json, list[Fraction]] = defaultdict(list)
-            for number, row in scored:
-                groups[row.get(self.show or "")].append(number)
-            scored = [
-                (_statistic(self.within, group), {self.show or "": name})
-                for name, group in groups.items()
-            ]
-        numbers = [number for number, _ in scored]
-        best = max(numbers) if self.operation == "argmax" else min(numbers)
-        found = {row.get(self.show or "") for number, row in scored if number == best}
-        return sorted((_typed(value) for value in found), key=str)
+        kept = [one for one in found if self.first is None or one[0] < self.first]
+        kept.sort(key=lambda one: (one[0], str(one[1])))
+        return [[_typed(name), _plain(number)] for _, name, number in kept]
+
+    def _share(self, rows: Sequence[dict[str, Json]], every: Sequence[dict[str, Json]]) -> Json:
+        if self.column is None:
+            return _plain(Fraction(100 * len(rows), len(every))) if every else None
+        part, whole = (
+            sum((one for row in some if (one := self._cell(row)) is not None), Fraction(0))
+            for some in (rows, every)
+        )
+        return _plain(100 * part / whole) if whole else None
 
     def _value(self, rows: Sequence[dict[str, Json]]) -> Json:
         if self.operation == "count":
@@ -179,7 +224,7 @@ class Query:
             there = [value for value in values if value not in (None, "")]
             as_numbers = [_number(value) for value in there]
             return len(set(there if None in as_numbers else as_numbers))
-        numbers = [number for value in values if (number := _number(value)) is not None]
+        numbers = [number for row in rows if (number := self._cell(row)) is not None]
         if not numbers:
             return None
         return _plain(_statistic(self.operation, numbers))
@@ -245,6 +290,14 @@ def _typed(value: Json) -> Json:
 
 def _key(value: Json) -> str:
     return "" if value is None else str(value)
+
+
+def _compares(operator: str, one: Any, other: Any) -> bool:  # noqa: ANN401 - two of a kind
+    return bool({"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}[operator](one, other))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _name(column: str) -> str:

@@ -48,7 +48,19 @@ def _plan(goal: Goal) -> Plan:
     checks: list[Check] = [Quote(quote=one, path=path.option) for one in result.value["sentences"]]
     for target in outputs(goal.text):
         answer = yield from save(goal, target, answer, ["summary"], [[answer]])
-    return Answer(text=answer, checks=checks, slots=[path])
+    short = ["one sentence", "a sentence", "briefly", "一句话", "简短"] if length == "short" else []
+    return Answer(
+        text=answer,
+        checks=checks,
+        slots=[path],
+        covers=[path.option, *_SAID, *short, path.option.rsplit("/", 1)[-1].rsplit(".", 1)[0]],
+    )
+
+
+_SAID = (
+    "summarize", "summarise", "summary", "sum up", "in short", "gist", "key points", "main points",
+    "tl;dr", "tldr", "总结", "概括", "摘要", "概述", "要点", "简述", "point", "text",
+)  # fmt: skip
 
 
 SUMMARY = Template(

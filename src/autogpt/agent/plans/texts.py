@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autogpt.agent.checks import Check, Quote, Same, outputs
@@ -11,7 +11,7 @@ from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Chosen, Goal, Plan, Template, Use
 from autogpt.agent.plans.writing import save
-from autogpt.agent.tools.files import terms
+from autogpt.agent.tools.files import stem, terms
 from autogpt.agent.tools.folder import Folder
 
 __all__ = ["COUNTS", "MENTIONS", "QUOTES"]
@@ -20,7 +20,8 @@ Json = Any
 _TEXT = (".txt", ".md", ".rst", ".log", ".py", ".toml", ".yaml", ".yml", ".html", ".ini", ".tex")
 _SOUGHT = (
     re.compile(
-        r"\b(?:which|what|find|list|show|name|in which|how many)\b.*?\b(?:files?|notes?|documents?|"
+        r"\b(?:which|what|find|list|show|name|in which|how many)\b.*?\b(?:files?|notes?|"
+        r"documents?|"
         r"texts?|letters?|e?mails?|pages?|reports?|logs?|memos?|chapters?)\b.*?\b(?:that\s+)?"
         r"(?:mentions?|mentioning|contains?|containing|talks? about|says?|refers? to|is about|"
         r"are about|about|has|have|with)\s+(?:the (?:word|phrase|name|term)\s+|any of\s+)?(.+)",
@@ -156,7 +157,30 @@ def _mentions(goal: Goal) -> Plan:
     ]
     for path in outputs(goal.text):
         answer = yield from save(goal, path, answer, ["file"], [[one] for one in found])
-    return Answer(text=answer, checks=checks, slots=[slot])
+    return Answer(
+        text=answer,
+        checks=checks,
+        slots=[slot],
+        covers=[sought, *_below(goal), *_MENTIONING],
+        meets={"names", "number" if how_many else "truth"},
+    )
+
+
+# Words for files and for what they say.
+_MENTIONING = (
+    "note", "document", "letter", "mail", "email", "page", "report", "log", "memo", "chapter",
+    "mention", "mentioning", "mentioned", "talk about", "refer to", "about", "word", "phrase",
+    "term",
+    "say", "speak of", "occur", "appear", "found", "笔记", "文档", "邮件", "报告", "日志", "备忘",
+    "信", "提到",
+    "提及", "包含", "含有", "讲到", "谈到", "说到", "出现", "写到", "一篇", "篇", "份", "过",
+    "关于", "文件夹", "文件",
+)  # fmt: skip
+
+
+def _below(goal: Goal) -> list[str]:
+    """Return the folders that a goal names."""
+    return [one for one in _folders(list(goal.files)) if one in goal.text]
 
 
 def _spellings(text: str) -> list[str]:
@@ -279,6 +303,8 @@ def _counts(goal: Goal) -> Plan:
         raise GaveUpError(str(result.value))
     count = result.value["lines" if lines else "times"]
     grounded = bool(named) or not re.search(r"[\w\-]+\.\w{2,5}\b", goal.text, re.ASCII)
+    # Words that are nowhere may be more of the goal than what was looked for, unless marked as it.
+    grounded = grounded and (count > 0 or sought in words.quoted(goal.text))
 
     def again(folder: Folder) -> int:
         paths = named[:1] or [path for path in folder.files() if _is_text(path)]
@@ -289,8 +315,14 @@ def _counts(goal: Goal) -> Plan:
     for path in outputs(goal.text):
         answer = yield from save(goal, path, answer, ["count"], [[count]])
         checks.append(Same(what=f"what is in {path}", claimed=True, again=_holds(path, str(count))))
-    slots = [Chosen("text", sought, grounded=grounded), *_strange(goal, [sought, *named])]
-    return Answer(text=answer, checks=checks, slots=slots)
+    slots = [Chosen("text", sought, grounded=grounded)]
+    return Answer(
+        text=answer,
+        checks=checks,
+        slots=slots,
+        covers=[sought, *named, *_stems(goal.files), *_COUNTING, *_below(goal)],
+        meets={"number", "sum"},
+    )
 
 
 def _holds(path: str, text: str) -> Callable[[Folder], bool]:
@@ -322,24 +354,28 @@ def _measure(goal: Goal, named: list[str]) -> Plan:
         checks.append(
             Same(what=f"what is in {target}", claimed=True, again=_holds(target, str(count)))
         )
-    slots = [path, what, *_strange(goal, [path.option])]
-    return Answer(text=answer, checks=checks, slots=slots)
-
-
-def _strange(goal: Goal, explained: list[str]) -> list[Chosen]:
-    """Return the words of a goal that nothing explains, as a choice that was not grounded."""
-    text = words.without(goal.text, [*goal.files, *outputs(goal.text), *explained])
-    text = re.sub(
-        r"\b(?:words?|phrase|term|often|times?|occurs?|appears?|mentions?|mentioned|contains?|"
-        r"occurrences|appearances|letters?|characters?|used|found|comes?|down)\b"
-        r"|这个词|一词|词语?|字符?|出现|提到|次|单词|包含|含有|段|字数",
-        " ",
-        text,
-        flags=re.IGNORECASE,
+    return Answer(
+        text=answer,
+        checks=checks,
+        slots=[path, what],
+        covers=[path.option, *_stems(goal.files), *_COUNTING],
+        meets={"number", "sum"},
     )
-    stems = [path.rsplit("/", 1)[-1].rsplit(".", 1)[0] for path in goal.files]
-    left = words.leftover(text, [*explained, *stems])
-    return [Chosen("words", " ".join(left), grounded=False)] if left else []
+
+
+# Words for what is counted in a text.
+_COUNTING = (
+    "word", "phrase", "term", "often", "time", "occur", "appear", "mention", "mentioned",
+    "contain",
+    "containing", "occurrence", "appearance", "letter", "character", "used", "found", "come up",
+    "line", "text", "这个词", "一词", "词语", "词", "字符", "字数", "字", "出现过", "出现",
+    "提到过", "提到",
+    "次", "单词", "包含", "含有", "过",
+)  # fmt: skip
+
+
+def _stems(paths: Sequence[str]) -> list[str]:
+    return [path.rsplit("/", 1)[-1].rsplit(".", 1)[0] for path in paths]
 
 
 def _is_sentence(hit: dict[str, Json]) -> bool:
@@ -395,7 +431,47 @@ def _quotes(goal: Goal) -> Plan:
         text=answer,
         checks=[Quote(quote=chosen.option, path=hit["path"])],
         slots=[chosen],
+        covers=[*_said_in(goal.text, chosen.option), hit["path"], *_stems([hit["path"]]), *_SAYING],
+        meets=_quote_meets(chosen.option),
     )
+
+
+_SAYING = (
+    *("according to", "about", "quote", "mention", "written", "state", "rule", "note", "document"),
+    *("text", "规定", "里说", "文中", "关于", "写"),
+)
+
+
+def _said_in(goal: str, quote: str) -> list[str]:
+    """Return the words of a goal that stand in the line that answers it, in any ending.
+
+    Of Chinese each run of two characters or more that is there.
+    """
+    own = {stem(word.lower()) for word in re.findall(r"[A-Za-z]+|\d+(?:\.\d+)?", quote)}
+    found = [
+        one for one in re.findall(r"[A-Za-z]+|\d+(?:\.\d+)?", goal) if stem(one.lower()) in own
+    ]
+    han = re.findall(r"[\u3400-\u9fff]+", goal)
+    for run in han:
+        start = 0
+        while start < len(run):
+            length = next(
+                (n for n in range(len(run) - start, 1, -1) if run[start : start + n] in quote), 0
+            )
+            if length:
+                found.append(run[start : start + length])
+            start += max(1, length)
+    return found
+
+
+def _quote_meets(quote: str) -> set[str]:
+    """Return the asks that a sentence can answer: by what kinds of words it has."""
+    number = re.search(r"\d|[一二三四五六七八九十百千两]|\b(?:one|two|three|four|five|six|seven|"
+                       r"eight|nine|"
+                       r"ten|half|no|none)\b", quote, re.IGNORECASE)  # fmt: skip
+    name = re.search(r"(?<=[a-z,;:] )[A-Z]\w+|[\u3400-\u9fff]", quote)
+    found = {"when", "number", "many"} if number else set()
+    return found | ({"names", "where", "many"} if name else set())
 
 
 MENTIONS = Template(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from autogpt.agent.tools.files import stem
 
@@ -18,11 +19,12 @@ __all__ = [
     "counted",
     "find_name",
     "is_chinese",
-    "leftover",
     "named",
     "operation",
     "operations",
+    "periods",
     "quoted",
+    "small_number",
     "without",
 ]
 
@@ -72,7 +74,38 @@ _COMPARE: tuple[tuple[str, str], ...] = (
     ("<", r"less than|fewer than|lower than|smaller than|under|below|younger than|<|"
           r"小于|低于|少于|不到"),
 )  # fmt: skip
+_SMALL = {
+    one: number
+    for number, one in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    )
+}
+_SMALL_HAN = {one: number for number, one in enumerate("零一二三四五六七八九十")} | {"两": 2}
+_SPELLED = (
+    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten)\b|"
+    r"[零一二两三四五六七八九十](?![\u3400-\u9fff]?[十百千万])"
+)
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_PERIOD = re.compile(
+    r"(?:\b(?P<how>before|after|since|until|till|from|in|on|during|earlier than|later than)\s+|"
+    r"(?:早于|晚于|自|在)?)"
+    r"(?:(?:(?P<day_name>\d{1,2})\s+)?(?P<month_name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|"
+    r"apr(?:il)?|may|"
+    r"june?|july?|aug(?:ust)?|sep(?:tember)?|oct(?:ober)?|nov(?:ember)?|"
+    r"dec(?:ember)?)\s+(?:of\s+)?)?"
+    r"(?P<year>(?:19|20)\d\d)(?![\d.])(?:(?:-|年)(?P<month>\d{1,2})(?:(?:-|"
+    r"月)(?P<day>\d{1,2})日?)?|年)?月?"
+    r"(?P<after>以前|之前|以后|之后|起|前|后)?",
+    re.IGNORECASE,
+)
 _NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
+
+
+_BETWEEN = re.compile(
+    rf"\bbetween\s+({_NUMBER})\s+and\s+({_NUMBER})|({_NUMBER})\s*(?:到|至|"
+    rf"-)\s*({_NUMBER})(?:之间|岁)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,14 +142,77 @@ def operation(text: str) -> str | None:
 def comparisons(text: str) -> list[Comparison]:
     """Return the comparisons with numbers in a text."""
     found: list[Comparison] = []
+    for match in _BETWEEN.finditer(text):
+        low, high = (_value(one) for one in filter(None, match.groups()))
+        middle = (match.start() + match.end()) // 2
+        found += [
+            Comparison(operator=">=", value=low, start=match.start(), end=middle),
+            Comparison(operator="<=", value=high, start=middle, end=match.end()),
+        ]
     for operator, words in _COMPARE:
-        for match in re.finditer(rf"(?:{words})\s*({_NUMBER})", text, re.IGNORECASE):
+        for match in re.finditer(rf"(?:{words})\s*({_NUMBER}|{_SPELLED})", text, re.IGNORECASE):
             if all(match.start() >= one.end or match.end() <= one.start for one in found):
-                value = float(match[1].replace(",", ""))
+                value = _value(match[1])
                 found.append(
                     Comparison(operator=operator, value=value, start=match.start(), end=match.end())
                 )
     return sorted(found, key=lambda one: one.start)
+
+
+def small_number(text: str) -> int | None:
+    """Return a number that is written in digits or as a word up to ten."""
+    if text.isdigit():
+        return int(text)
+    spelled = _SMALL.get(text.lower())
+    return spelled if spelled is not None else _SMALL_HAN.get(text)
+
+
+def _value(text: str) -> float:
+    small = small_number(text)
+    return float(text.replace(",", "")) if small is None else float(small)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Period:
+    """Days that a text speaks of.
+
+    Attributes:
+        text: As it stands there.
+        bounds: Operators and days, as in ``(">=", "2025-06-01")``; all of them hold.
+    """
+
+    text: str
+    bounds: tuple[tuple[str, str], ...]
+
+
+def periods(text: str) -> list[Period]:
+    """Return the years, months and days that a text compares with, or asks for."""
+    found = []
+    for match in _PERIOD.finditer(text):
+        how = (match["how"] or match["after"] or "in").lower()
+        year = int(match["year"])
+        name = (match["month_name"] or "")[:3].lower()
+        month = _MONTHS.index(name) + 1 if name else int(match["month"] or 0)
+        day = int(match["day"] or match["day_name"] or 0)
+        begin = f"{year:04d}-{month or 1:02d}-{day or 1:02d}"
+        if day:
+            end = (date(year, month, day) + timedelta(days=1)).isoformat()
+        elif month:
+            end = f"{year + month // 12:04d}-{month % 12 + 1:02d}-01"
+        else:
+            end = f"{year + 1:04d}-01-01"
+        if how in ("before", "earlier than", "早于", "以前", "之前", "前"):
+            bounds: tuple[tuple[str, str], ...] = (("<", begin),)
+        elif how in ("after", "later than", "晚于", "以后", "之后", "后"):
+            bounds = ((">=", end),)
+        elif how in ("since", "from", "自", "起"):
+            bounds = ((">=", begin),)
+        elif how in ("until", "till"):
+            bounds = (("<", end),)
+        else:
+            bounds = ((">=", begin), ("<", end))
+        found.append(Period(text=match[0].strip(), bounds=bounds))
+    return found
 
 
 def counted(text: str) -> str:
@@ -143,6 +239,9 @@ def per(text: str, names: Sequence[str]) -> str | None:
             place = find_name(name, rest)
             if place is not None and place[0] <= 1:
                 return name
+        short = [name for name in names if rest and _HAN.match(rest) and name[0] == rest[0]]
+        if len(short) == 1 and match[0] in ("每", "每个", "各", "各个"):  # "各班" of 班级
+            return short[0]
     return None
 
 
@@ -179,67 +278,6 @@ def quoted(text: str) -> list[str]:
     """Return what stands in quotation marks."""
     pattern = r"\"([^\"]+)\"|“([^”]+)”|「([^」]+)」|‘([^’]+)’|(?<!\w)'([^']+)'(?!\w)|`([^`]+)`"
     return [next(filter(None, groups)) for groups in re.findall(pattern, text)]
-
-
-# Words that every question may have, whatever it is about.
-_ENGLISH = """
-according living
-people person persons staff members hello thanks put is
-a an the of in on at to for from by per each every and or is are was were be been do does did
-has have had with what which who whom whose when where how many much please tell me give show
-list find get compute calculate work out determine return say name names number total sum
-average mean median maximum minimum max min highest lowest largest smallest biggest greatest
-most least fewest count counts altogether overall different distinct unique row rows record
-records entry entries line lines column columns table tables file files data dataset csv tsv
-json jsonl parquet sheet value values all any there this that these those it its them as into
-write save store export put convert copy create make turn new called named answer result results
-only just than more less over under above below between i we you my our us your can could would
-want need know s up add so exactly if then also order ordered expensive cheap cheapest cost
-costs old oldest young youngest top best worst not no one ones thing things item items belong
-come comes came live lives lived sold sell sells earn earns earned works worked made makes got
-gets placed bought buy buys contain contains containing having using use look print report
-folder
-"""
-_CHINESE = """
-叫 叫做 叫什么 存 存到
-请问 人员 职员 员工 一篇 写到 写到了
-请 帮我 帮忙 告诉 我们 我 你 您 把 将 的 了 是 在 有 和 与 及 中 里 里面 其中 内 表格 表 文件
-数据 数据表 记录 行 条 个 笔 名 人 次 位 项 件 本 种 台 家 只 张 一共 总共 共 共有 总和 总额
-总数 总计 总量 总 合计 求和 求 计算 算出 算 统计 一下 出 多少 几 什么 哪 哪个 哪些 哪位 哪一个
-哪家 哪种 谁 为 每个 每 各个 各 按照 按 分别 平均 平均值 均值 最高 最低 最大 最小 最多 最少 最贵
-最便宜 最长 最短 最大值 最小值 中位数 数量 不同 列出 找出 给出 给 查找 查 查询 显示 所有 全部
-写入 写到 写进 保存 到 保存到 存 存为 导出 导出到 转换 转换成 转换为 转成 转为 成 结果 答案 并
-然后 再 那 这 这个 那些 等于 大于 小于 超过 低于 高于 至少 不少于 不超过 属于 值 列 年 吗 呢 啊
-想 知道 要 需要 能 可以 从 对 根据 以及 筛选 挑出 提取 订 订了 卖 卖了 卖出 买 买了 住 住在 挣
-赚 拿 格式 新 文本 名称 名字 加起来 岁 元 块 钱 来自 都 第一 一 新的 一个 的话 之
-"""
-_HARMLESS = frozenset(map(stem, _ENGLISH.split()))
-_HARMLESS_HAN = sorted(_CHINESE.split(), key=len, reverse=True)
-
-
-def leftover(text: str, explained: Iterable[str]) -> list[str]:
-    """Return the words of a text that nothing explains.
-
-    Neither what was found in it, nor words that every question has. A question that holds one was
-    perhaps not understood.
-
-    Args:
-        text: The text.
-        explained: Names that stand in it for something: columns, values, files.
-    """
-    for part in sorted(set(explained), key=len, reverse=True):
-        place = find_name(part, text)
-        while place is not None:
-            text = text[: place[0]] + " , " + text[place[1] :]
-            place = find_name(part, text)
-    for part in _HARMLESS_HAN:
-        text = text.replace(part, " ")
-    found = []
-    for token in re.findall(r"[\u3400-\u9fff]+|[A-Za-z]+|\d+(?:\.\d+)?", text):
-        if token.isascii() and stem(token.lower()) in _HARMLESS:
-            continue
-        found.append(token)
-    return found
 
 
 def without(text: str, parts: Iterable[str]) -> str:

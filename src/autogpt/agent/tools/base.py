@@ -140,6 +140,7 @@ class Tool:
         cost: The most that a call takes, for what is reserved before it.
         outside: Whether its results hold what strangers wrote.
         version: Part of the fingerprint; of an MCP server's tool, where it comes from.
+        close: Ends what its calls began, when a run ends.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Tool:
     cost: Callable[[Mapping[str, Json]], Cost] | None = None
     outside: bool = True
     version: str = ""
+    close: Callable[[], None] | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -42,7 +42,7 @@ class Hit:
         return {"path": self.path, "line": self.line, "text": self.text}
 
 
-def file_tools(folder: Folder) -> list[Tool]:  # noqa: C901 - one after another
+def file_tools(folder: Folder) -> list[Tool]:  # noqa: C901, PLR0915 - one after another
     """Return the tools over a folder."""
 
     @tool(effect="read", outside=False)
@@ -130,10 +130,39 @@ def file_tools(folder: Folder) -> list[Tool]:  # noqa: C901 - one after another
         folder.write(path, content)
         return {"path": path, "bytes": len(content)}
 
-    written = as_tool(write_file)
+    @tool(effect="idempotent", aims=("to",), outside=False)
+    def copy_file(path: str, to: str) -> dict[str, Any]:
+        """Copy a file as it is.
+
+        Args:
+            path: The file.
+            to: The new file; an older one of that name is replaced.
+        """
+        content = folder.read(path)
+        folder.write(to, content)
+        return {"path": to, "bytes": len(content)}
+
+    @tool(effect="effect", aims=("path",), outside=False)
+    def replace_text(path: str, old: str, new: str) -> dict[str, Any]:
+        """Replace a text by another everywhere in a file.
+
+        Args:
+            path: The file.
+            old: The text that is there, letter by letter.
+            new: What comes in its place.
+        """
+        content = folder.read(path).decode("utf-8")
+        if not old or old not in content:
+            raise ToolError(f"{path!r} does not hold {old!r}.")
+        folder.write(path, content.replace(old, new).encode())
+        return {"path": path, "replaced": content.count(old)}
+
+    reading = (list_files, read_file, search_files, find_text, count_text)
     return [
-        *(as_tool(one) for one in (list_files, read_file, search_files, find_text, count_text)),
-        _with_cost(written),
+        *(as_tool(one) for one in reading),
+        _with_cost(as_tool(write_file)),
+        as_tool(copy_file),
+        as_tool(replace_text),
     ]
 
 

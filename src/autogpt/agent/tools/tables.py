@@ -208,7 +208,13 @@ def _named_cells(table: Any, text: str) -> list[dict[str, Any]]:  # noqa: ANN401
         if all(one[1] <= other[0] or one[0] >= other[1] for other in kept):
             kept.append(one)
     return [
-        {"column": name, "value": value, "as": text[start:end]} for start, end, name, value in kept
+        {
+            "column": name,
+            "value": value,
+            "as": text[start:end],
+            "also": [other[2] for other in found if other[:2] == (start, end) and other[2] != name],
+        }
+        for start, end, name, value in kept
     ]
 
 

@@ -1,5 +1,7 @@
 """The toolkit itself as tools: plan, train, fine-tune, evaluate, classify, tag, make a specialist.
 
+Translating, listening, seeing and serving are in ``tasks``.
+
 Models and runs lie in the folder, under ``models/``; what trains says beforehand what it may take.
 """
 
@@ -10,12 +12,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from autogpt.agent.models import AgentModel, LocalModel
 from autogpt.agent.tools.base import Cost, Tool, ToolError, as_tool, digest, tool
 from autogpt.agent.tools.folder import Folder
+from autogpt.agent.tools.tasks import task_tools
 from autogpt.core.units import parse_duration
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ __all__ = ["kept_specialists", "specialist_tool", "toolkit_tools"]
 
 Json = Any
 _MOST_LISTED = 200
+_AROUND_A_TEXT = 64  # tokens of the question in which a text stands; of it, one a character
 _DISK = 1_500_000_000  # of a fine-tuned model with its checkpoints
 
 
@@ -235,13 +240,17 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         )
         return {**found.to_dict(), "model": name}
 
-    plain = (
-        *(plan_training, evaluate_model, classify_text, tag_text),
-        *(summarize_file, label_rows, label_table),
-    )
+    plain = (plan_training, evaluate_model, tag_text, summarize_file)
+    labeling = (classify_text, label_rows, label_table)
     training = (train_model, finetune_model, make_specialist)
     return [
         *(as_tool(one) for one in plain),
+        *(replace(as_tool(one), cost=partial(_labeling_cost, folder)) for one in labeling),
+        *task_tools(
+            folder,
+            reference=partial(_reference, folder),
+            inside=partial(_inside, folder),
+        ),
         *(replace(as_tool(one), cost=_training_cost) for one in training),
     ]
 
@@ -316,6 +325,27 @@ def _training_cost(arguments: Mapping[str, Any]) -> Cost:
     return Cost(wall_s=seconds, cpu_s=seconds * (os.cpu_count() or 1), disk_bytes=_DISK)
 
 
+def _labeling_cost(folder: Folder, arguments: Mapping[str, Any]) -> Cost:
+    """Return the most tokens that a model reads to label texts: each text with each label.
+
+    A specialist reads none.
+    """
+    from autogpt.agent.plans.query import rows_of
+
+    if arguments.get("model"):
+        return Cost()
+    texts = [str(arguments.get("text", ""))]
+    if arguments.get("path"):
+        try:
+            _, rows = rows_of(folder, str(arguments["path"]))
+        except (ToolError, ValueError):
+            rows = []  # the call will say so itself
+        texts = [str(row.get(str(arguments.get("column"))) or "") for row in rows]
+    labels = "".join(str(one) for one in arguments.get("labels", ()))
+    count = len(texts) * (_AROUND_A_TEXT + len(labels)) + sum(map(len, texts))
+    return Cost(tokens=count)
+
+
 def _inside(folder: Folder, path: str) -> Path:
     """Return where a path of the folder is, for parts of the toolkit that open files themselves.
 
@@ -339,7 +369,10 @@ def _reference(folder: Folder, name: str) -> str:
         if name != "new" and is_missing(name):
             raise ToolError(f"The model {name!r} is not on this machine.")
         return name
-    return str(_inside(folder, name))
+    place = _inside(folder, name)
+    if not place.exists():
+        raise ToolError(f"There is no model {name!r} in the folder.")
+    return str(place)
 
 
 def _zero_shot(model: AgentModel, texts: list[str], labels: list[str]) -> list[dict[str, float]]:
