@@ -1,11 +1,11 @@
 # AutoGPT on the processor, as a user without rights; docs/en/docker.md says how to use it.
 FROM python:3.11-slim AS build
-# PyPI's torch for Linux brings gigabytes for graphics cards; this index has the one without.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# The usual torch for Linux brings gigabytes for graphics cards; PyTorch's index for the processor does not.
+ARG TORCH_INDEX=
 WORKDIR /source
 RUN python -m venv /opt/autogpt
 COPY constraints.txt ./
-RUN /opt/autogpt/bin/pip install --no-cache-dir --index-url "$TORCH_INDEX" -c constraints.txt torch
+RUN /opt/autogpt/bin/pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -c constraints.txt torch
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN /opt/autogpt/bin/pip install --no-cache-dir -c constraints.txt ".[serve,agent,evaluate,media]"

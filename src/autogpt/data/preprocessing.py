@@ -237,8 +237,8 @@ def standardized(mel: Float[Tensor, "M F"]) -> Float[Tensor, "M F"]:
     loud = loudness >= (loudness.max() + loudness.min()) / 2
     places = torch.linspace(0, math.pi, mel.shape[0])
     waves = torch.stack([torch.cos(n * places) for n in range(3)], dim=1)  # [M, 3]
-    fitted_mean = waves @ (torch.linalg.pinv(waves) @ mel[:, loud].mean(dim=1))
-    return (mel - fitted_mean[:, None]) / _SPREAD
+    fit: Tensor = waves @ (torch.linalg.pinv(waves) @ mel[:, loud].mean(dim=1))
+    return (mel - fit[:, None]) / _SPREAD
 
 
 @lru_cache(maxsize=8)
