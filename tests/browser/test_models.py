@@ -27,7 +27,7 @@ def test_a_model_is_looked_at_loaded_and_unloaded(
     mine = loaded.locator("article").filter(has=name)
     mine.get_by_role("button", name=words("models.unload", language)).click()
     mine.wait_for(state="detached")
-    group.get_by_role("button", name=words("models.load", language)).click()
+    group.get_by_role("button", name=words("models.load", language), exact=True).click()
     loaded.get_by_role("heading", name="tiny-chat").wait_for()
     shoot(page, "models")
 
@@ -42,7 +42,8 @@ def test_a_model_is_loaded_in_fewer_bits_under_a_name(
     group.get_by_role("button", name=words("models.load_as", language)).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label(words("models.load_name", language)).fill("tiny-8")
-    dialog.get_by_text(words("models.bits_of.int8", language), exact=True).click()
+    bits = words("models.bits_of.int8", language)
+    dialog.get_by_role("radio", name=bits, exact=True).check(force=True)
     axe.check(page)
     shoot(page, "model-load")
     dialog.get_by_role("button", name=words("models.load", language), exact=True).click()
@@ -50,7 +51,7 @@ def test_a_model_is_loaded_in_fewer_bits_under_a_name(
     mine = loaded.locator("article").filter(
         has=page.get_by_role("heading", name="tiny-8", exact=True)
     )
-    mine.get_by_text(words("models.bits_of.int8", language), exact=True).wait_for()
+    mine.get_by_text(bits, exact=True).wait_for()
     mine.get_by_role("button", name=words("models.unload", language)).click()
     mine.wait_for(state="detached")
 
