@@ -56,8 +56,8 @@ class AugmentConfig:
     flip: float = 0.0
     speed: float = 0.15
     throat: float = 0.1
-    room: float = 0.3
-    noise: float | None = 15.0
+    room: float = 0.6
+    noise: float | None = 5.0
     silence: float = 0.1
     bands: int = 2
 
