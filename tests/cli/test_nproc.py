@@ -93,7 +93,7 @@ def test_killed_and_stopped_it_goes_on_in_other_numbers_and_ends_as_one_process_
     assert killed.returncode == 1
     assert stderr.splitlines() == [
         "autogpt: Process 1 of 2 was killed (SIGKILL), so the run ended. It can go on after its "
-        "last checkpoint: give the same command with --resume."
+        "last checkpoint: give the same command with --resume. [AG-RUN-007]"
     ]
     assert json.loads(stdout)["error"]["code"] == "run"
     assert not any(worker.is_running() for worker in workers)

@@ -167,7 +167,8 @@ def test_what_budgets_buy_is_told_side_by_side(server: Server):
     rows = server.get(f"/jobs/{job['id']}/objects")["objects"]
     assert [row["budget"] for row in rows] == ["1s", "120s", "600s"]
     assert "error" in rows[0]
-    assert rows[2]["predicted"]["wall_s"] == pytest.approx(600, rel=0.1)
+    assert [row["budget_s"] for row in rows[1:]] == [120, 600]
+    assert 0 < rows[2]["predicted"]["wall_s"] <= 600  # less: the text is short
 
 
 def test_with_keys_only_an_admin_comes_in(tmp_path: Path):

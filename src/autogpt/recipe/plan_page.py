@@ -141,8 +141,8 @@ def _forecast_lines(seen: Forecast, why_shorter: Iterable[str]) -> tuple[str, ..
 def _shorter(chosen: Plan) -> Iterator[str]:
     if chosen.budget_s is not None and chosen.predicted.wall_s < chosen.budget_s:
         yield (
-            f"            less than the budget: {chosen.epochs:.0f} passes teach this text, more "
-            "would teach it by heart; more text could use more time"
+            f"            less than {format_duration(chosen.budget_s)}: {chosen.epochs:.0f} passes "
+            "teach this text, more would teach it by heart; more text could use more time"
         )
 
 

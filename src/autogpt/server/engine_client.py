@@ -344,8 +344,9 @@ class EngineClient:
         mail = self._mail.get(message["re"])
         if mail is None:
             return
-        error = message.get("error")
-        mail.close(message.get("ok"), None if error is None else EngineError(**error))
+        told = message.get("error")
+        error = told and EngineError(told["code"], told["message"], told["hint"])
+        mail.close(message.get("ok"), error)
 
     def _lose_all(self) -> None:
         self.rows = 0
