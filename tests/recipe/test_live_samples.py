@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+import autogpt
 from autogpt import recipe
 from autogpt.core.progress import Progress
+from autogpt.llm import LLM
 from autogpt.recipe import live_samples
+from autogpt.recipe.live_samples import LiveSamples
 
 CLASSIC = Path("src/autogpt/data/quickstart/lunyu.txt")
 SETTINGS: dict[str, object] = {
@@ -41,3 +46,24 @@ def test_samples_grow_and_change_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(live_samples, "_FREE_S", -1.0)
     assert trained(tmp_path / "without") == weights
     assert not (tmp_path / "without" / "samples.jsonl").exists()
+
+
+def test_samples_compile_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A first look once compiled for every length that was written, which took 35 s."""
+    trained(tmp_path / "run")
+    llm = autogpt.load(tmp_path / "run")
+    assert isinstance(llm, LLM)
+    compiled: list[object] = []
+
+    def compiler(graph: torch.fx.GraphModule, _: list[torch.Tensor]) -> object:
+        compiled.append(graph)
+        return graph.forward
+
+    for layer in llm.model.layers:
+        layer.compile(backend=compiler, dynamic=False)
+    monkeypatch.setattr(live_samples, "beginnings", lambda _: ["The Master said"])
+    prepared = SimpleNamespace(tokenizer=llm.tokenizer)
+    samples = LiveSamples(tmp_path, prepared, budget_s=None, seed=0, after_step=0)  # type: ignore[arg-type]
+    samples.look(llm.model, 1)
+    assert (tmp_path / "samples.jsonl").read_text(encoding="utf-8").count("\n") == 1
+    assert not compiled

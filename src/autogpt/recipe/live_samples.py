@@ -22,6 +22,7 @@ from autogpt.llm import LLM
 from autogpt.models.gpt import GPT
 from autogpt.recipe.prepare import Prepared
 from autogpt.recipe.samples import beginnings
+from autogpt.training.kernels import eager
 
 __all__ = ["SAMPLES", "LiveSamples"]
 
@@ -70,7 +71,8 @@ class LiveSamples:
         was_training = model.training
         state = torch.get_rng_state()
         try:
-            texts = self._write(model.eval())
+            with eager():  # or torch would compile for every length that is written
+                texts = self._write(model.eval())
         finally:
             torch.set_rng_state(state)
             model.train(was_training)

@@ -5,7 +5,7 @@ given is obeyed. What is decided goes into the run's recipe, so a resumed run co
 
 Measured on two cores of an AMD EPYC (docs/log.md): bf16 products run 2.7 times as fast as fp32;
 below some 400 tokens torch's fused attention loses to the explicit form once that is compiled, and
-wins where it is not; compiling takes 10 to 30 s the first time and 3 s from torch's cache.
+wins where it is not; compiling takes 30 to 45 s the first time and 3 s from torch's cache.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
     "warm_up",
 ]
 
-_COMPILE_S = 20.0  # a cold compilation of a block, head and loss, where none was measured yet
+_COMPILE_S = 30.0  # a cold compilation of a block, head and loss, where none was measured yet
 _LEAST_COMPILE_S = 20.0  # what took less came from torch's cache; the next shape may not
 _SPEEDUP = 1.4  # of compiled over eager steps, where none was measured yet
 _SLOWER = 1.5  # a busy machine compiles that much longer
