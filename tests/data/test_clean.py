@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autogpt.core.errors import ConfigError, DataError, ResourceError
+from autogpt.core.units import format_bytes
 from autogpt.data import duplicates, quality
 from autogpt.data.clean import CleanConfig, CleanResult, clean
 from autogpt.data.readers import Document, read
@@ -340,7 +341,8 @@ def test_the_report_is_plain_values_and_a_table(tmp_path: Path) -> None:
     assert report["rows_out"] == 50
     table = result.report.table()
     assert table[4][:2] == ("duplicates", "1 removed")
-    assert table[-1][:2] == ("total", "50 of 51 kept")
+    size = f"{format_bytes(report['bytes_out'])} of {format_bytes(report['bytes_in'])}"
+    assert table[-1][:3] == ("total", "50 of 51 kept", size)
     assert all(len(example) <= 80 for step in result.report.steps for example in step.examples)
 
 

@@ -184,4 +184,5 @@ class CleanReport:
             for step in self.steps
         ]
         kept = f"{self.rows_out:,} of {self.rows_in:,} kept"
-        return [*rows, ("total", kept, format_bytes(self.bytes_in - self.bytes_out), "")]
+        size = f"{format_bytes(self.bytes_out)} of {format_bytes(self.bytes_in)}"
+        return [*rows, ("total", kept, size, "")]
