@@ -163,7 +163,11 @@ def table(rows: list[dict[str, Any]]) -> str:
         refused = [row["refused"] for row in own if "refused" in row]
         cells = [f"refused: {refused[0]}"] if refused else [_cell(own, name) for name in engines]
         cells += [""] * (len(engines) - len(cells))
-        lines.append(f"| {model} | {to} {dtype} | {size} | {' | '.join(cells)} |")
+        # What is refused whatever the dtype is one line.
+        what = f"{to} {dtype}" if size or not refused else to
+        line = f"| {model} | {what} | {size} | {' | '.join(cells)} |"
+        if line != lines[-1]:
+            lines.append(line)
     return "\n".join(lines)
 
 

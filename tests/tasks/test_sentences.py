@@ -109,6 +109,7 @@ def test_lines_count_where_they_are_not_wrapped() -> None:
     assert len(split("A title\n\nA text that follows")) == 2
     long = "word " * 40
     assert len(split(f"{long}\n{long}")) == 2
+    assert len(split(f"# Title\n\n{long}\n{long}")) == 2  # the heading, and one in Markdown
 
 
 _WORDS = (

@@ -95,8 +95,8 @@ def blocks_of(text: str) -> list[Block]:
     """Return the blocks of a text, in order and without overlap."""
     lines = list(_lines(text))
     found: list[Block] = []
-    held = _Held(text)
     number, is_markdown = 0, _MARKDOWN.search(text) is not None
+    held = _Held(text, is_markdown=is_markdown)
     while number < len(lines):
         start, end = lines[number]
         line = text[start:end]
@@ -217,10 +217,16 @@ def _leading(line: str) -> int:
 
 
 class _Held:
-    """The lines of a paragraph or item that is not over."""
+    """The lines of a paragraph or item that is not over.
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    Args:
+        text: All of it.
+        is_markdown: Whether a line break is no more than a space, whatever the lines' length
+            (CommonMark 0.31, "Soft line breaks").
+    """
+
+    def __init__(self, text: str, *, is_markdown: bool) -> None:
+        self._text, self._is_markdown = text, is_markdown
         self.lines: list[tuple[int, int]] = []
         self.kind: BlockKind = "text"
 
@@ -238,8 +244,8 @@ class _Held:
         if not pieces:
             return []
         whole = self._text[pieces[0][0] : pieces[-1][1]]
-        longest = max(end - start for start, end in pieces)
-        if longest <= _WRAPPED_AT and not _is_han(whole):
+        is_wrapped = self._is_markdown or all(end - start <= _WRAPPED_AT for start, end in pieces)
+        if is_wrapped and not _is_han(whole):
             pieces = [(pieces[0][0], pieces[-1][1])]
         return [_trimmed(self._text, kind, start, end, level=level) for start, end in pieces]
 
