@@ -165,8 +165,9 @@ def logit_lens(
     # Layers go through the head together: to read its weights takes as long as a few rows.
     layers: list[LensLayer] = []
     reader = _Reader(top)
-    for rows in torch.cat(list(residual)).split(_ROWS_AT_ONCE):
-        tops, entropies, _ = reader.read(head(norm(rows)))
+    rows = torch.cat(list(residual))
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        tops, entropies, _ = reader.read(head(norm(rows[start : start + _ROWS_AT_ONCE])))
         layers += map(LensLayer, tops, entropies)
     return [
         LensToken(token, tuple(layers[place :: len(tokens)])) for place, token in enumerate(tokens)
