@@ -71,7 +71,7 @@ class _Probe:
             return {"status": "failed", "reason": "timeout"}
         return {
             "status": "ok",
-            "models": [facts["name"] for facts in found["models"]],
+            "models": found["models"],
             "forward_pass_s": round(found["seconds"], 4),
         }
 
