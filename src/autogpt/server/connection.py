@@ -69,6 +69,7 @@ class Connection(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._deadline: asyncio.TimerHandle | None = None
+        self._stalling: asyncio.TimerHandle | None = None
         self._is_new = True  # nothing has been received yet
         self._is_first = True
         self._is_refused = False
@@ -76,7 +77,6 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or turn it away where there are too many."""
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "abort": transport.abort}
         if len(self.connections) > self.door.limits.connections:
             transport.write(_answer(503, "Service Unavailable", "Too many connections."))
             transport.close()
@@ -105,7 +105,18 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop watching."""
         self._stop_watching()
+        self._stop_stalling()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Give the client time to take what waits for it, and no more."""
+        super().pause_writing()
+        self._stalling = self.loop.call_later(self.door.limits.send_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client has taken it."""
+        self._stop_stalling()
+        super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, whether or not its client takes the rest."""
@@ -141,6 +152,11 @@ class Connection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _stop_stalling(self) -> None:
+        if self._stalling is not None:
+            self._stalling.cancel()
+            self._stalling = None
 
     def _too_slow(self) -> None:
         self._deadline = None

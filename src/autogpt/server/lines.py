@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from autogpt.core.messages import TokenLogprob
 
@@ -28,8 +28,7 @@ def encode(message: Mapping[str, object]) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What was written of one text since the last time.
 
     Attributes:
@@ -49,6 +48,13 @@ class Written:
     tokens: int
     prompt_tokens: int
     reused: int
+
+
+_SHAPES = frozenset(
+    (int, int, str, logprobs, finish, int, int, int)
+    for logprobs in (list, type(None))
+    for finish in (str, type(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +129,11 @@ def _news(message: Mapping[str, Any]) -> News:
     return News([_written(one) for one in written], tokens, rows)
 
 
-def _written(told: object) -> tuple[int, Written]:
-    match told:
-        case [
-            int(number), int(row), str(text), list() | None as logprobs, str() | None as finish,
-            int(tokens), int(prompt_tokens), int(reused),
-        ]:  # fmt: skip
-            one = Written(row, text, logprobs, finish, tokens, prompt_tokens, reused)
-            return number, one
-        case _:
-            raise ValueError("what was written is told in another form")
+def _written(told: list[Any]) -> tuple[int, Written]:
+    """Return one entry of the news; there is one for each token, so it is looked at at once."""
+    if type(told) is not list or tuple(map(type, told)) not in _SHAPES:
+        raise ValueError("what was written is told in another form")
+    return told[0], Written._make(told[1:])
 
 
 def pack_logprobs(entries: Sequence[TokenLogprob]) -> list[list[object]]:
