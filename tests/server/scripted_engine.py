@@ -2,8 +2,8 @@
 
 ``python tests/server/scripted_engine.py SCRIPT SOCKET``, where the script is JSON: an object with
 ``lines``, sent as they are when a text is wanted ("$ID" is the request's number, ``"$LONG"``
-as many bytes as no line may have), or ``tokens``, so many of a few letters for each text, every
-``every_s`` seconds.
+as many bytes as no line may have), or ``tokens``, so many for each text, one every ``every_s``
+seconds, each of them ``text``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class ScriptedEngine:
         elif op == "probe":
             self._say({"re": number, "ok": {"models": ["tiny"], "seconds": 0.0}})
         elif op == "stats":
-            self._say({"re": number, "ok": {"blocks_held": 0, "blocks": 1}})
+            self._say({"re": number, "ok": {"blocks_held": 0, "blocks": 1, "cache_bytes": 0}})
         elif op == "cancel":
             for key in [key for key in self._rows if key[0] == message["request"]]:
                 del self._rows[key]
@@ -76,7 +76,8 @@ class ScriptedEngine:
         for number, row in list(self._rows):
             tokens = self._rows[number, row] = self._rows[number, row] + 1
             finish = "length" if tokens == self._script["tokens"] else None
-            news.append([number, row, " boiler", None, finish, tokens, 128, 0])
+            text = self._script.get("text", " boiler")
+            news.append([number, row, text, None, finish, tokens, 128, 0])
             if finish:
                 del self._rows[number, row]
         self._say({"at": news, "tokens": 0, "rows": len(self._rows)})
