@@ -107,7 +107,7 @@ class EngineClient:
         self.restarts = 0
         self.tokens = 0  # written since the process began
         self.rows = 0  # texts that are being written
-        self.blocks_held = self.blocks = 0  # of keys and values, when last asked
+        self.blocks_held = self.blocks = self.cache_bytes = 0  # of keys and values, when last asked
         self._patience_s, self._threads = patience_s, threads
         self._command = command
         self._asked = 0  # requests so far

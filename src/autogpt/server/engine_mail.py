@@ -15,7 +15,7 @@ __all__ = ["Mail"]
 _ANSWERS: Mapping[str, Mapping[str, type]] = {
     "load": {"name": str, "kind": str},
     "probe": {"models": list, "seconds": float},
-    "stats": {"blocks_held": int, "blocks": int},
+    "stats": {"blocks_held": int, "blocks": int, "cache_bytes": int},
     "embed": {"vectors": str, "dimension": int, "tokens": int},
 }
 

@@ -325,6 +325,7 @@ class EngineProcess:
                 "tokens": self._tokens,
                 "blocks_held": sum(engine.blocks_held for engine in engines),
                 "blocks": sum(engine.blocks for engine in engines),
+                "cache_bytes": sum(engine.cache_taken_bytes for engine in engines),
                 "requests": len(self._writings),
             },
         )

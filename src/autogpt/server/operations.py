@@ -86,3 +86,4 @@ async def _read_cache(serving: Serving) -> None:
     except (AutoGPTError, TimeoutError):
         return
     serving.engine.blocks_held, serving.engine.blocks = found["blocks_held"], found["blocks"]
+    serving.engine.cache_bytes = found["cache_bytes"]
