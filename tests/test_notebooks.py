@@ -19,6 +19,7 @@ from tests.server.serving import make_model
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+STEPS = 'settings={"training": {"max_steps": 3}}'
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 pytestmark = pytest.mark.filterwarnings("default")  # those of jupyter's packages
@@ -32,6 +33,8 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for cell in notebook.cells:
         if cell.cell_type == "code":
             short = re.sub(r'BUDGET = "\w+"', 'BUDGET = "20Ktokens"', cell.source)
+            if "finetune(" in short:  # its budget is a time, which on a busy machine is no step
+                short = short.replace("budget=BUDGET", STEPS)
             if "smollm2-135m-instruct" in short:
                 model = make_model(tmp_path / "tiny")
                 short = short.replace("smollm2-135m-instruct", str(model))

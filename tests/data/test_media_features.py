@@ -13,7 +13,12 @@ import transformers
 from PIL import Image
 
 from autogpt.core.errors import ConfigError
-from autogpt.data.augmentation import AugmentConfig, augmented_mel, augmented_pictures
+from autogpt.data.augmentation import (
+    AugmentConfig,
+    augmented_mel,
+    augmented_pictures,
+    augmented_states,
+)
 from autogpt.data.media import MediaStore
 from autogpt.data.media_batches import IGNORED, MediaBatches, MediaRow, in_order
 from autogpt.data.preprocessing import (
@@ -139,7 +144,7 @@ def test_chance_comes_from_the_generator_alone() -> None:
 def test_without_chance_nothing_changes() -> None:
     still = AugmentConfig(
         shift=0, rotate=0, scale=0, shear=0, light=0, speed=0, throat=0, room=0, noise=None,
-        silence=0, bands=0,
+        silence=0, cut=0, bands=0,
     )  # fmt: skip
     pixels = torch.randint(0, 255, (2, 1, 8, 8)).float()
     found = augmented_pictures(pixels, still, np.random.default_rng(0))
@@ -152,6 +157,27 @@ def test_without_chance_nothing_changes() -> None:
     wanted = standardized(log_mel(samples[: mel.shape[1] * 80], sound))
     assert abs(mel.shape[1] - 50) <= 1
     torch.testing.assert_close(mel[:, :-2], wanted[:, : mel.shape[1]][:, :-2], atol=0.1, rtol=0)
+    states = torch.randn(16, 25)
+    assert torch.equal(augmented_states(states, still, np.random.default_rng(0)), states)
+
+
+def test_what_an_encoder_heard_is_cut_stretched_and_blanked() -> None:
+    states = torch.arange(1.0, 41.0).repeat(8, 1)  # [8, 40]: each state is its number
+    only = {"speed": 0.0, "bands": 0, "cut": 0.25}
+    chance = np.random.default_rng(0)
+    kept = [augmented_states(states, AugmentConfig(**only), chance) for _ in range(200)]
+    assert {round(float(one[0, 0])) for one in kept} >= {1, 2, 5, 10}
+    assert min(one.shape[1] for one in kept) >= 20
+    assert max(one.shape[1] for one in kept) == 40
+    assert all(torch.equal(one.diff(dim=1), torch.ones(8, one.shape[1] - 1)) for one in kept)
+    stretched = AugmentConfig(speed=0.5, bands=0, cut=0)
+    sizes = {augmented_states(states, stretched, chance).shape[1] for _ in range(100)}
+    assert min(sizes) < 32
+    assert max(sizes) > 50
+    blanked = augmented_states(states, AugmentConfig(speed=0, cut=0, bands=8), chance)
+    assert (blanked == 0).any()
+    shortest = augmented_states(states[:, :1], AugmentConfig(cut=0.45), chance)
+    assert shortest.shape == (8, 1)
 
 
 def _batches(folder: Path, **given: object) -> MediaBatches:

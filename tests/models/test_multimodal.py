@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from autogpt.core.errors import CheckpointError
-from autogpt.data.preprocessing import PictureConfig, SoundConfig
+from autogpt.data.preprocessing import EncoderConfig, PictureConfig, SoundConfig
 from autogpt.inference.dictation import write_after
 from autogpt.models.config import GPTConfig
 from autogpt.models.gpt import GPT
@@ -26,6 +26,7 @@ from autogpt.tokenizer.bpe import train as train_tokenizer
 
 PICTURE = PictureConfig(height=12, width=8, channels=1, stride=4, mean=(0.5,), std=(0.5,))
 SOUND = SoundConfig(sample_rate=8000, mels=16, stride=4)
+HEARD = SoundConfig(encoder=EncoderConfig(name="whisper-base", width=16, sha256="0" * 64))
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +66,7 @@ def _media(medium: PictureConfig | SoundConfig) -> tuple[Tensor, Tensor]:
     return values, lengths
 
 
-@pytest.mark.parametrize("medium", [PICTURE, SOUND])
+@pytest.mark.parametrize("medium", [PICTURE, SOUND, HEARD])
 def test_a_row_reads_the_same_alone_and_in_a_batch(medium: PictureConfig | SoundConfig) -> None:
     model = _model(medium)
     values, lengths = _media(medium)
@@ -96,7 +97,7 @@ def test_a_prefix_sees_itself_and_no_text_behind_it() -> None:
     assert not torch.allclose(model.read_media(ids, changed, lengths)[:, 0], before[:, 0])
 
 
-@pytest.mark.parametrize("medium", [PICTURE, SOUND])
+@pytest.mark.parametrize("medium", [PICTURE, SOUND, HEARD])
 def test_texts_side_by_side_score_as_they_would_alone(medium: PictureConfig | SoundConfig) -> None:
     model = _model(medium)
     values, lengths = _media(medium)
@@ -118,7 +119,7 @@ def test_texts_side_by_side_score_as_they_would_alone(medium: PictureConfig | So
             assert abs(float(found[row, number] - wanted)) < 1e-4
 
 
-@pytest.mark.parametrize("medium", [PICTURE, SOUND])
+@pytest.mark.parametrize("medium", [PICTURE, SOUND, HEARD])
 def test_writing_with_a_cache_is_choosing_the_likeliest_again_and_again(
     medium: PictureConfig | SoundConfig,
 ) -> None:
@@ -161,7 +162,7 @@ def tokenizer() -> Tokenizer:
     return train_tokenizer(["cat", "狗", "bird"], TokenizerConfig(), corpus_bytes=20)
 
 
-@pytest.mark.parametrize("medium", [PICTURE, SOUND])
+@pytest.mark.parametrize("medium", [PICTURE, SOUND, HEARD])
 def test_a_folder_gives_the_same_model_back(
     tmp_path: Path, tokenizer: Tokenizer, medium: PictureConfig | SoundConfig
 ) -> None:

@@ -16,7 +16,13 @@ __all__ = ["finetune"]
 
 
 def finetune(  # noqa: PLR0913 - each flag is spelled out for the user
-    model: Annotated[str, typer.Argument(help="A folder, .gguf file, run or name; or 'new'.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A folder, .gguf file, run or name; or 'new'; for sounds also whisper-base, whose "
+            "encoder listens first."
+        ),
+    ],
     data: Annotated[list[str], typer.Argument(help="Files, folders, globs, - or hf:NAME.")],
     task: Annotated[
         str,

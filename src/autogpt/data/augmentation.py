@@ -2,11 +2,12 @@
 
 A picture is moved, turned, scaled, sheared and lit a little differently; it is mirrored only where
 that is asked for, since a mirrored letter is another one. A sound is played faster or slower
-(Ko et al. 2015, "Audio Augmentation for Speech Recognition"), moved in time, sounds in another
+(Ko et al. 2015, "Audio Augmentation for Speech Recognition"), moved in time, cut off, in another
 room (a smooth curve over frequency, and noise), comes from a longer or shorter throat (Jaitly and
 Hinton 2013, "Vocal Tract Length Perturbation"), and loses bands of time and frequency (Park et al.
-2019, "SpecAugment"). All of it follows from a generator that the caller seeds, so that a batch is
-the same in a resumed run.
+2019, "SpecAugment"). Where an encoder has listened, its states are stretched, cut and blanked
+likewise; rooms, throats and noise it knows already. All of it follows from a generator that the
+caller seeds, so that a batch is the same in a resumed run.
 
 Letters in shapes: as in ``preprocessing``.
 """
@@ -25,7 +26,7 @@ from torch import Tensor
 from autogpt.core.errors import ConfigError
 from autogpt.data.preprocessing import Samples, SoundConfig, log_mel, standardized
 
-__all__ = ["AugmentConfig", "augmented_mel", "augmented_pictures"]
+__all__ = ["AugmentConfig", "augmented_mel", "augmented_pictures", "augmented_states"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +45,8 @@ class AugmentConfig:
         room: Deviation of a smooth random curve over frequency, in log10 units.
         noise: White noise down to so many decibels below the sound; None: none.
         silence: The longest silence put before and after, in seconds.
+        cut: The largest share that is cut off at either end, of sounds with a label: people do not
+            always press the button in time. Of sounds with a transcript nothing is.
         bands: Bands of frequency that are blanked, each of up to a fifth of the bins; as many of
             time, each of up to a tenth of the frames.
     """
@@ -59,6 +62,7 @@ class AugmentConfig:
     room: float = 0.6
     noise: float | None = 5.0
     silence: float = 0.1
+    cut: float = 0.25
     bands: int = 2
 
     def __post_init__(self) -> None:
@@ -69,7 +73,7 @@ class AugmentConfig:
         """
         ranges = {
             "shift": 0.5, "rotate": 180.0, "scale": 1.0, "shear": 0.5, "light": 0.9, "flip": 1.0,
-            "speed": 0.5, "throat": 0.5, "room": 2.0, "silence": 5.0, "bands": 8,
+            "speed": 0.5, "throat": 0.5, "room": 2.0, "silence": 5.0, "cut": 0.45, "bands": 8,
         }  # fmt: skip
         for name, most in ranges.items():
             if not 0 <= getattr(self, name) <= most:
@@ -119,20 +123,49 @@ def augmented_mel(
                 mel
                 + float(chance.normal(0, config.room / wave)) * torch.cos(wave * places)[:, None]
             )
-    mel = standardized(mel).clone()
-    for _ in range(config.bands):
+    return _blanked(standardized(mel), config.bands, chance)
+
+
+def augmented_states(
+    states: Float[Tensor, "M F"], config: AugmentConfig, chance: np.random.Generator
+) -> Float[Tensor, "M F"]:
+    """Return the states of an encoder, changed."""
+    first, last = _kept(states.shape[1], config, chance)
+    states = states[:, first:last]
+    size = max(1, round(states.shape[1] / _factor(config.speed, chance)))
+    states = F.interpolate(states[None], size, mode="linear", align_corners=False)[0]
+    return _blanked(states, config.bands, chance)
+
+
+def _blanked(
+    values: Float[Tensor, "M F"], bands: int, chance: np.random.Generator
+) -> Float[Tensor, "M F"]:
+    values = values.clone()
+    for _ in range(bands):
         for axis, share in ((0, 0.2), (1, 0.1)):
-            size = mel.shape[axis]
+            size = values.shape[axis]
             width = int(chance.integers(0, max(1, int(share * size)) + 1))
             first = int(chance.integers(0, size - width + 1))
-            mel.narrow(axis, first, width).zero_()
-    return mel
+            values.narrow(axis, first, width).zero_()
+    return values
+
+
+def _kept(size: int, config: AugmentConfig, chance: np.random.Generator) -> tuple[int, int]:
+    """Return where what is not cut off begins and ends; at each end, a third is left whole."""
+    if not config.cut:
+        return 0, size
+    before, after = (
+        int(max(0.0, share) * config.cut * size) for share in chance.uniform(-0.5, 1, 2)
+    )
+    return before, max(before + 1, size - after)
 
 
 def _spoken(
     samples: Samples, sound: SoundConfig, config: AugmentConfig, chance: np.random.Generator
 ) -> Samples:
-    """Change speed, put silence around and noise over it all."""
+    """Cut, change speed, put silence around and noise over it all."""
+    first, last = _kept(len(samples), config, chance)
+    samples = samples[first:last]
     factor = _factor(config.speed, chance)
     places = np.arange(0, len(samples) - 1, factor)
     if len(places) > 1:

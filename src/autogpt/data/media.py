@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ from autogpt.data.records import Record, csv_records, json_lines, json_records
 from autogpt.data.sounds import SOUNDS, facts_of, read_sound
 from autogpt.data.sources import FORMATS, Source, find
 
-__all__ = ["MediaStore", "Wanted", "media_files", "medium_of", "read_media"]
+__all__ = ["Listener", "MediaStore", "Wanted", "media_files", "medium_of", "read_media"]
 
 _FILE_NAMES = (
     "file", "path", "file_name", "filename", "file_path", "filepath", "image", "image_path", "img",
@@ -55,6 +55,9 @@ _TEXT_NAMES = (
 _TABLES = ("metadata", "manifest", "labels", "transcripts")
 _LONGEST_S = 120.0  # of a sound to learn from; what is longer has to be cut with its text
 _KEPT_BYTES = 1 << 30
+
+Listener = Callable[[Samples], npt.NDArray[np.float16]]
+"""From samples to the states of an encoder, [F, M]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -374,10 +377,17 @@ class MediaStore:
     Args:
         sample_rate: Of sounds.
         most_bytes: Memory to keep them in.
+        listener: An encoder that listens to sounds.
     """
 
-    def __init__(self, *, sample_rate: int = 16_000, most_bytes: int = _KEPT_BYTES) -> None:
-        self._sample_rate, self._most = sample_rate, most_bytes
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16_000,
+        most_bytes: int = _KEPT_BYTES,
+        listener: Listener | None = None,
+    ) -> None:
+        self._sample_rate, self._most, self._listener = sample_rate, most_bytes, listener
         self._kept: OrderedDict[str, npt.NDArray[Any]] = OrderedDict()
         self._arrays: dict[str, npt.NDArray[Any]] = {}
         self._bytes = 0
@@ -407,6 +417,18 @@ class MediaStore:
         if kept is None:
             kept = read_sound(source, sample_rate=self._sample_rate)
             self._keep(source, kept)
+        return kept
+
+    def heard(self, source: str | bytes, *, longest: int) -> npt.NDArray[np.float16]:
+        """Return what the encoder makes of a sound's first samples, [F, M]."""
+        assert self._listener is not None  # whoever asks has given one
+        if isinstance(source, bytes):
+            return self._listener(self.sound(source)[:longest])
+        kept = self._recall(f"heard {source}")
+        if kept is None:
+            samples = read_sound(source, sample_rate=self._sample_rate)
+            kept = self._listener(samples[:longest])
+            self._keep(f"heard {source}", kept)
         return kept
 
     def _recall(self, source: str) -> npt.NDArray[Any] | None:

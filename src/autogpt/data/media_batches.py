@@ -23,7 +23,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from autogpt.core.errors import DataError
-from autogpt.data.augmentation import AugmentConfig, augmented_mel, augmented_pictures
+from autogpt.data.augmentation import (
+    AugmentConfig,
+    augmented_mel,
+    augmented_pictures,
+    augmented_states,
+)
 from autogpt.data.media import MediaStore
 from autogpt.data.preprocessing import (
     PictureConfig,
@@ -111,6 +116,12 @@ def features(
     longest = round(medium.seconds * medium.sample_rate)
     mels = []
     for source in sources:
+        if medium.encoder is not None:
+            states = torch.from_numpy(store.heard(source, longest=longest)).float().T  # [M, F]
+            if augment is not None and chance is not None:
+                states = augmented_states(states, augment, chance)
+            mels.append(states)
+            continue
         samples = store.sound(source)[:longest]
         if augment is None or chance is None:
             mels.append(standardized(log_mel(samples, medium)))

@@ -4,6 +4,7 @@
 
     picture    uint8 pixels [C, Y, X] -> scaled to fit, padded -> (pixel / 255 - mean) / std
     sound      samples -> log-mel frames [M, F] -> without the tilt of room and microphone
+               or, where a pretrained encoder listens first: samples -> its states [M, F]
 
 The settings are part of a model (``config.json``, ``preprocessing``), because weights only make
 sense of numbers like those they learned from. Frames are those of Whisper: windows of 25 ms every
@@ -12,7 +13,8 @@ Speech Recognition via Large-Scale Weak Supervision", section 2.2, and ``whisper
 is ours: see :func:`standardized`. Not here: files (``pictures``, ``sounds``), chance
 (``augmentation``).
 
-Letters in shapes: C channels, Y rows of pixels, X columns, N samples, M mel bins, F frames.
+Letters in shapes: C channels, Y rows of pixels, X columns, N samples, M mel bins (or numbers of an
+encoder's state), F frames.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ from torch import Tensor
 from autogpt.core.errors import ConfigError
 
 __all__ = [
+    "ENCODED_LONGEST_S",
+    "EncoderConfig",
     "MediaConfig",
     "PictureConfig",
     "Pixels",
@@ -51,6 +55,9 @@ Samples = npt.NDArray[np.float32]  # [N], from -1 to 1
 _STRIDES = (1, 2, 4, 8, 16)
 _SMALL, _USUAL = 64, 96  # pixels: up to which pictures keep their size, and what others get
 _WINDOW_S, _HOP_S = 0.025, 0.010
+_ENCODED_S = 0.020  # from one state of Whisper's encoder to the next
+_ENCODED_RATE = 16_000
+ENCODED_LONGEST_S = 28.0  # of a sound: it hears 30 s at once, with some silence behind
 _FLOOR = 8.0  # log10 units below the loudest place
 _RANGE = 5.0  # log10 units below it that a voice is followed down to: below are rooms
 _SPREAD = 1.2  # of it, about, so that frames have a deviation of 1
@@ -109,20 +116,37 @@ class PictureConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EncoderConfig:
+    """Whose encoder listens first.
+
+    Attributes:
+        name: Of a Whisper, as MODEL is written everywhere.
+        width: Numbers of each of its states.
+        sha256: Of its weights; others mean something else by their numbers.
+    """
+
+    name: str
+    width: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SoundConfig:
     """How sounds are read.
 
     Attributes:
         sample_rate: Samples a second; what is given in another rate is resampled.
         mels: Mel bins from 0 to half the sample rate.
-        stride: Frames of 10 ms for each place that the model reads.
+        stride: Stretches of 10 ms for each place that the model reads.
         seconds: The longest stretch that is read at once.
+        encoder: Listens in place of mel bins, and gives a frame each 20 ms; None: nobody.
     """
 
     sample_rate: int = 16_000
     mels: int = 80
     stride: int = 4
     seconds: float = 30.0
+    encoder: EncoderConfig | None = None
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -138,6 +162,8 @@ class SoundConfig:
             raise ConfigError(f"stride = {self.stride}, expected 1, 2, 4 or 8.")
         if not 0.1 <= self.seconds <= 120:
             raise ConfigError(f"seconds = {self.seconds} must be from 0.1 to 120.")
+        if self.encoder is not None and (self.stride < 2 or self.sample_rate != _ENCODED_RATE):
+            raise ConfigError("An encoder hears 16,000 samples a second, with a stride of 2 to 8.")
 
     @property
     def window(self) -> int:
@@ -146,8 +172,23 @@ class SoundConfig:
 
     @property
     def hop(self) -> int:
-        """Samples from one frame to the next: 10 ms."""
-        return round(_HOP_S * self.sample_rate)
+        """Samples from one frame to the next."""
+        return round(self.frame_s * self.sample_rate)
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return _HOP_S if self.encoder is None else _ENCODED_S
+
+    @property
+    def bins(self) -> int:
+        """Numbers of a frame: M."""
+        return self.mels if self.encoder is None else self.encoder.width
+
+    @property
+    def halvings(self) -> int:
+        """How often two neighboring frames become one before the model reads them."""
+        return self.stride.bit_length() - (1 if self.encoder is None else 2)
 
 
 # -- pictures --------------------------------------------------------------------------------------
@@ -198,7 +239,9 @@ def normalized(pixels: Float[Tensor, "B C Y X"], config: PictureConfig) -> Float
 
 
 def frames_of(samples: int, config: SoundConfig) -> int:
-    """Return how many frames :func:`log_mel` makes of so many samples."""
+    """Return how many frames :func:`log_mel`, or the encoder, makes of so many samples."""
+    if config.encoder is not None:
+        return max(1, -(-samples // config.hop))
     return max(1, samples // config.hop)
 
 
@@ -235,10 +278,17 @@ def standardized(mel: Float[Tensor, "M F"]) -> Float[Tensor, "M F"]:
     mel = torch.maximum(mel, mel.max() - _RANGE)
     loudness = mel.mean(dim=0)  # [F]
     loud = loudness >= (loudness.max() + loudness.min()) / 2
-    places = torch.linspace(0, math.pi, mel.shape[0])
-    waves = torch.stack([torch.cos(n * places) for n in range(3)], dim=1)  # [M, 3]
-    fit: Tensor = waves @ (torch.linalg.pinv(waves) @ mel[:, loud].mean(dim=1))
+    fit: Tensor = _tilt_of(mel.shape[0]) @ mel[:, loud].mean(dim=1)
     return (mel - fit[:, None]) / _SPREAD
+
+
+@lru_cache(maxsize=8)
+def _tilt_of(mels: int) -> Float[Tensor, "M M"]:
+    """Return the projection of a spectrum onto a constant and two slow waves."""
+    places = torch.linspace(0, math.pi, mels)
+    waves = torch.stack([torch.cos(n * places) for n in range(3)], dim=1)  # [M, 3]
+    projection: Tensor = waves @ torch.linalg.pinv(waves)
+    return projection
 
 
 @lru_cache(maxsize=8)
@@ -286,6 +336,8 @@ class MediaConfig:
         sample_rate: By default 8,000 where the sounds have no more, else 16,000.
         mels: By default 32 at 8,000 samples a second, else 40: fewer than show a voice's pitch.
         seconds: The longest sound.
+        encoder: The name of a Whisper whose encoder listens first, as whisper-base: it has heard
+            many voices, so that few recordings suffice. None: learn to hear from nothing.
     """
 
     height: int | None = None
@@ -295,6 +347,7 @@ class MediaConfig:
     sample_rate: int | None = None
     mels: int | None = None
     seconds: float = 30.0
+    encoder: str | None = None
 
     def picture(self, pixels: Sequence[Pixels]) -> PictureConfig:
         """Return how such pictures are read."""
@@ -328,8 +381,18 @@ class MediaConfig:
             std=tuple(round(max(float(value), 0.01), 4) for value in std),
         )
 
-    def sound(self, rates: Sequence[int]) -> SoundConfig:
-        """Return how sounds of such sample rates are read."""
+    def sound(self, rates: Sequence[int], *, encoder: EncoderConfig | None = None) -> SoundConfig:
+        """Return how sounds of such sample rates are read, perhaps by an encoder.
+
+        Raises:
+            ConfigError: If a setting does not suit the encoder.
+        """
+        if encoder is not None:
+            rate = self.sample_rate or _ENCODED_RATE
+            seconds = min(self.seconds, ENCODED_LONGEST_S)
+            return SoundConfig(
+                sample_rate=rate, stride=self.stride or 4, seconds=seconds, encoder=encoder
+            )
         rate = self.sample_rate or (8_000 if max(rates) <= 8_000 else 16_000)
         return SoundConfig(
             sample_rate=rate,

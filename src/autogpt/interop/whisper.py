@@ -35,7 +35,7 @@ from autogpt.interop.transformers import explained, refuse_foreign_code, without
 from autogpt.models.weights import open_weights
 from autogpt.tasks.transcribe import Segment, Transcript, joined
 
-__all__ = ["FasterWhisper", "HubWhisper", "is_whisper", "load_whisper"]
+__all__ = ["FasterWhisper", "HubWhisper", "is_converted", "is_whisper", "load_whisper"]
 
 RATE = 16_000
 _CONVERTED = "model.bin"  # CTranslate2's own format: tensors with names, no pickle
@@ -53,10 +53,11 @@ def is_whisper(path: Path) -> bool:
     settings = read_json(path / "config.json")
     if not isinstance(settings, dict):
         return False
-    return settings.get("model_type") == "whisper" or _is_converted(path, settings)
+    return settings.get("model_type") == "whisper" or is_converted(path, settings)
 
 
-def _is_converted(path: Path, settings: dict[str, Any]) -> bool:
+def is_converted(path: Path, settings: dict[str, Any]) -> bool:
+    """Whether a folder with such a ``config.json`` is a Whisper in CTranslate2's layout."""
     return (path / _CONVERTED).is_file() and "suppress_ids" in settings
 
 
@@ -73,7 +74,7 @@ def load_whisper(path: Path, *, dtype: Dtype = "auto") -> FasterWhisper | HubWhi
         CheckpointError: If a file is missing or damaged, or the model brings code of its own.
     """
     settings = read_json(path / "config.json")
-    if _is_converted(path, settings):
+    if is_converted(path, settings):
         return FasterWhisper(_converted(path, dtype))
     refuse_foreign_code(path, settings)
     with open_weights(path):  # refuses pickles and torn files, in words of our own

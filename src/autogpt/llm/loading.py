@@ -26,7 +26,7 @@ from autogpt.interop.transformers import is_encoder, load_encoder
 from autogpt.interop.vision import is_vision, load_vision
 from autogpt.interop.whisper import is_whisper, load_whisper
 from autogpt.llm.classifier import Classifier, OwnTextScorer
-from autogpt.llm.media import Recognizer, Transcriber
+from autogpt.llm.media import Recognizer, Transcriber, listener_of
 from autogpt.llm.model import LLM
 from autogpt.llm.tagger import EncoderTokenScorer, OwnTokenScorer, Tagger
 from autogpt.models import FAMILIES, adapter_files
@@ -167,9 +167,10 @@ def _read_media(
         return load_vision(path, dtype=dtype)
     model, recognition = load_multimodal(path, dtype=dtype, deep=not holds(path))
     tokenizer = Tokenizer.load(path)
+    listener = listener_of(model.medium)
     if recognition.task == "recognize":
-        return Recognizer(model, tokenizer, recognition)
-    return Transcriber(model, tokenizer)
+        return Recognizer(model, tokenizer, recognition, listener=listener)
+    return Transcriber(model, tokenizer, listener=listener)
 
 
 def _read_form(path: Path, adapters: Sequence[str | Path]) -> Form | None:

@@ -25,12 +25,19 @@ import torch
 
 from autogpt.core.errors import DataError, UsageError
 from autogpt.core.examples import Medium
-from autogpt.data.media import MediaStore
+from autogpt.data.media import Listener, MediaStore
 from autogpt.data.media_batches import features, stacked
-from autogpt.data.preprocessing import PictureConfig, SoundConfig, log_mel, standardized
+from autogpt.data.preprocessing import (
+    PictureConfig,
+    Samples,
+    SoundConfig,
+    log_mel,
+    standardized,
+)
 from autogpt.data.sounds import stretches
 from autogpt.data.speech import Stretch, windows_of
 from autogpt.inference.dictation import Written, write_after
+from autogpt.interop.speech_encoder import open_speech_encoder
 from autogpt.models.multimodal import MultimodalGPT, places_of
 from autogpt.models.multimodal_files import Recognition
 from autogpt.tasks.calibration import to_probabilities
@@ -38,7 +45,7 @@ from autogpt.tasks.classify import Classification, decide
 from autogpt.tasks.transcribe import Segment, Transcript, joined
 from autogpt.tokenizer.bpe import Tokenizer
 
-__all__ = ["Recognizer", "Transcriber", "begin_of", "label_ids"]
+__all__ = ["Recognizer", "Transcriber", "begin_of", "label_ids", "listener_of"]
 
 _PLACES_AT_ONCE = 4096  # of a pass, padding included: enough to fill the cores
 _TOKENS_A_SECOND = 12  # of speech, at most: some 4 words a second, 3 tokens a word
@@ -57,6 +64,19 @@ def label_ids(tokenizer: Tokenizer, labels: Sequence[str]) -> list[list[int]]:
     return [[*ids.tolist(), tokenizer.eos_id] for ids in tokenizer.encode_batch(list(labels))]
 
 
+def listener_of(medium: PictureConfig | SoundConfig) -> Listener | None:
+    """Return the encoder that listens for a model, if it has one.
+
+    Raises:
+        UsageError: If that is not here.
+        CheckpointError: If it is another one.
+        MissingExtraError: If faster-whisper is not installed.
+    """
+    if isinstance(medium, PictureConfig) or medium.encoder is None:
+        return None
+    return open_speech_encoder(medium.encoder.name, expected=medium.encoder)
+
+
 class Recognizer:
     """Labels pictures or sounds. Made by ``llm.load``.
 
@@ -64,6 +84,7 @@ class Recognizer:
         model: The model.
         tokenizer: Its tokenizer.
         recognition: Its labels.
+        listener: The encoder that listens for it, if it has one.
 
     Attributes:
         labels: What it knows.
@@ -71,7 +92,12 @@ class Recognizer:
     """
 
     def __init__(
-        self, model: MultimodalGPT, tokenizer: Tokenizer, recognition: Recognition
+        self,
+        model: MultimodalGPT,
+        tokenizer: Tokenizer,
+        recognition: Recognition,
+        *,
+        listener: Listener | None = None,
     ) -> None:
         self._model, self._recognition = model.eval(), recognition
         self._begin, self._ids = begin_of(tokenizer), label_ids(tokenizer, recognition.labels)
@@ -79,7 +105,7 @@ class Recognizer:
         is_picture = isinstance(model.medium, PictureConfig)
         self.medium: Medium = "picture" if is_picture else "sound"
         rate = 16_000 if isinstance(model.medium, PictureConfig) else model.medium.sample_rate
-        self._store = MediaStore(sample_rate=rate, most_bytes=1)
+        self._store = MediaStore(sample_rate=rate, most_bytes=1, listener=listener)
 
     def __repr__(self) -> str:
         return f"Recognizer({len(self.labels)} labels of a {self.medium})"
@@ -173,13 +199,16 @@ class Transcriber:
     Args:
         model: The model.
         tokenizer: Its tokenizer.
+        listener: The encoder that listens for it, if it has one.
 
     Attributes:
         medium: What it looks at or listens to.
     """
 
-    def __init__(self, model: MultimodalGPT, tokenizer: Tokenizer) -> None:
-        self._model, self._tokenizer = model.eval(), tokenizer
+    def __init__(
+        self, model: MultimodalGPT, tokenizer: Tokenizer, *, listener: Listener | None = None
+    ) -> None:
+        self._model, self._tokenizer, self._listener = model.eval(), tokenizer, listener
         self._begin = begin_of(tokenizer)
         self._ends = {tokenizer.eos_id, tokenizer.pad_id}
         self._size = model.medium
@@ -229,6 +258,11 @@ class Transcriber:
         """Return the text after each prefix; for measuring."""
         return [self._decoded(one) for one in self._write(values, lengths)]
 
+    def _frames(self, samples: Samples, sound: SoundConfig) -> torch.Tensor:
+        if self._listener is not None:
+            return torch.from_numpy(self._listener(samples)).float().T
+        return standardized(log_mel(samples, sound))
+
     def _from_sound(
         self,
         source: Source,
@@ -242,7 +276,7 @@ class Transcriber:
         whole = [Stretch(0.0, total)] if total <= sound.seconds else None  # as it was taught
         for window in whole or windows_of(samples, rate, longest_s=sound.seconds, join=False):
             part = samples[int(window.start_s * rate) : int(window.end_s * rate)]
-            (written,) = self._write(*stacked([standardized(log_mel(part, sound))]))
+            (written,) = self._write(*stacked([self._frames(part, sound)]))
             text = self._decoded(written)
             read += written.prompt_tokens
             count += len(written.token_ids)
@@ -253,7 +287,8 @@ class Transcriber:
         return joined(segments, read=read, written=count, begin=begin, seconds=total)
 
     def _write(self, values: torch.Tensor, lengths: torch.Tensor) -> list[Written]:
-        seconds = int(lengths.max()) / 100
+        frame_s = 0.0 if isinstance(self._size, PictureConfig) else self._size.frame_s
+        seconds = int(lengths.max()) * frame_s
         return write_after(
             self._model,
             values.to(self._model.embedding.weight.dtype),

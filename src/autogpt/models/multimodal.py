@@ -4,6 +4,7 @@
 
     picture [C, Y, X]  -> convolutions, one place for each stride x stride pixels  -> [P, D]
     sound   [M, F]     -> convolutions, one place for each stride frames           -> [P, D]
+            or an encoder's states [M, F] -> convolutions over time                -> [P, D]
 
     row:  place 1 ... place P  <begin>  7  <end>        what is learned: 7 <end>
           `-- all see each other --'    each sees what is before it
@@ -16,8 +17,9 @@ prefix see each other in both directions, since nothing of it is predicted.
 Sources: a prefix that is seen whole: Raffel et al. 2020 (T5), section 3.2.1; pictures as a prefix
 of a decoder: Tsimpoukelli et al. 2021, "Frozen"; convolutions in place of one patch projection:
 Xiao et al. 2021, "Early Convolutions Help Transformers See Better"; convolutions over time and
-frequency for sound: Gulati et al. 2020 (Conformer). Not here: files and features (``data``), what
-text is written (``llm.media``).
+frequency for sound: Gulati et al. 2020 (Conformer); states of Whisper's encoder, brought to a
+decoder by a few learned layers: Chu et al. 2023, "Qwen-Audio". Not here: files and features
+(``data``), what text is written (``llm.media``).
 
 Letters in shapes: B batch, T tokens of a row, P places of the longest prefix, D hidden, L labels;
 C, Y, X, M, F as in ``data.preprocessing``.
@@ -60,7 +62,7 @@ def places_of(size: int, config: PictureConfig | SoundConfig) -> int:
     """Return the places of a prefix: of a sound with ``size`` frames, or of any picture."""
     if isinstance(config, PictureConfig):
         return config.rows * config.columns
-    for _ in range(config.stride.bit_length() - 1):
+    for _ in range(config.halvings):
         size = (size + 1) // 2
     return size
 
@@ -110,11 +112,10 @@ class SoundStem(nn.Module):
 
     def __init__(self, sound: SoundConfig, hidden_size: int) -> None:
         super().__init__()
-        halvings = sound.stride.bit_length() - 1
-        channels, bins = max(32, hidden_size // 4), sound.mels
+        channels, bins = max(32, hidden_size // 4), sound.bins
         self.convolutions = nn.ModuleList()
-        for step in range(max(2, halvings)):
-            stride = (2, 2 if step < halvings else 1)  # of frequency, of time
+        for step in range(max(2, sound.halvings)):
+            stride = (2, 2 if step < sound.halvings else 1)  # of frequency, of time
             inner = channels if step else 1
             self.convolutions.append(nn.Conv2d(inner, channels, 3, stride=stride, padding=1))
             bins = (bins + 1) // 2
@@ -130,6 +131,35 @@ class SoundStem(nn.Module):
             values = values * _within(values, lengths)[:, None]
         embeddings = self.output(values.flatten(1, 2).transpose(1, 2))  # [B, P, D]
         return Prefix(embeddings, lengths)
+
+
+class EncoderStem(nn.Module):
+    """Convolutions over time from an encoder's states to places.
+
+    Args:
+        sound: How sounds are read.
+        hidden_size: D.
+    """
+
+    def __init__(self, sound: SoundConfig, hidden_size: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(sound.bins)
+        self.convolutions = nn.ModuleList()
+        for step in range(max(2, sound.halvings)):
+            inner, stride = hidden_size if step else sound.bins, 2 if step < sound.halvings else 1
+            self.convolutions.append(nn.Conv1d(inner, hidden_size, 3, stride=stride, padding=1))
+        self.output = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, values: Float[Tensor, "B M F"], lengths: Int[Tensor, " B"]) -> Prefix:
+        """Return the prefix of each sound; padding is 0 for every convolution."""
+        values = self.norm(values.transpose(1, 2)).transpose(1, 2)
+        values = values * _within(values, lengths)
+        for convolution in self.convolutions:
+            values = F.gelu(convolution(values))
+            if cast("nn.Conv1d", convolution).stride[0] == 2:
+                lengths = (lengths + 1) // 2
+            values = values * _within(values, lengths)
+        return Prefix(self.output(values.transpose(1, 2)), lengths)  # [B, P, D]
 
 
 def _within(values: Float[Tensor, "B D F"], lengths: Int[Tensor, " B"]) -> Bool[Tensor, "B 1 F"]:
@@ -260,9 +290,13 @@ def filled(
     return model.eval()
 
 
-def _new_stem(config: GPTConfig, medium: PictureConfig | SoundConfig) -> PictureStem | SoundStem:
+def _new_stem(
+    config: GPTConfig, medium: PictureConfig | SoundConfig
+) -> PictureStem | SoundStem | EncoderStem:
     if isinstance(medium, PictureConfig):
         return PictureStem(medium, config.hidden_size)
+    if medium.encoder is not None:
+        return EncoderStem(medium, config.hidden_size)
     return SoundStem(medium, config.hidden_size)
 
 

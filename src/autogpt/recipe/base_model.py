@@ -12,6 +12,7 @@ from autogpt.core.errors import UsageError
 from autogpt.core.refs import resolve
 from autogpt.core.store import holds
 from autogpt.data.shards import TokenShard
+from autogpt.interop.speech_encoder import is_speech_encoder
 from autogpt.interop.transformers import is_encoder
 from autogpt.models.card import CorpusFacts
 from autogpt.models.checkpoint import load_model, read_config, read_settings
@@ -24,7 +25,7 @@ from autogpt.recipe.settings import FinetuneRecipe, Recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.bpe import train as train_tokenizer
 
-__all__ = ["NEW", "BaseModel", "new_model", "new_tokenizer", "open_base"]
+__all__ = ["NEW", "BaseModel", "listens_first", "new_model", "new_tokenizer", "open_base"]
 
 NEW = "new"
 _HELD_OUT = 10  # one text in so many, to say how compressible texts are
@@ -45,6 +46,22 @@ class BaseModel:
     config: GPTConfig
     tokenizer: Tokenizer
     read: Callable[[str], GPT]
+
+
+def listens_first(reference: str, *, task: str) -> bool:
+    """Whether a reference names a Whisper, whose encoder is the ears of a new model.
+
+    Raises:
+        UsageError: If there is no such model, or the task is not one of sounds.
+    """
+    if reference == NEW or not is_speech_encoder(resolve(reference)):
+        return False
+    if task not in ("recognize", "transcribe"):
+        raise UsageError(
+            f"{reference!r} listens to sounds, which the task {task!r} has none of.",
+            hint="Use --task recognize or --task transcribe, or name a model that reads text.",
+        )
+    return True
 
 
 def open_base(reference: str) -> BaseModel:

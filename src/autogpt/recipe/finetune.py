@@ -34,7 +34,14 @@ from autogpt.models.trainable import Trainable
 from autogpt.nn import adapters
 from autogpt.recipe import folder, forecast, planning
 from autogpt.recipe.account import Account
-from autogpt.recipe.base_model import NEW, BaseModel, new_model, new_tokenizer, open_base
+from autogpt.recipe.base_model import (
+    NEW,
+    BaseModel,
+    listens_first,
+    new_model,
+    new_tokenizer,
+    open_base,
+)
 from autogpt.recipe.best import Best, looks_since_best, masters
 from autogpt.recipe.finetune_report import FinetuneResult, Told, write_reports
 from autogpt.recipe.gathering import Gathered, gather
@@ -78,6 +85,7 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
 
     Args:
         model: Any reference to a model, see ``core.refs``; or ``new``, which is sized for the data.
+            A Whisper, as whisper-base, is the ears of a new model of sounds.
         sources: Files, folders, globs, ``-``, ``hf:NAME[:split]`` with examples.
         task: As in ``recipe.teaching.TEACHERS``.
         out: A folder that does not hold a run yet, or one to resume.
@@ -97,9 +105,12 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
     find_teacher(task)
     tracking.check(track)
     names = [sources] if isinstance(sources, str) else list(sources)
+    listens = listens_first(model, task=task)
     given = merge(
         settings or {},
-        {"finetune": {"task": task, "base": model, "method": method}, "examples": {"task": task}},
+        {"finetune": {"task": task, "base": NEW if listens else model, "method": method}},
+        {"examples": {"task": task}},
+        {"media": {"encoder": model}} if listens else {},
         {"training": {"budget": budget}} if budget else {},
     )
     usual = forecast.usual_training(from_mapping(FinetuneRecipe, given))
@@ -183,6 +194,7 @@ class _Run:
                 train=gathered.train,
                 validation=gathered.validation,
                 room=room,
+                shown=self._shown,
             )
         )
         if not resume:

@@ -9,7 +9,9 @@ run folder shows what was right and wrong, to look at and to listen to.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -20,13 +22,16 @@ import torch
 
 from autogpt.core.errors import DataError, UsageError
 from autogpt.core.examples import Example, Medium, Observed
+from autogpt.core.hardware import usable_cores
+from autogpt.data.augmentation import AugmentConfig
 from autogpt.data.batches import Learnable
 from autogpt.data.media import MediaStore
 from autogpt.data.media_batches import MediaBatches, MediaRow, in_groups, in_order
-from autogpt.data.preprocessing import PictureConfig, SoundConfig, frames_of
+from autogpt.data.preprocessing import ENCODED_LONGEST_S, PictureConfig, SoundConfig, frames_of
 from autogpt.data.sounds import facts_of
 from autogpt.evaluation.media_page import EXAMPLES, Shown, write_media_page
 from autogpt.evaluation.metrics.transcripts import error_rates
+from autogpt.interop.speech_encoder import SpeechEncoder, open_speech_encoder
 from autogpt.llm.media import Recognizer, Transcriber, begin_of, label_ids
 from autogpt.models.gpt import GPT
 from autogpt.models.multimodal import MultimodalGPT, places_of, put_stem
@@ -48,6 +53,10 @@ _LOOK_PLACES = 4096  # of a batch of validation: enough to fill the cores
 _LOOKED_AT = 256  # files that tell how large pictures are
 _LABEL_ROOM = 64  # tokens behind a prefix, so that many labels are scored in one pass
 _MOST_SHOWN = 48
+_FROM_NOTHING = (
+    "hearing is learned from nothing: best for voices that were recorded. For any voice, name "
+    "whisper-base in place of new"
+)
 _ROOM = 1.25  # of the longest example: what is slowed down by chance still fits
 
 Scores = npt.NDArray[np.float64]
@@ -73,10 +82,12 @@ class _MediaTeacher:
                 hint="Give validation examples of the same kind.",
             )
         self.medium: Medium = medium
+        self._listener = self._open_listener()
         self._store = MediaStore()
         self._size = self._sized()
         if isinstance(self._size, SoundConfig):
-            self._store = MediaStore(sample_rate=self._size.sample_rate)
+            rate = self._size.sample_rate
+            self._store = MediaStore(sample_rate=rate, listener=self._listener)
         self._rows = [self._encoded(part) for part in (self._train, self._valid)]
         self._looks: MediaBatches | None = None
         self._figures: dict[str, float] = {}
@@ -101,6 +112,8 @@ class _MediaTeacher:
             DataError: If an example does not fit the context.
         """
         del model
+        if self._listener is not None:
+            self._listen()
         for rows in self._rows:
             for row in rows:
                 if self._most(row) > context_length:
@@ -120,7 +133,7 @@ class _MediaTeacher:
                 places=self._places,
                 begin_id=begin_of(self._tokenizer),
                 pad_id=self._tokenizer.pad_id,
-                augment=self._room.recipe.augment,
+                augment=self._augment,
             )
             for rows in self._rows
         )
@@ -146,24 +159,56 @@ class _MediaTeacher:
 
     # -- parts -------------------------------------------------------------------------------------
 
+    @property
+    def _augment(self) -> AugmentConfig:
+        return self._room.recipe.augment
+
+    def _open_listener(self) -> SpeechEncoder | None:
+        name = self._room.recipe.media.encoder
+        if name is None:
+            if self.medium == "sound":
+                self._room.shown.say(_FROM_NOTHING)
+            return None
+        if self.medium == "picture":
+            raise DataError(
+                f"The encoder {name!r} listens to sounds, but the examples are pictures.",
+                hint="Teach pictures from 'new', without media.encoder.",
+            )
+        return open_speech_encoder(name)
+
+    def _listen(self) -> None:
+        """Let the encoder hear every sound once, several at a time; what it makes of it is kept."""
+        size, rows = self._size, [row for part in self._rows for row in part]
+        assert isinstance(size, SoundConfig)  # an encoder was opened for sounds
+        longest, begin = round(size.seconds * size.sample_rate), time.monotonic()
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            heard = pool.map(lambda row: self._store.heard(row.source, longest=longest), rows)
+            for done, _ in enumerate(heard, start=1):
+                left_s = (len(rows) - done) * (time.monotonic() - begin) / done
+                tail = f"listening to {done:,} of {len(rows):,} sounds"
+                self._room.shown.update(done / len(rows), tail, left_s=left_s)
+
     def _sized(self) -> PictureConfig | SoundConfig:
         """Return how the examples are to be read, from a look at some of them."""
         wanted, step = self._room.recipe.media, max(1, len(self._train) // _LOOKED_AT)
         some = self._train[::step][:_LOOKED_AT]
         if self.medium == "picture":
             return wanted.picture([self._store.picture(example.source) for example in some])
-        sound = wanted.sound([facts_of(example.source).sample_rate for example in some])
+        rates = [facts_of(example.source).sample_rate for example in some]
+        sound = wanted.sound(rates, encoder=self._listener.config if self._listener else None)
         # What is no longer than the examples is read whole later, as they were (``llm.media``).
         longest = max(self._seconds(example) for example in (*self._train, *self._valid))
         return replace(sound, seconds=round(min(sound.seconds, _ROOM * longest + 0.1), 2))
 
     def _seconds(self, example: Observed) -> float:
         seconds, most = facts_of(example.source).seconds, self._room.recipe.media.seconds
+        most = min(most, ENCODED_LONGEST_S) if self._listener else most
         if seconds > most:
             raise DataError(
                 f"{example.source!r} is {seconds:.0f} s long, more than the {most:g} s that are "
                 "read at once.",
-                hint="Cut it, with its text, into shorter files; or set media.seconds higher.",
+                hint="Cut it, with its text, into shorter files"
+                + ("." if self._listener else "; or set media.seconds higher."),
             )
         return seconds
 
@@ -193,10 +238,11 @@ class _MediaTeacher:
         return self._places(row.frames) + len(row.token_ids)
 
     def _most(self, row: MediaRow) -> int:
-        augment, frames = self._room.recipe.augment, row.frames
+        augment, frames = self._augment, row.frames
         if isinstance(self._size, SoundConfig):
-            most = math.ceil(frames * (1 + augment.speed)) + 2 * math.ceil(100 * augment.silence)
-            frames = min(most, max(frames, round(100 * self._size.seconds)))
+            silence = math.ceil(augment.silence / self._size.frame_s)
+            most = math.ceil(frames * (1 + augment.speed)) + 2 * silence
+            frames = min(most, max(frames, round(self._size.seconds / self._size.frame_s)))
         return self._places(frames) + len(row.token_ids)
 
     def _same_texts(self) -> bool:
@@ -269,7 +315,7 @@ class RecognizeTeacher(_MediaTeacher):
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""
         assert isinstance(model, MultimodalGPT)  # as this teacher made it
-        recognizer = Recognizer(model, self._tokenizer, self._recognition)
+        recognizer = Recognizer(model, self._tokenizer, self._recognition, listener=self._listener)
         labels = self._recognition.labels
         scores = np.zeros((len(self._valid), len(labels)))
         with eager():
@@ -311,10 +357,14 @@ class TranscribeTeacher(_MediaTeacher):
 
     task = "transcribe"
 
+    @property
+    def _augment(self) -> AugmentConfig:
+        return replace(super()._augment, cut=0.0)  # or the text would say what is not heard
+
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder."""
         assert isinstance(model, MultimodalGPT)  # as this teacher made it
-        transcriber = Transcriber(model, self._tokenizer)
+        transcriber = Transcriber(model, self._tokenizer, listener=self._listener)
         written = [""] * len(self._valid)
         with eager():
             for numbers, values, lengths in self._groups():

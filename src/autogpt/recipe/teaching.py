@@ -24,6 +24,7 @@ from autogpt.core.errors import UsageError
 from autogpt.core.examples import Conversation, Example, Pair, Passage, Preference
 from autogpt.core.files import open_atomic, write_json
 from autogpt.core.messages import Message, assistant, user
+from autogpt.core.progress import Progress
 from autogpt.data.batches import BatchSource, Learnable
 from autogpt.data.lessons import LessonBatches, Lessons, lesson_windows
 from autogpt.data.preferences import PairBatches, pair_rows, pairs_in_order
@@ -67,6 +68,7 @@ class Classroom:
         train: Examples to learn from.
         validation: Examples to measure with.
         room: A folder of the run for what must be kept until it is finished.
+        shown: Shows how far long preparations are.
     """
 
     recipe: FinetuneRecipe
@@ -74,6 +76,7 @@ class Classroom:
     train: Sequence[Example]
     validation: Sequence[Example]
     room: Path
+    shown: Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -140,10 +140,12 @@ class OutputRail:
         self._held += text
         self._tokens += tokens
         full = self._tokens >= self._patience
-        end = len(self._held) if full else last_end(self._held)
-        if not end:
+        if not full and not last_end(self._held):
             return Passed("")
-        passed = self._let_through(end)
+        end = self._open()
+        if not full:  # whole sentences: each is read once, and not once more for its last word
+            end = last_end(self._held[:end])
+        passed = self._let_through(end) if end > 0 else Passed("")
         if full and not passed.text and not passed.blocked:
             self._patience += max(16, self._patience // 2)
         return passed
@@ -172,10 +174,6 @@ class OutputRail:
             )
 
     def _let_through(self, end: int, *, closing: bool = False) -> Passed:
-        if not closing:
-            end = min(end, self._open())
-            if end <= 0:
-                return Passed("")
         # Spans are looked for in all that is held, as those that end behind the cut move it.
         cut = end
         if not closing:

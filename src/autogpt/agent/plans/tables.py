@@ -21,7 +21,8 @@ from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Goal, Plan, Request, Template, Use
 from autogpt.agent.plans.coverage import asks
 from autogpt.agent.plans.query import Query, rows_of
-from autogpt.agent.plans.questions import MEANT, Slots, question
+from autogpt.agent.plans.questions import question
+from autogpt.agent.plans.slots import MEANT, Slots
 from autogpt.agent.plans.writing import said, save
 from autogpt.agent.tools.base import ToolError
 from autogpt.agent.tools.calculator import shown

@@ -133,25 +133,15 @@ def expectations(
         top: How many candidates to name.
     """
     found = []
+    reader = _Reader(top)
     for start in range(0, len(token_ids) - 1, _ROWS_AT_ONCE):
         rows = hidden[start : min(start + _ROWS_AT_ONCE, len(token_ids) - 1)]
-        came = token_ids[start + 1 : start + 1 + len(rows)]
-        logits = head(rows)
-        logprobs = torch.log_softmax(logits, -1)
-        own = logprobs.gather(-1, came[:, None])
-        values, indices = largest(logprobs, top)
-        columns = (
-            own[:, 0].tolist(),
-            # Summed as floats, exact up to 2**24, which takes a fifth of the time.
-            (logprobs > own).float().sum(-1).int().tolist(),
-            _entropy_bits(logprobs).tolist(),
-            indices.tolist(),
-            values.exp().tolist(),
-        )
-        found += [
-            Expectation(logprob, rank, entropy, _candidates(ids, probabilities))
-            for logprob, rank, entropy, ids, probabilities in zip(*columns, strict=True)
-        ]
+        tops, entropies, logprobs = reader.read(head(rows))
+        own = logprobs.gather(-1, token_ids[start + 1 : start + 1 + len(rows), None])
+        # Counted in place, as floats, exact up to 2**24: in bools it takes ten times as long.
+        ranks = logprobs.gt_(own).sum(-1).int()
+        columns = (own[:, 0].tolist(), ranks.tolist(), entropies, tops)
+        found += [Expectation(*row) for row in zip(*columns, strict=True)]
     return found
 
 
@@ -172,15 +162,47 @@ def logit_lens(
         tokens: Their places in the text.
         top: How many candidates to name.
     """
-    layers: list[list[LensLayer]] = [[] for _ in tokens]
-    for hidden in residual:
-        logprobs = torch.log_softmax(head(norm(hidden)), -1)
-        values, indices = largest(logprobs, top)
-        entropies = _entropy_bits(logprobs).tolist()
-        rows = zip(indices.tolist(), values.exp().tolist(), entropies, strict=True)
-        for own, (ids, probabilities, entropy) in zip(layers, rows, strict=True):
-            own.append(LensLayer(_candidates(ids, probabilities), entropy))
-    return [LensToken(token, tuple(own)) for token, own in zip(tokens, layers, strict=True)]
+    # Layers go through the head together: to read its weights takes as long as a few rows.
+    layers: list[LensLayer] = []
+    reader = _Reader(top)
+    for rows in torch.cat(list(residual)).split(_ROWS_AT_ONCE):
+        tops, entropies, _ = reader.read(head(norm(rows)))
+        layers += map(LensLayer, tops, entropies)
+    return [
+        LensToken(token, tuple(layers[place :: len(tokens)])) for place, token in enumerate(tokens)
+    ]
+
+
+class _Reader:
+    """Reads rows of scores. The room to compute in is taken once.
+
+    A system hands out fresh memory page by page, which for every piece anew took half as long as
+    the product with the head.
+
+    Args:
+        top: How many candidates to name.
+    """
+
+    def __init__(self, top: int) -> None:
+        self._top = top
+        self._logprobs = self._products = torch.empty(0, 0)
+
+    def read(
+        self, logits: Float[Tensor, "N V"]
+    ) -> tuple[list[tuple[Candidate, ...]], list[float], Float[Tensor, "N V"]]:
+        """Return the likeliest tokens of each row, its entropy in bits, and all ln p.
+
+        The last are there until the next call.
+        """
+        if self._logprobs.shape[1] != logits.shape[1] or len(self._logprobs) < len(logits):
+            self._logprobs, self._products = torch.empty_like(logits), torch.empty_like(logits)
+        logprobs, products = self._logprobs[: len(logits)], self._products[: len(logits)]
+        torch.log_softmax(logits, -1, out=logprobs)
+        values, indices = largest(logprobs, self._top)
+        rows = zip(indices.tolist(), values.exp().tolist(), strict=True)
+        tops = [tuple(map(Candidate, *row)) for row in rows]
+        sums = torch.exp(logprobs, out=products).mul_(logprobs).sum(-1)
+        return tops, _bits(sums).tolist(), logprobs
 
 
 def largest(
@@ -196,7 +218,8 @@ def largest(
     if width < 2 * count:
         values, indices = scores.topk(min(count, size), dim=-1)
         return values, indices
-    padded = nn.functional.pad(scores, (0, _STRETCHES * width - size), value=-math.inf)
+    short = _STRETCHES * width - size
+    padded = nn.functional.pad(scores, (0, short), value=-math.inf) if short else scores
     # Places of a stretch are `width` apart, so that maxima are taken of whole vectors at once.
     maxima = padded.view(rows, _STRETCHES, width).amax(1)
     stretches = maxima.topk(count, dim=-1, sorted=False).indices
@@ -231,16 +254,12 @@ def _stage(name: str, value: float | None, scores: Tensor, shown: Tensor) -> Sta
         name=name,
         value=value,
         left=int((scores > -math.inf).sum()),
-        entropy_bits=float(_entropy_bits(logprobs)),
+        # What cannot be chosen has a log probability of minus infinity and adds nothing.
+        entropy_bits=float(_bits(torch.dot(logprobs.exp(), logprobs.clamp_min(-1e4)))),
         probabilities=tuple(logprobs[shown].exp().tolist()),
     )
 
 
-def _entropy_bits(logprobs: Float[Tensor, "*B V"]) -> Float[Tensor, "*B"]:
-    # What cannot be chosen has a log probability of minus infinity and adds nothing.
-    sums: Tensor = torch.linalg.vecdot(logprobs.exp(), logprobs.clamp_min(-1e4))
+def _bits(sums: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
+    """Return the entropy of which this is the sum of p ln p."""
     return -sums.clamp_max(0) / math.log(2)
-
-
-def _candidates(ids: Sequence[int], probabilities: Sequence[float]) -> tuple[Candidate, ...]:
-    return tuple(map(Candidate, ids, probabilities))

@@ -179,14 +179,15 @@ class _Watch:
                 focused = (row, mixed[:, place].clone())
         assert focused is not None  # the token is one of the text's, so a piece held it
         keys, kept = seen.largest()
+        # Copies: a view would keep the whole projection of every layer in memory.
         self.layers.append(
             LayerTrace(
                 keys=keys,
                 weights=kept,
                 habits=seen.habits(),
-                query=query[0, :, self.focus],
-                key=key[0],
-                value=value[0],
+                query=query[0, :, self.focus].clone(),
+                key=key[0].clone(),
+                value=value[0].clone(),
                 row=focused[0],
                 mixed=focused[1],
                 scale=factor,
@@ -207,7 +208,7 @@ class _Rows:
     def add(
         self, weights: Float[Tensor, "H P S"], scores: Float[Tensor, "H P S"], start: int
     ) -> None:
-        """Take the rows of P tokens, the first of them number ``start``."""
+        """Take the rows of P tokens, the first of them number ``start``; overwrite the scores."""
         for own in (weights, weights.mean(0, keepdim=True)):
             values, keys = _largest(own, self._kept)
             self._weights.append(values)
@@ -230,7 +231,7 @@ class _Rows:
         """
         values, keys = (column[-2][:, :, :1] for column in (self._weights, self._keys))
         shared = scores.gather(-1, keys) - values.log()
-        mean: Tensor = torch.linalg.vecdot(weights, scores)
+        mean = scores.mul_(weights).sum(-1)  # in place: nothing needs the scores after this
         return (shared[:, :, 0] - mean) / math.log(2)
 
     def largest(self) -> tuple[Tensor, Tensor]:
@@ -267,7 +268,16 @@ def _hide(scores: Float[Tensor, "H P S"], mask: Bool[Tensor, "H P S"] | None) ->
 
 
 def _largest(weights: Float[Tensor, "H P S"], count: int) -> tuple[Tensor, Tensor]:
-    """Return the ``count`` largest of each row and their keys; too short rows end with zeros."""
-    found = weights.topk(min(count, weights.shape[-1]), dim=-1)
-    missing = (0, count - found.values.shape[-1])
-    return nn.functional.pad(found.values, missing), nn.functional.pad(found.indices, missing)
+    """Return the ``count`` largest of each row and their keys; too short rows end with zeros.
+
+    A row of fewer than 64 times ``count`` numbers is sorted in part by a slower way of torch's
+    topk (ATen's TopKImpl.h, 2026), which takes twice the time there; it is drawn out to that.
+    """
+    length, quick = weights.shape[-1], 64 * count
+    if 0.4 * quick < length < quick:
+        weights = nn.functional.pad(weights, (0, quick - length), value=-1.0)
+    values, keys = weights.topk(min(count, length), dim=-1)
+    if length >= count:
+        return values, keys
+    missing = (0, count - length)
+    return nn.functional.pad(values, missing), nn.functional.pad(keys, missing)
