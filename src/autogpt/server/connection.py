@@ -71,6 +71,7 @@ class Porter(asyncio.Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._config, self._state, self._app_state = config, server_state, app_state
+        self._connections: set[Any] = server_state.connections  # what can be told to shut down
         self._loop = _loop or asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
         self._is_refused = False
@@ -78,8 +79,8 @@ class Porter(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or turn it away where there are too many."""
         self.transport = transport
-        self._state.connections.add(self)  # type: ignore[arg-type] - it needs shutdown() alone
-        if len(self._state.connections) > self.door.limits.connections:
+        self._connections.add(self)
+        if len(self._connections) > self.door.limits.connections:
             transport.write(_answer(503, "Service Unavailable", "Too many connections."))
             transport.close()
             return
@@ -95,7 +96,7 @@ class Porter(asyncio.Protocol):
             self.door.refused()
             self._loop.call_later(_REFUSED_AFTER_S, self._refuse)
             return
-        self._state.connections.discard(self)  # type: ignore[arg-type]
+        self._connections.discard(self)
         connection = Connection(self.door, self._config, self._state, self._app_state)
         self.transport.set_protocol(connection)
         connection.connection_made(self.transport)
@@ -104,7 +105,7 @@ class Porter(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """Forget it."""
         self._stop_watching()
-        self._state.connections.discard(self)  # type: ignore[arg-type]
+        self._connections.discard(self)
 
     def shutdown(self) -> None:
         """Close it: the server is going down."""

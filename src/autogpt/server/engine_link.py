@@ -18,7 +18,7 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from autogpt.server import lines
 from autogpt.server.lines import Answer, News
@@ -72,7 +72,8 @@ class EngineLink:
                 start_new_session=True,  # a Ctrl-C at the terminal is for the front alone
             )  # fmt: skip
             ended = asyncio.create_task(process.wait())
-            await asyncio.wait({called, ended}, return_when=asyncio.FIRST_COMPLETED)
+            first: set[asyncio.Future[Any]] = {called, ended}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             ended.cancel()
             if not called.done():
                 return None
