@@ -21,10 +21,10 @@ test-tensorflow:  ## exports in KerasHub on TensorFlow, in an environment of its
 	.venv-tensorflow/bin/python -m pip install --quiet -c constraints.txt -e ".[tensorflow,transformers]" pytest hypothesis
 	KERAS_BACKEND=tensorflow .venv-tensorflow/bin/python -m pytest tests/interop/test_tensorflow.py
 
-test-browser: $(STAMP) node_modules/.installed  ## the studio in Chromium (apt-get install chromium)
-	$(BIN)/pytest -n 0 --browser --screenshots $(SCREENSHOTS) tests/browser
+test-browser: $(STAMP) node_modules/.installed  ## the studio in Chromium (apt-get install chromium), the API from Node
+	$(BIN)/pytest -n 0 --browser --screenshots $(SCREENSHOTS) tests/browser tests/server/test_node_client.py
 
-node_modules/.installed: package.json package-lock.json  # axe-core, for the tests alone
+node_modules/.installed: package.json package-lock.json  # axe-core and openai, for the tests alone
 	npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 

@@ -2,21 +2,25 @@
 
 Run: ``python benchmarks/serving/front_cost.py [--quantize int4]``. Eight clients, 128 tokens in,
 64 out, greedy, streamed; medians of interleaved rounds. The direct engine is in a process of its
-own, with a thread a client for whom requests are added as soon as theirs ends. Prints tokens/s of
-output of both, and the share that is lost.
+own; a client's next request is added as soon as its last one ends. Prints tokens/s of output of
+both, the share that is lost, and what front and clients took of the processor.
+
+The clients are threads that the kernel wakes when the answer is whole (SO_RCVLOWAT): on a network
+they would not share the machine, and one that is woken for each token costs as much as the front.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from common import MODEL, Server, autogpt, median, post, prompt_of, show, tokenizer_count
+from common import MODEL, Server, autogpt, median, prompt_of, request_bytes, show, tokenizer_count
 
 CLIENTS, READ, WRITTEN = 8, 128, 64
 
@@ -45,30 +49,41 @@ def direct(quantize: str) -> None:
         print(json.dumps([time.perf_counter() - begin, tokens]), flush=True)
 
 
-async def through(server: Server, prompts: list[list[str]]) -> tuple[float, int]:
+def through(server: Server, prompts: list[list[str]]) -> tuple[float, int]:
     """Return seconds and tokens of a round over HTTP."""
 
-    async def client(own: list[str]) -> int:
-        tokens = 0
-        for prompt in own:
-            answer = await post(
-                server.port,
-                "/v1/chat/completions",
-                {
-                    "model": MODEL,
-                    "messages": [{"role": "user", "content": prompt}],
-                    "max_tokens": WRITTEN,
-                    "temperature": 0,
-                    "stream": True,
-                    "stream_options": {"include_usage": True},
-                },
-            )
-            tokens += answer.usage["completion_tokens"]
-        return tokens
+    def client(own: list[str]) -> int:
+        return sum(asked(server.port, prompt) for prompt in own)
 
     begin = time.perf_counter()
-    tokens = sum(await asyncio.gather(*map(client, prompts)))
+    with ThreadPoolExecutor(len(prompts)) as pool:
+        tokens = sum(pool.map(client, prompts))
     return time.perf_counter() - begin, tokens
+
+
+def asked(port: int, prompt: str) -> int:
+    """Stream one answer; return how many tokens it has."""
+    body = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": prompt}],
+        "max_tokens": WRITTEN,
+        "temperature": 0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 << 16)
+        connection.sendall(request_bytes(port, "/v1/chat/completions", body))
+        answer = b""
+        while piece := connection.recv(1 << 18):
+            answer += piece
+    return int(answer.rpartition(b'"completion_tokens":')[2].split(b",")[0])
+
+
+def processor_s(server: Server) -> list[float]:
+    """Return the seconds of processor that the front and this process have taken."""
+    front = server.processes[0].cpu_times()
+    return [front.user + front.system, time.process_time()]
 
 
 def main() -> None:
@@ -85,6 +100,7 @@ def main() -> None:
     count = tokenizer_count()
     command = [sys.executable, __file__, "--direct", "--quantize", arguments.quantize]
     rates: dict[str, list[float]] = {"direct": [], "served": []}
+    costs: list[list[float]] = []
     with (
         subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -105,10 +121,13 @@ def main() -> None:
             process.stdin.write(json.dumps(prompts) + "\n")
             process.stdin.flush()
             own: Any = json.loads(process.stdout.readline())
-            served = asyncio.run(through(server, prompts))
+            spent = processor_s(server)
+            served = through(server, prompts)
+            spent = [end - begin for begin, end in zip(spent, processor_s(server), strict=True)]
             if number:
                 rates["direct"].append(own[1] / own[0])
                 rates["served"].append(served[1] / served[0])
+                costs.append([1e6 * one / served[1] for one in spent])
         process.stdin.close()
     lost = [1 - b / a for a, b in zip(rates["direct"], rates["served"], strict=True)]
     show(
@@ -118,6 +137,8 @@ def main() -> None:
             "served_tokens_per_s": round(median(rates["served"]), 1),
             "lost": round(median(lost), 4),
             "lost_of_each_round": [round(one, 3) for one in lost],
+            "front_us_per_token": round(median([front for front, _ in costs]), 1),
+            "clients_us_per_token": round(median([clients for _, clients in costs]), 1),
         }
     )
 

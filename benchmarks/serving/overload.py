@@ -3,7 +3,11 @@
 Run: ``python benchmarks/serving/overload.py [--seconds 30]``. First as many clients as the server
 writes texts at once (capacity), then ten times as many, who ignore Retry-After. The clients run in
 a process of their own at low priority, since on a real network they would not share the machine.
-Prints goodput as a share of capacity, times of accepted and of refused requests, growth of memory.
+Their times hold their own waiting for the processor too; so one more client, of normal priority and
+alone in its process, asks ten times a second: ``probe`` is what it is told, and when.
+Prints goodput as a share of capacity, times of accepted and of refused requests, growth of memory:
+all, and without the blocks of keys and values that were used for the first time (their memory is
+taken as it is used, up to its bound).
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -72,6 +77,18 @@ def load(port: int, clients: int, seconds: float) -> dict[str, Any]:
     }
 
 
+def probe(port: int, seconds: float, waits: list[float]) -> None:
+    """Ask ten times a second; add how long each refusal takes."""
+    body = {"model": MODEL, "prompt": "The boiler", "max_tokens": 1}
+    data = request_bytes(port, "/v1/completions", body)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        asked = time.monotonic()
+        if exchange(port, data) == 429:
+            waits.append(time.monotonic() - asked)
+        time.sleep(0.1)
+
+
 def exchange(port: int, data: bytes) -> int:
     """Send a request and read all of its answer; return the status."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -111,9 +128,15 @@ def main() -> None:
         apart(server.port, 10 * RUNNING, 4)
         capacity = apart(server.port, RUNNING, arguments.seconds / 2)
         before = [process.memory_info().rss for process in server.processes]
+        cache = server.figure("cache_bytes")
         spent = server.processes[0].cpu_times()
+        waits: list[float] = []
+        probing = threading.Thread(target=probe, args=(server.port, arguments.seconds, waits))
+        probing.start()
         over = apart(server.port, 10 * RUNNING, arguments.seconds)
+        probing.join()
         after = [process.memory_info().rss for process in server.processes]
+        taken = server.figure("cache_bytes") - cache
         front = server.processes[0].cpu_times()
     show(
         {
@@ -126,8 +149,12 @@ def main() -> None:
             "refused": len(over["refused"]),
             "refused_p50_ms": round(1e3 * percentile(over["refused"] or [0], 0.5), 1),
             "refused_p99_ms": round(1e3 * percentile(over["refused"] or [0], 0.99), 1),
+            "probe_refused": len(waits),
+            "probe_p50_ms": round(1e3 * percentile(waits or [0], 0.5), 1),
+            "probe_p99_ms": round(1e3 * percentile(waits or [0], 0.99), 1),
             "broken": over["broken"],
             "rss_growth": round(sum(after) / sum(before) - 1, 4),
+            "rss_growth_without_cache": round((sum(after) - taken) / sum(before) - 1, 4),
             "rss_mb_front_engine": [[round(one / 2**20) for one in row] for row in (before, after)],
             "front_processor_s": round(front.user + front.system - spent.user - spent.system, 2),
             "clients_processor_s": round(over["processor_s"], 2),

@@ -22,7 +22,7 @@ LONG = {"model": "tiny", "prompt": "Thou", "max_tokens": 4000, "temperature": 1,
 
 @pytest.fixture
 def served(model: Path, tmp_path: Path) -> Iterator[Served]:
-    arguments = (f"tiny={model}", "--max-running", "2", "--max-waiting", "2", "--grace", "20")
+    arguments = (f"tiny={model}", "--max-running", "2", "--max-waiting", "2", "--grace", "60")
     with serving(tmp_path / "log", *arguments) as server:
         yield server
 
@@ -74,7 +74,7 @@ def test_an_engine_that_is_killed_comes_back(served: Served, model: Path) -> Non
     with pytest.raises(openai.InternalServerError) as caught:
         client.completions.create(model="tiny", prompt="x")
     assert caught.value.response.headers["retry-after"]
-    assert until(lambda: httpx2.get(f"{served.address}/health").status_code == 200, seconds=40)
+    assert until(lambda: httpx2.get(f"{served.address}/health").status_code == 200, seconds=90)
     assert served.engine_pid() != pid
     assert client.completions.create(model="tiny", prompt="x", max_tokens=2).choices
 
@@ -91,7 +91,7 @@ def test_going_down_lets_what_runs_finish(served: Served, model: Path) -> None:
     assert answer.status_code == 503
     last = [chunk.choices[0].finish_reason for chunk in stream][-1]
     assert last == "length"
-    assert served.process.wait(20) == 0
+    assert served.process.wait(60) == 0
     idle.close()
 
 

@@ -78,6 +78,7 @@ class BlockPool:
         self._empty: OrderedDict[int, None] = OrderedDict.fromkeys(range(count))
         self._idle: OrderedDict[int, None] = OrderedDict()
         self._set_aside: set[int] = set()
+        self._is_taken = bytearray(count)
         # When a block was released last; those of one table at the same time.
         self._released = [0] * count
         self._time = 0
@@ -86,6 +87,11 @@ class BlockPool:
     def free(self) -> int:
         """Blocks without a holder."""
         return len(self._empty) + len(self._idle)
+
+    @property
+    def taken(self) -> int:
+        """Blocks that have been written to; the others' memory is still the system's."""
+        return sum(self._is_taken)
 
     @property
     def remembered(self) -> int:
@@ -181,7 +187,7 @@ class BlockPool:
         self._empty.pop(block, None)
         self._idle.pop(block, None)
         self._set_aside.discard(block)
-        self._holders[block] = 1
+        self._holders[block] = self._is_taken[block] = 1
 
     def _forget(self, block: int) -> None:
         digest = self._digests[block]

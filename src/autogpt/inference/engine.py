@@ -172,6 +172,14 @@ class Engine:
         """Blocks of keys and values, 16 tokens each, that texts on their way hold."""
         return self._pool.count - self._pool.free
 
+    @property
+    def cache_taken_bytes(self) -> int:
+        """Memory that keys and values have taken so far; it grows to that of all blocks."""
+        if self._cache is None:
+            return 0
+        stores = (*self._cache.keys, *self._cache.values)
+        return self._pool.taken * sum(one[0].nbytes for one in stores)
+
     def fit(
         self, token_ids: Sequence[int], *, max_tokens: int, overflow: Overflow = "truncate"
     ) -> list[int]:

@@ -20,18 +20,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from autogpt.core.config import from_mapping, merge, to_mapping
-from autogpt.core.errors import ConfigError, RunError
+from autogpt.core.errors import RunError
 from autogpt.core.files import read_json, write_json
 from autogpt.core.progress import Progress
 from autogpt.core.units import format_count
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.models import adapter_files
-from autogpt.models.gpt import GPT
 from autogpt.models.trainable import Trainable
-from autogpt.nn import adapters
 from autogpt.recipe import folder, forecast, planning
 from autogpt.recipe.account import Account
 from autogpt.recipe.base_model import (
@@ -45,11 +42,11 @@ from autogpt.recipe.base_model import (
 from autogpt.recipe.best import Best, looks_since_best, masters
 from autogpt.recipe.finetune_report import FinetuneResult, Told, write_reports
 from autogpt.recipe.gathering import Gathered, gather
+from autogpt.recipe.learner import count, is_lora, learner, save_learned, with_layers
 from autogpt.recipe.rescue import RunRescue
 from autogpt.recipe.result import peak_rss_bytes
 from autogpt.recipe.settings import FinetuneRecipe
 from autogpt.recipe.teaching import Classroom, Taught, Teacher, find_teacher
-from autogpt.tasks import asking
 from autogpt.training import checkpoints, kernels, memory, record, tracking
 from autogpt.training.checkpoints import RunState
 from autogpt.training.layout import Layout
@@ -60,7 +57,6 @@ from autogpt.training.validation import Measured, measure
 
 __all__ = ["finetune"]
 
-_FROZEN_SHARE = 5 / 8  # of the blocks under the head of a class (docs/log.md)
 EXAMPLES, FORECAST, LAST = "examples.json", "forecast.json", "last"
 
 
@@ -209,8 +205,8 @@ class _Run:
             recipe = forecast.with_kernels(recipe, base.config)
         self._phase("plan")
         torch.manual_seed(recipe.seed)
-        model = _model(recipe, base, teacher)
-        recipe = _with_layers(recipe, model)
+        model = learner(recipe, base, teacher)
+        recipe = with_layers(recipe, model)
         self._phase("load")
         length = recipe.finetune.context_length
         assert length is not None  # decided above
@@ -273,7 +269,7 @@ class _Run:
         learning = trainer.learning
         self._shown.say(
             f"{recipe.finetune.method}: {format_count(learning)} of "
-            f"{format_count(_count(lesson.model))} weights learn in {trainer.kernels.dtype}"
+            f"{format_count(count(lesson.model))} weights learn in {trainer.kernels.dtype}"
             f"{', compiled' if trainer.kernels.compiled else ''}"
         )
         self._shown.say(str(expected))
@@ -289,7 +285,7 @@ class _Run:
             epochs=forecast.epochs_of(recipe),
             part_s=trainer.warmth.part_s,
             before_s=self._elapsed(),
-            after_s=planning.finishing_s(_count(lesson.model), task=recipe.finetune.task),
+            after_s=planning.finishing_s(count(lesson.model), task=recipe.finetune.task),
             look_s=_seconds_of_a_look(trainer, lesson.taught),
             learning=trainer.learning,
             peak_bytes=peak_rss_bytes(),
@@ -349,7 +345,7 @@ class _Run:
             show(trainer.validated(validate(trainer.model)), 0.0)
         budget_s = forecast.seconds_to_spend(config)
         look_s = _seconds_of_a_look(trainer, taught)
-        after_s = planning.finishing_s(_count(lesson.model), task=task)
+        after_s = planning.finishing_s(count(lesson.model), task=task)
         left_s = None
         if budget_s is not None:
             left_s = max(1.0, budget_s - trainer.at.other_s - look_s - after_s)
@@ -387,8 +383,10 @@ class _Run:
         last = masters(trainer.optimizer.state())
         if kept.step != at.steps:
             self._shown.say(f"the best weights are those after step {kept.step}")
-            self._save(recipe, lesson, last, self.out / LAST)
-        model = self._save(recipe, lesson, self._best.load(), self.out)
+            save_learned(recipe, lesson.base, lesson.teacher, lesson.model, last, self.out / LAST)
+        model = save_learned(
+            recipe, lesson.base, lesson.teacher, lesson.model, self._best.load(), self.out
+        )
         metrics = dict(lesson.teacher.metrics(model, lesson.taught))
         look = next(
             entry
@@ -399,8 +397,8 @@ class _Run:
         result = FinetuneResult(
             run=str(self.out),
             model=str(self.out / folder.MODEL),
-            adapter=str(self.out / adapter_files.FOLDER) if _is_lora(recipe, model) else None,
-            parameters=_count(model),
+            adapter=str(self.out / adapter_files.FOLDER) if is_lora(recipe, model) else None,
+            parameters=count(model),
             learning=trainer.learning,
             steps=at.steps,
             best_step=kept.step,
@@ -440,33 +438,6 @@ class _Run:
         )
         return replace(result, wall_s=at.elapsed_s + time.perf_counter() - mark)
 
-    def _save(
-        self, recipe: FinetuneRecipe, lesson: _Lesson, tensors: Mapping[str, Tensor], out: Path
-    ) -> Trainable:
-        """Write weights as a model folder, and of LoRA as an adapter; return the whole model."""
-        model = lesson.model
-        if recipe.finetune.method == "lora" or recipe.finetune.frozen_layers:
-            model = _model(_in_fp32(recipe), lesson.base, lesson.teacher)
-        model.float()
-        with torch.no_grad():
-            weights = dict(model.named_parameters())
-            for name, tensor in tensors.items():
-                weights[name].copy_(tensor)
-        if _is_lora(recipe, model):
-            adapter_files.save(
-                out / adapter_files.FOLDER,
-                adapter_files.gather(model, {}),
-                lesson.base.config,
-                recipe.lora,
-                base=recipe.finetune.base,
-            )
-        adapters.merge(model)
-        lesson.teacher.save(model.eval(), out / folder.MODEL)
-        asked = out / folder.MODEL / asking.FILE
-        if _is_lora(recipe, model) and asked.is_file():
-            write_json(out / adapter_files.FOLDER / asking.FILE, read_json(asked))
-        return model
-
     def _elapsed(self) -> float:
         return time.perf_counter() - self._begin
 
@@ -475,81 +446,6 @@ class _Run:
         now = time.perf_counter()
         self._phases[name] = self._phases.get(name, 0.0) + now - self._mark
         self._mark = now
-
-
-def _model(recipe: FinetuneRecipe, base: BaseModel, teacher: Teacher) -> Trainable:
-    """Return what is trained, with the weights of the base, in the dtype to compute in."""
-    gpt = base.read(recipe.kernels.dtype)
-    own = {name for name, _ in gpt.named_parameters()}
-    model = teacher.model(gpt)
-    model.dropout = recipe.finetune.dropout
-    if recipe.finetune.method == "full":
-        for weight in model.parameters():
-            weight.requires_grad = True
-        _freeze(model, _frozen_layers(recipe, model))
-        return model
-    adapters.attach(model, recipe.lora, shared=adapter_files.shared(base.config))
-    for name, weight in model.named_parameters():
-        if name not in own and not name.endswith(("lora_a", "lora_b")):
-            weight.requires_grad = True  # a head is new, so it learns
-    return model.to(getattr(torch, recipe.kernels.dtype))
-
-
-def _with_layers(recipe: FinetuneRecipe, model: Trainable) -> FinetuneRecipe:
-    """Write down which blocks there are and which learn."""
-    if recipe.finetune.task not in ("classify", "tag"):
-        return recipe
-    chosen = replace(
-        recipe.finetune, layers=len(model.layers), frozen_layers=_frozen_layers(recipe, model)
-    )
-    return replace(recipe, finetune=chosen)
-
-
-def _frozen_layers(recipe: FinetuneRecipe, model: Trainable) -> int:
-    chosen = recipe.finetune
-    if chosen.frozen_layers is not None:
-        return chosen.frozen_layers
-    if chosen.task != "classify" or chosen.base == NEW or chosen.method == "lora":
-        return 0
-    return int(_FROZEN_SHARE * len(model.layers))
-
-
-def _freeze(model: Trainable, layers: int) -> None:
-    """Keep the first blocks, and what is before them, from learning.
-
-    Raises:
-        ConfigError: If no block would learn.
-    """
-    if not layers:
-        return
-    if layers >= len(model.layers):
-        raise ConfigError(
-            f"finetune.frozen_layers = {layers} leaves none of {len(model.layers)} blocks to learn."
-        )
-    learning = {id(weight) for block in model.layers[layers:] for weight in block.parameters()}
-    in_blocks = {id(weight) for weight in model.layers.parameters()}
-    for name, weight in model.named_parameters():
-        if name.startswith("embedding.") or id(weight) in in_blocks - learning:
-            weight.requires_grad = False
-
-
-def _in_fp32(recipe: FinetuneRecipe) -> FinetuneRecipe:
-    """Return a recipe whose base is read as precisely as it is stored."""
-    return replace(recipe, kernels=replace(recipe.kernels, dtype="float32"))
-
-
-def _is_lora(recipe: FinetuneRecipe, model: Trainable) -> bool:
-    """Whether there is an adapter that can be used without what is around the model."""
-    return recipe.finetune.method == "lora" and type(model) is GPT
-
-
-def _count(model: Trainable) -> int:
-    """Return the weights of a model, without adapters."""
-    return sum(
-        weight.numel()
-        for name, weight in model.named_parameters()
-        if not name.endswith(("lora_a", "lora_b"))
-    )
 
 
 def _seconds_of_a_look(trainer: Trainer, taught: Taught) -> float:

@@ -122,6 +122,15 @@ class OutputRail:
             return ""
         return answer(self.verdict, self._before or self._held)
 
+    def holds(self, text: str) -> bool:
+        """Whether one more token with this text would be kept and not looked at yet."""
+        return (
+            self.verdict is None
+            and self._rails.policy.enabled
+            and self._tokens + 1 < self._patience
+            and not last_end(self._held + text)
+        )
+
     def push(self, text: str, logprobs: Sequence[TokenLogprob] = (), *, tokens: int = 1) -> Passed:
         """Take the next piece of an answer, and return what may be shown.
 

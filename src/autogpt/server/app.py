@@ -119,4 +119,5 @@ def _watch(serving: Serving) -> None:
     metrics.gauge("engine_up", "1 if the engine answers", lambda: engine.state == "ready")
     metrics.gauge("engine_restarts", "Engine processes that died", lambda: engine.restarts)
     metrics.gauge("cache_blocks_held", "Blocks of keys and values", lambda: engine.blocks_held)
+    metrics.gauge("cache_bytes", "Memory they have taken so far", lambda: engine.cache_bytes)
     metrics.gauge("cache_blocks", "Blocks that there are", lambda: engine.blocks)

@@ -19,8 +19,8 @@ from autogpt.server.generation import Piece, Usage
 from autogpt.server.lines import unpack_logprobs
 from autogpt.server.openai import ChatRequest
 from autogpt.server.serving import Serving, describe, read
-from autogpt.server.streams import DONE, EventStream, event, unless_gone
-from autogpt.server.tools import Call, CallReader, new_call_id
+from autogpt.server.streams import EventStream, chunks, unless_gone
+from autogpt.server.tools import CallReader, new_call_id
 
 __all__ = ["chat_routes"]
 
@@ -94,7 +94,7 @@ def chat_routes(serving: Serving) -> APIRouter:
             return await unless_gone(request, answer.whole(pieces, usage, ask.rows))
         options = asked.stream_options
         wants_usage = options is not None and options.include_usage is True
-        return EventStream(answer.events(pieces, usage, ask.rows, wants_usage=wants_usage))
+        return EventStream(answer.events(pieces, usage if wants_usage else None, ask.rows))
 
     return router
 
@@ -103,7 +103,7 @@ def chat_routes(serving: Serving) -> APIRouter:
 class _Choice:
     """One text of the answer, as far as it is there."""
 
-    reader: CallReader | None
+    reader: CallReader
     is_begun: bool = False
     content: list[str] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
@@ -113,11 +113,7 @@ class _Choice:
     def deltas(self, piece: Piece) -> list[dict[str, object]]:
         """Take a piece; return what is new of the message."""
         found: list[dict[str, object]] = []
-        if self.reader is None:
-            news: list[str | Call] = [piece.text] if piece.text else []
-        else:
-            news = self.reader.push(piece.text, is_last=piece.finish is not None)
-        for one in news:
+        for one in self.reader.push(piece.text, is_last=piece.finish is not None):
             if isinstance(one, str):
                 self.content.append(one)
                 found.append({"content": one})
@@ -164,7 +160,7 @@ class _Answer:
         }
 
     def _choices(self, rows: int) -> list[_Choice]:
-        return [_Choice(CallReader() if self._may_call else None) for _ in range(rows)]
+        return [_Choice(CallReader(may_call=self._may_call)) for _ in range(rows)]
 
     async def whole(
         self, pieces: AsyncGenerator[list[Piece], None], usage: Usage, rows: int
@@ -197,28 +193,12 @@ class _Answer:
             "usage": usage.to_dict(),
         }
 
-    async def events(
-        self,
-        pieces: AsyncGenerator[list[Piece], None],
-        usage: Usage,
-        rows: int,
-        *,
-        wants_usage: bool,
+    def events(
+        self, pieces: AsyncGenerator[list[Piece], None], usage: Usage | None, rows: int
     ) -> AsyncGenerator[bytes, None]:
         choices = self._choices(rows)
         head = {**self._head, "object": "chat.completion.chunk"}
-        tail: dict[str, object] = {"usage": None} if wants_usage else {}
-        async with aclosing(pieces) as batches:
-            async for batch in batches:
-                data = [
-                    event({**head, "choices": [choice], **tail})
-                    for piece in batch
-                    for choice in _changes(choices[piece.row], piece)
-                ]
-                if data:
-                    yield b"".join(data)
-        last = event({**head, "choices": [], "usage": usage.to_dict()}) if wants_usage else b""
-        yield last + DONE
+        return chunks(pieces, lambda piece: _changes(choices[piece.row], piece), head, usage)
 
 
 def _changes(choice: _Choice, piece: Piece) -> list[dict[str, object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from autogpt.server.asks import completion_ask
 from autogpt.server.generation import Piece, Usage
 from autogpt.server.openai import CompletionRequest
 from autogpt.server.serving import Serving, describe, read
-from autogpt.server.streams import DONE, EventStream, event, unless_gone
+from autogpt.server.streams import EventStream, chunks, unless_gone
 
 __all__ = ["completion_routes"]
 
@@ -58,7 +58,8 @@ def completion_routes(serving: Serving) -> APIRouter:
             return await unless_gone(request, _whole(head, pieces, usage, ask.rows))
         options = asked.stream_options
         wants_usage = options is not None and options.include_usage is True
-        return EventStream(_events(head, pieces, usage, wants_usage=wants_usage))
+        told = usage if wants_usage else None
+        return EventStream(chunks(pieces, _chunk_choices(ask.rows), head, told))
 
     return router
 
@@ -119,31 +120,22 @@ async def _whole(
     return {**head, "choices": choices, "usage": usage.to_dict()}
 
 
-async def _events(
-    head: dict[str, object],
-    pieces: AsyncGenerator[list[Piece], None],
-    usage: Usage,
-    *,
-    wants_usage: bool,
-) -> AsyncGenerator[bytes, None]:
-    logprobs: dict[int, _Logprobs] = {}
-    tail: dict[str, object] = {"usage": None} if wants_usage else {}
-    async with aclosing(pieces) as batches:
-        async for batch in batches:
-            data = []
-            for piece in batch:
-                entries = None
-                if piece.logprobs is not None:
-                    found = logprobs.setdefault(piece.row, _Logprobs())
-                    found.add(piece.logprobs)
-                    entries = found.take()
-                choice = {
-                    "index": piece.row,
-                    "text": piece.text,
-                    "logprobs": entries,
-                    "finish_reason": piece.finish,
-                }
-                data.append(event({**head, "choices": [choice], **tail}))
-            yield b"".join(data)
-    last = event({**head, "choices": [], "usage": usage.to_dict()}) if wants_usage else b""
-    yield last + DONE
+def _chunk_choices(rows: int) -> Callable[[Piece], list[dict[str, object]]]:
+    """Return what makes the one entry of ``choices`` that tells a piece."""
+    logprobs = [_Logprobs() for _ in range(rows)]
+
+    def choices(piece: Piece) -> list[dict[str, object]]:
+        entries = None
+        if piece.logprobs is not None:
+            logprobs[piece.row].add(piece.logprobs)
+            entries = logprobs[piece.row].take()
+        return [
+            {
+                "index": piece.row,
+                "text": piece.text,
+                "logprobs": entries,
+                "finish_reason": piece.finish,
+            }
+        ]
+
+    return choices

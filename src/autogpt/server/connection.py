@@ -48,17 +48,20 @@ class Door:
 
 def connection_class(door: Door) -> type[asyncio.Protocol]:
     """Return the class of a server's connections."""
-    return type("ConnectionOfDoor", (Connection,), {"door": door})
+    return type("PorterOfDoor", (Porter,), {"door": door})
 
 
-class Connection(H11Protocol):
-    """See the module.
+class Porter(asyncio.Protocol):
+    """Takes a connection, and gives it to a :class:`Connection` unless its request is refused.
+
+    A refusal costs little: nothing that understands HTTP is made for it.
 
     Attributes:
-        door: What they share.
+        door: What all of a server share.
     """
 
     door: ClassVar[Door]
+    transport: asyncio.Transport
 
     def __init__(
         self,
@@ -67,34 +70,90 @@ class Connection(H11Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        self._config, self._state, self._app_state = config, server_state, app_state
+        self._connections: set[Any] = server_state.connections  # what can be told to shut down
+        self._loop = _loop or asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
-        self._is_new = True  # nothing has been received yet
-        self._is_first = True
         self._is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or turn it away where there are too many."""
-        super().connection_made(transport)
-        self.app_state = {**self.app_state, "abort": transport.abort}
-        if len(self.connections) > self.door.limits.connections:
+        self.transport = transport
+        self._connections.add(self)
+        if len(self._connections) > self.door.limits.connections:
             transport.write(_answer(503, "Service Unavailable", "Too many connections."))
             transport.close()
             return
-        self._watch()
+        self._deadline = self._loop.call_later(self.door.limits.header_s, self._too_slow)
+
+    def data_received(self, data: bytes) -> None:
+        """Refuse, or give the connection away for good."""
+        if self._is_refused or self.transport.is_closing():
+            return
+        self._stop_watching()
+        if self.door.admission.is_full and data.startswith(b"POST /v1/"):
+            self._is_refused = True
+            self.door.refused()
+            self._loop.call_later(_REFUSED_AFTER_S, self._refuse)
+            return
+        self._connections.discard(self)
+        connection = Connection(self.door, self._config, self._state, self._app_state)
+        self.transport.set_protocol(connection)
+        connection.connection_made(self.transport)
+        connection.data_received(data)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Forget it."""
+        self._stop_watching()
+        self._connections.discard(self)
+
+    def shutdown(self) -> None:
+        """Close it: the server is going down."""
+        self.transport.close()
+
+    def _refuse(self) -> None:
+        if not self.transport.is_closing():
+            wait_s = self.door.admission.wait_s()
+            message = "Too many requests are waiting."
+            answer = _answer(429, "Too Many Requests", message, code="queue_full", wait_s=wait_s)
+            self.transport.write(answer)
+            self.transport.close()
+
+    def _too_slow(self) -> None:
+        self.transport.write(_TOO_SLOW)
+        self.transport.close()
+        self._loop.call_later(1.0, self.transport.abort)
+
+    def _stop_watching(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class Connection(H11Protocol):
+    """A connection over which something has come; see the module.
+
+    Args:
+        door: What all of a server share.
+        config: Of uvicorn.
+        server_state: Of uvicorn.
+        app_state: Of uvicorn.
+    """
+
+    def __init__(
+        self, door: Door, config: Config, server_state: ServerState, app_state: dict[str, Any]
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self.door = door
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stalling: asyncio.TimerHandle | None = None
+        self._is_first = True
 
     def data_received(self, data: bytes) -> None:
         """Read, and see whether something is still to come in time."""
-        if self.transport.is_closing() or self._is_refused:
-            return
-        if self.door.admission.is_full and self._is_new and data.startswith(b"POST /v1/"):
-            self._is_refused = True
-            self.door.refused()
-            self.loop.call_later(_REFUSED_AFTER_S, self._refuse)
-            return
-        self._is_new = False
-        super().data_received(data)
-        self._watch()
+        if not self.transport.is_closing():
+            super().data_received(data)
+            self._watch()
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""
@@ -105,7 +164,18 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop watching."""
         self._stop_watching()
+        self._stop_stalling()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Give the client time to take what waits for it, and no more."""
+        super().pause_writing()
+        self._stalling = self.loop.call_later(self.door.limits.send_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client has taken it."""
+        self._stop_stalling()
+        super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, whether or not its client takes the rest."""
@@ -118,14 +188,6 @@ class Connection(H11Protocol):
             self.transport.write(_answer(400, "Bad Request", msg))
         self.transport.close()
         self.loop.call_later(self.door.limits.send_s, self.transport.abort)
-
-    def _refuse(self) -> None:
-        if not self.transport.is_closing():
-            wait_s = self.door.admission.wait_s()
-            message = "Too many requests are waiting."
-            answer = _answer(429, "Too Many Requests", message, code="queue_full", wait_s=wait_s)
-            self.transport.write(answer)
-            self.transport.close()
 
     def _watch(self) -> None:
         state = self.conn.their_state
@@ -142,10 +204,15 @@ class Connection(H11Protocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def _stop_stalling(self) -> None:
+        if self._stalling is not None:
+            self._stalling.cancel()
+            self._stalling = None
+
     def _too_slow(self) -> None:
         self._deadline = None
         if self.conn.our_state is h11.IDLE and not self.transport.is_closing():
-            self.transport.write(_answer(408, "Request Timeout", "The headers took too long."))
+            self.transport.write(_TOO_SLOW)
         self.transport.close()
         self.loop.call_later(1.0, self.transport.abort)
 
@@ -166,3 +233,6 @@ def _answer(
         f"x-request-id: req_{secrets.token_hex(12)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body
+
+
+_TOO_SLOW = _answer(408, "Request Timeout", "The headers took too long.")

@@ -1,4 +1,4 @@
-"""The front's side of the engine process: starts it, asks it, and starts it again when it dies.
+"""The front's side of the engine process: asks it, and starts it again when it is lost.
 
 ::
 
@@ -6,18 +6,15 @@
         async for batch in engine.write("m", ["Once"], {"max_tokens": 8}, most_tokens=8, tenant=""):
             ...
 
-What was under way when the process dies ends with :class:`EngineLostError`, at once. The next
-process loads the same models. A process that no longer answers is killed.
+It is lost when it ends, when it says what makes no sense, and when it no longer answers. What was
+under way then ends with :class:`EngineLostError`, at once. The next process loads the same models.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
-import os
-import signal
 import sys
 import tempfile
 import time
@@ -27,14 +24,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from autogpt.core.errors import AutoGPTError
-from autogpt.server import lines
-from autogpt.server.lines import Written
+from autogpt.server.engine_link import EngineLink
+from autogpt.server.engine_mail import Mail
+from autogpt.server.lines import Answer, News, Written
 
 __all__ = ["EngineClient", "EngineError", "EngineLostError", "ModelSpec", "State"]
 
 _logger = logging.getLogger(__name__)
 
-_LINE_BYTES = 1 << 28  # of the longest message, 2,048 vectors of 4,096 numbers
+_COMMAND = (sys.executable, "-m", "autogpt.server.engine_process")
 _PING_EVERY_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 
@@ -85,32 +83,6 @@ class ModelSpec:
     root: str | None = None
 
 
-@dataclass(slots=True)
-class _Mail:
-    """What has come for one request."""
-
-    left: int = 0  # texts that have not ended
-    ended: Callable[[], None] | None = None
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    written: list[Written] = field(default_factory=list)
-    value: Any = None
-    error: Exception | None = None
-    is_over: bool = False
-
-    def take(self, written: Written) -> None:
-        self.written.append(written)
-        self.arrived.set()
-        self.left -= written.finish is not None
-        if self.left == 0:
-            self.is_over = True
-            if self.ended is not None:
-                self.ended()
-
-    def close(self, value: object = None, error: Exception | None = None) -> None:
-        self.value, self.error, self.is_over = value, error, True
-        self.arrived.set()
-
-
 class EngineClient:
     """See the module.
 
@@ -118,10 +90,16 @@ class EngineClient:
         specs: The models to load at once.
         patience_s: A process that has not answered a ping for so long is killed.
         threads: Of torch; default its own choice.
+        command: Runs the engine process; the socket's path is put behind it.
     """
 
     def __init__(
-        self, specs: Sequence[ModelSpec], *, patience_s: float = 120.0, threads: int | None = None
+        self,
+        specs: Sequence[ModelSpec],
+        *,
+        patience_s: float = 120.0,
+        threads: int | None = None,
+        command: Sequence[str] = _COMMAND,
     ) -> None:
         self.specs: dict[str, ModelSpec] = {spec.name: spec for spec in specs}
         self.models: dict[str, dict[str, Any]] = {}  # facts of those that are loaded
@@ -129,12 +107,13 @@ class EngineClient:
         self.restarts = 0
         self.tokens = 0  # written since the process began
         self.rows = 0  # texts that are being written
-        self.blocks_held = self.blocks = 0  # of keys and values, when last asked
+        self.blocks_held = self.blocks = self.cache_bytes = 0  # of keys and values, when last asked
         self._patience_s, self._threads = patience_s, threads
-        self._numbers = itertools.count(1)
-        self._mail: dict[int, _Mail] = {}
-        self._process: asyncio.subprocess.Process | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._command = command
+        self._asked = 0  # requests so far
+        self._mail: dict[int, Mail] = {}
+        self._link: EngineLink | None = None  # while it can be asked
+        self._started: EngineLink | None = None  # until its process is gone
         self._supervisor: asyncio.Task[None] | None = None
         self._folder = ""
 
@@ -170,7 +149,7 @@ class EngineClient:
     @property
     def pid(self) -> int | None:
         """The process, if there is one."""
-        return None if self._process is None else self._process.pid
+        return None if self._started is None else self._started.pid
 
     async def ask(self, op: str, **fields: object) -> Any:  # noqa: ANN401 - JSON
         """Return the answer to one message.
@@ -218,7 +197,8 @@ class EngineClient:
         """
         fields = {"model": model, "prompts": prompts, "settings": settings, "tenant": tenant}
         number, mail = self._send("generate", {**fields, "most_tokens": most_tokens})
-        mail.left = len(prompts) * int(settings.get("n") or 1)  # type: ignore[call-overload]
+        rows = len(prompts) * int(settings.get("n") or 1)  # type: ignore[call-overload]
+        mail.left.update(range(rows))
         mail.ended = ended
         try:
             while mail.left or mail.written:
@@ -272,87 +252,70 @@ class EngineClient:
         for spec in list(self.specs.values()):
             await self._load(spec)
 
-    def _send(self, op: str, fields: Mapping[str, object]) -> tuple[int, _Mail]:
-        if self._writer is None:
+    def _send(self, op: str, fields: Mapping[str, object]) -> tuple[int, Mail]:
+        if self._link is None:
             raise EngineLostError
-        number, mail = next(self._numbers), _Mail()
-        self._mail[number] = mail
-        self._writer.write(lines.encode({"op": op, "id": number, **fields}))
-        return number, mail
+        self._asked += 1
+        mail = self._mail[self._asked] = Mail(op)
+        self._link.send({"op": op, "id": self._asked, **fields})
+        return self._asked, mail
 
     def _cancel(self, number: int) -> None:
-        if self._writer is not None:
-            self._writer.write(lines.encode({"op": "cancel", "id": 0, "request": number}))
+        if self._link is not None:
+            self._link.send({"op": "cancel", "id": 0, "request": number})
 
     # The process.
 
     async def _start(self) -> asyncio.Task[None]:
-        """Start a process and wait until it has called; return the task that reads from it."""
-        path = Path(self._folder) / "engine"
-        path.unlink(missing_ok=True)
-        called: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
-        called = asyncio.get_running_loop().create_future()
+        """Start a process; return the task that reads what it says."""
+        link = await EngineLink.start(self._command, Path(self._folder), threads=self._threads)
+        if link is None:
+            raise EngineLostError
+        self._link = self._started = link
+        return asyncio.create_task(self._read(link))
 
-        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if called.done():
-                writer.close()
-            else:
-                called.set_result((reader, writer))
-
-        server = await asyncio.start_unix_server(take, path, limit=_LINE_BYTES)
+    async def _read(self, link: EngineLink) -> None:
+        """Hand out what comes, until the process ends or makes no sense any more."""
         try:
-            environment = dict(os.environ)
-            # Threads that spin while they wait would take the core from the front.
-            environment.setdefault("OMP_WAIT_POLICY", "passive")
-            if self._threads is not None:
-                environment["OMP_NUM_THREADS"] = str(self._threads)
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "autogpt.server.engine_process", str(path),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,  # a Ctrl-C at the terminal is for the front alone
-            )  # fmt: skip
-            ended = asyncio.create_task(self._process.wait())
-            ended.add_done_callback(lambda _: called.done() or called.cancel())
-            await asyncio.wait([called])
-            ended.cancel()
-            if called.cancelled():
-                raise EngineLostError
-            reader, self._writer = called.result()
+            async for message in link.messages():
+                self._hand_out(message)
+        except ValueError as error:
+            _logger.error("the engine process is killed: %s", error)  # noqa: TRY400 - no texts
+        except Exception:
+            _logger.exception("what the engine process said could not be handed out; it is killed")
         finally:
-            server.close()
-        return asyncio.create_task(self._read(reader))
+            self._link = None
+            if self.state == "ready":
+                self.state = "lost"
+            self._lose_all()
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        """Hand out what comes, until the process ends."""
-        with contextlib.suppress(ConnectionError, ValueError):
-            while line := await reader.readline():
-                self._hand_out(lines.decode(line))
-        self._writer = None
-        self._lose_all()
-
-    def _hand_out(self, message: Mapping[str, Any]) -> None:
-        news = message.get("at")
-        if news is not None:
-            self.tokens, self.rows = message["tokens"], message["rows"]
-            for number, *written in news:
-                mail = self._mail.get(number)
+    def _hand_out(self, message: News | Answer) -> None:
+        if isinstance(message, News):
+            self.tokens, self.rows = message.tokens, message.rows
+            for number, written in message.written:
+                mail = self._find(number)
                 if mail is not None:
-                    mail.take(Written(*written))
+                    mail.take(written)
             return
-        mail = self._mail.get(message["re"])
+        mail = self._find(message.number)
         if mail is None:
             return
-        told = message.get("error")
-        error = told and EngineError(told["code"], told["message"], told["hint"])
-        mail.close(message.get("ok"), error)
+        if message.error is None:
+            mail.answer(message.value)
+        else:
+            mail.fail(EngineError(*message.error))
+
+    def _find(self, number: int) -> Mail | None:
+        """Return the mail of a request; None if nobody waits for it any more."""
+        if not 0 <= number <= self._asked:
+            raise ValueError("a message is of a request that was not made")
+        return self._mail.get(number)
 
     def _lose_all(self) -> None:
         self.rows = 0
         for mail in self._mail.values():
             if not mail.is_over:
-                mail.close(error=EngineLostError())
+                mail.fail(EngineLostError())
 
     async def _supervise(self, reading: asyncio.Task[None]) -> None:
         """Start the process again whenever it ends; kill it when it is silent."""
@@ -363,7 +326,7 @@ class EngineClient:
                 await asyncio.shield(reading)
             finally:
                 watching.cancel()
-            self.state = "lost"
+            self.state = "lost"  # also where that was seen while the models were loaded
             self.models.clear()
             await self._end_process()
             _logger.error("the engine process ended; it is started again")
@@ -384,28 +347,40 @@ class EngineClient:
 
     async def _watch(self) -> None:
         """Kill a process that does not answer."""
+        period = min(_PING_EVERY_S, self._patience_s / 4)
         while True:
-            await asyncio.sleep(_PING_EVERY_S)
+            await asyncio.sleep(period)
+            asking = asyncio.create_task(self.ask("stats"))
             try:
-                await asyncio.wait_for(self.ask("stats"), self._patience_s)
-            except TimeoutError:
-                _logger.warning("the engine process does not answer; it is killed")
-                self._kill()
-            except AutoGPTError:
-                return
+                if not await self._is_answered(asking, period):
+                    _logger.warning("the engine process does not answer; it is killed")
+                    if self._started is not None:
+                        self._started.kill()
+            finally:
+                asking.cancel()
+                with contextlib.suppress(AutoGPTError, asyncio.CancelledError):
+                    await asking
 
-    def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGKILL)
+    async def _is_answered(self, asking: asyncio.Task[Any], period: float) -> bool:
+        """Whether a question is answered or refused while this process itself is awake.
+
+        Where a timer was late by more than its period, this process stood still, and with it
+        perhaps the whole machine: the engine has all of its time again.
+        """
+        loop = asyncio.get_running_loop()
+        waited = 0.0
+        while waited < self._patience_s:
+            begin = loop.time()
+            if (await asyncio.wait({asking}, timeout=period))[0]:
+                return True
+            slept = loop.time() - begin
+            waited = 0.0 if slept > 2 * period else waited + slept
+        return False
 
     async def _end_process(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
-        if self._process is not None:
-            self._kill()
-            await self._process.wait()
+        link, self._link, self._started = self._started, None, None
+        if link is not None:
+            await link.end()
 
     def _clean(self) -> None:
         folder = Path(self._folder)

@@ -151,10 +151,12 @@ class EngineProcess:
     # What comes in.
 
     def _listen(self) -> None:
-        with self._socket.makefile("rb") as file:
-            for line in file:
-                message = lines.decode(line)
-                self._inbox.put(partial(self._do, message))
+        try:
+            with self._socket.makefile("rb") as file:
+                for line in file:
+                    self._inbox.put(partial(self._do, lines.decode(line)))
+        except (OSError, ValueError) as error:
+            _logger.error("what the front says makes no sense: %s", error)  # noqa: TRY400 - no texts
         os._exit(0)  # nobody is left to answer; threads may be busy
 
     def _take_in(self) -> None:
@@ -312,8 +314,8 @@ class EngineProcess:
         begin = time.perf_counter()
         for served in self._models.values():
             served.probe()
-        facts = [served.facts() for served in self._models.values()]
-        self._answer(number, {"models": facts, "seconds": time.perf_counter() - begin})
+        seconds = time.perf_counter() - begin
+        self._answer(number, {"models": list(self._models), "seconds": seconds})
 
     def _stats(self, number: int, _: Mapping[str, Any]) -> None:
         engines = [one.model.engine for one in self._models.values() if one.kind == "writer"]
@@ -323,6 +325,7 @@ class EngineProcess:
                 "tokens": self._tokens,
                 "blocks_held": sum(engine.blocks_held for engine in engines),
                 "blocks": sum(engine.blocks for engine in engines),
+                "cache_bytes": sum(engine.cache_taken_bytes for engine in engines),
                 "requests": len(self._writings),
             },
         )

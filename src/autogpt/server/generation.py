@@ -212,10 +212,15 @@ class _Show:
         return not self._left
 
     async def pieces(self, batch: Sequence[Written]) -> list[Piece]:
-        """Return what is shown of what was written."""
-        if self._watches:
-            return await asyncio.to_thread(self._pieces, batch)
-        return self._pieces(batch)
+        """Return what is shown of what was written; what is to be looked at, away from the loop."""
+        if all(map(self._is_quick, batch)):
+            return self._pieces(batch)
+        return await asyncio.to_thread(self._pieces, batch)
+
+    def _is_quick(self, one: Written) -> bool:
+        if not self._watches:
+            return True
+        return one.finish is None and self._watches[one.row].holds(one.text)
 
     def _pieces(self, batch: Sequence[Written]) -> list[Piece]:
         pieces = []
@@ -240,6 +245,10 @@ class _Watch:
         self._behind = ""  # written and not shown yet
         self._held: deque[tuple[int, Sequence[Sequence[object]]]] = deque()
         self._is_altered = False
+
+    def holds(self, text: str) -> bool:
+        """Whether this text would only be kept."""
+        return self._watch.holds(text)
 
     def shown(self, piece: Piece) -> Piece:
         """Return what may be shown; logprobs come with their text, of an altered one none do."""

@@ -112,8 +112,6 @@ class Guard:
             except ApiError as error:
                 if not exchange.has_begun:
                     await exchange.tell(error)
-            except _ClientStalledError:
-                exchange.abort()
             except Exception:
                 _logger.exception("a request failed: %s", exchange.request_id)
                 if not exchange.has_begun:
@@ -302,15 +300,10 @@ def _too_large(most: int) -> ApiError:
     )
 
 
-class _ClientStalledError(Exception):
-    """A client does not take what it is sent."""
-
-
 class _Exchange:
     """One request and its answer."""
 
     def __init__(self, config: ServerConfig, scope: Scope, receive: Receive, send: Send) -> None:
-        self._limits = config.limits
         self.scope, self._receive, self._send = scope, receive, send
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = f"req_{secrets.token_hex(12)}"
@@ -332,12 +325,6 @@ class _Exchange:
     def is_preflight(self) -> bool:
         """Whether a browser asks if a page of a listed origin may ask."""
         return self.scope["method"] == "OPTIONS" and self.origin is not None
-
-    def abort(self) -> None:
-        """End the connection at once: its client does not take what it is sent."""
-        abort = self.scope.get("state", {}).get("abort")
-        if abort is not None:
-            abort()
 
     async def receive(self) -> Message:
         """Return the next part of the body, if it is in time and not too much.
@@ -365,26 +352,16 @@ class _Exchange:
         Where the connection ends with it, what the client is still sending is taken for a while
         and thrown away: a socket that is closed with something unread in it is reset, and the
         answer is lost.
-
-        Raises:
-            _ClientStalledError: If the client does not take it.
         """
         if message["type"] == "http.response.start":
             self.has_begun, self.status = True, message["status"]
             self._closes = (b"connection", b"close") in message["headers"]
             message = {**message, "headers": [*message["headers"], *self._headers()]}
         elif self._closes and not self._is_read and not message.get("more_body", False):
-            await self._pass_on({**message, "more_body": True})
+            await self._send({**message, "more_body": True})
             await self._discard()
             message = {"type": "http.response.body"}
-        await self._pass_on(message)
-
-    async def _pass_on(self, message: Message) -> None:
-        try:
-            async with asyncio.timeout(self._limits.send_s):
-                await self._send(message)
-        except TimeoutError:
-            raise _ClientStalledError from None
+        await self._send(message)
 
     async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         """Send a whole answer, whose length is added to the headers."""

@@ -71,7 +71,7 @@ class _Probe:
             return {"status": "failed", "reason": "timeout"}
         return {
             "status": "ok",
-            "models": [facts["name"] for facts in found["models"]],
+            "models": found["models"],
             "forward_pass_s": round(found["seconds"], 4),
         }
 
@@ -86,3 +86,4 @@ async def _read_cache(serving: Serving) -> None:
     except (AutoGPTError, TimeoutError):
         return
     serving.engine.blocks_held, serving.engine.blocks = found["blocks_held"], found["blocks"]
+    serving.engine.cache_bytes = found["cache_bytes"]

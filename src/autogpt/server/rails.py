@@ -28,6 +28,10 @@ class OutputFilter(Protocol):
         """Whether the text must end here; then ``finish_reason`` is "content_filter"."""
         ...
 
+    def holds(self, text: str) -> bool:
+        """Whether this text, once added, is only kept: then ``push`` takes next to no time."""
+        ...
+
     def push(self, text: str) -> str:
         """Add text; return what may be shown of all that was added, and was not shown yet."""
         ...
@@ -95,6 +99,9 @@ class _PolicyFilter:
     @property
     def stopped(self) -> bool:
         return self._rail.verdict is not None
+
+    def holds(self, text: str) -> bool:
+        return self._rail.holds(text)
 
     def push(self, text: str) -> str:
         return self._rail.push(text).text

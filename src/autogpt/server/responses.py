@@ -106,7 +106,7 @@ class _Building:
         self._asked, self._usage = asked, usage
         self._id = f"resp_{secrets.token_hex(16)}"
         self._created = int(time.time())
-        self._reader = CallReader() if may_call else None
+        self._reader = CallReader(may_call=may_call)
         self._items: list[dict[str, Any]] = []
         self._number = 0
         self.status = "completed"
@@ -126,11 +126,7 @@ class _Building:
     def take(self, piece: Piece) -> Iterator[dict[str, Any]]:
         """Take a piece; yield the events that tell of it."""
         is_last = piece.finish is not None
-        if self._reader is None:
-            news: list[str | Call] = [piece.text] if piece.text else []
-        else:
-            news = self._reader.push(piece.text, is_last=is_last)
-        for one in news:
+        for one in self._reader.push(piece.text, is_last=is_last):
             yield from self._text(one) if isinstance(one, str) else self._call(one)
         if not is_last:
             return

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -19,21 +19,47 @@ from starlette.types import Receive, Scope, Send
 
 from autogpt.core.i18n import Language, accepted
 from autogpt.server.api_errors import to_api_error
+from autogpt.server.generation import Piece, Usage
 
-__all__ = ["DONE", "EventStream", "event", "unless_gone"]
+__all__ = ["EventStream", "chunks", "event", "unless_gone"]
 
 _logger = logging.getLogger(__name__)
 
-DONE = b"data: [DONE]\n\n"
+_DONE = b"data: [DONE]\n\n"
+_spell = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 T = TypeVar("T")
 
 
 def event(value: Mapping[str, object], name: str | None = None) -> bytes:
     """Return one event."""
-    data = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     head = "" if name is None else f"event: {name}\n"
-    return f"{head}data: {data}\n\n".encode()
+    return f"{head}data: {_spell(value)}\n\n".encode()
+
+
+async def chunks(
+    pieces: AsyncGenerator[list[Piece], None],
+    choices: Callable[[Piece], Sequence[Mapping[str, object]]],
+    head: Mapping[str, object],
+    usage: Usage | None,
+) -> AsyncGenerator[bytes, None]:
+    """Yield the chunks of a chat or a completion.
+
+    Args:
+        pieces: What is written; closed at the end.
+        choices: Gives the entries of ``choices`` that tell a piece; each is a chunk.
+        head: What all chunks have in common, spelled once: there is a chunk for each token.
+        usage: Comes in a chunk of its own at the end; None if it is not wanted.
+    """
+    begin = f'data: {_spell(head)[:-1]},"choices":['
+    end = "]}\n\n" if usage is None else '],"usage":null}\n\n'
+    async with aclosing(pieces) as batches:
+        async for batch in batches:
+            told = [begin + _spell(one) + end for piece in batch for one in choices(piece)]
+            if told:
+                yield "".join(told).encode()
+    last = b"" if usage is None else event({**head, "choices": [], "usage": usage.to_dict()})
+    yield last + _DONE
 
 
 class EventStream(Response):

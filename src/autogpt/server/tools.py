@@ -167,11 +167,16 @@ class Call:
 
 
 class CallReader:
-    """Splits an answer into text and calls while it is being written."""
+    """Splits an answer into text and calls while it is being written.
 
-    def __init__(self) -> None:
+    Args:
+        may_call: Whether there may be calls; else all of it is text, whatever it looks like.
+    """
+
+    def __init__(self, *, may_call: bool = True) -> None:
         self._held = ""
-        self._state: Literal["start", "text", "name", "arguments"] = "start"
+        self._state: Literal["start", "text", "name", "arguments"]
+        self._state = "start" if may_call else "text"
         self.calls = 0
 
     def push(self, text: str, *, is_last: bool = False) -> list[str | Call]:

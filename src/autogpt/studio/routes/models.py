@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from autogpt.core.errors import UsageError
 from autogpt.core.store import remove as remove_stored
-from autogpt.server.engine_client import ModelSpec
+from autogpt.server.engine_client import EngineError, ModelSpec
 from autogpt.server.serving import Serving, read
 from autogpt.studio.models import card, list_models
 from autogpt.studio.requests import LoadRequest, adapter_folder, model_reference
@@ -57,7 +57,11 @@ class ModelRoutes:
             same = (one for one, kept in served(self._serving).items() if kept == reference)
             root = next(same, None)
         spec = ModelSpec(name=name, reference=reference, options=options, root=root)
-        await self._engine.load(spec)
+        try:
+            await self._engine.load(spec)
+        except EngineError as error:  # no path of this machine leaves it
+            message = error.message.replace(f"{self._workspace.root}/", "")
+            raise EngineError(error.kind, message, error.hint) from error
         return {"loaded": self._loaded()}
 
     async def unload(self, request: Request) -> dict[str, object]:
