@@ -84,7 +84,9 @@ def _usual_of_media(asked: FinetuneRecipe) -> dict[str, object]:
         rate = 3e-4 if asked.finetune.method == "full" else 5e-4
         training |= {"matrices": "adamw", "lr": rate, "warmup": 0.05, "decay": 0.95}
         return {**common, "training": training}
-    training |= {"lr": 2e-3, "muon_lr": 0.02, "weight_decay": 0.05, "decay": 0.7}
+    learned = asked.media.encoder is None  # an encoder's states are understood soon: smaller steps
+    training |= {"lr": 2e-3, "muon_lr": 0.02} if learned else {"lr": 5e-4, "muon_lr": 4e-3}
+    training |= {"weight_decay": 0.05, "decay": 0.7}
     sizes: dict[str, object] = {}
     if asked.model.preset == "auto":
         sizes = {"preset": "tiny", "hidden_size": 128, "num_hidden_layers": 4, "head_dim": 32}
