@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 import transformers
+from ctranslate2.converters import TransformersConverter
 
 from autogpt.core.errors import AutoGPTError, CheckpointError, DataError, UsageError
 from autogpt.core.progress import Progress
@@ -18,9 +19,6 @@ from autogpt.interop.speech_encoder import open_speech_encoder
 from autogpt.llm import load
 from autogpt.llm.media import Recognizer, Transcriber
 from autogpt.recipe.finetune import finetune
-
-pytest.importorskip("faster_whisper", reason="the extra speech is not installed")
-from ctranslate2.converters import TransformersConverter
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries' own making
 SETTINGS = {
