@@ -55,3 +55,8 @@ def test_what_keras_hub_computes_otherwise_is_refused(
     save_model(tiny(tokenizer, "llama", norm_eps=1e-5), tmp_path / "m", tokenizer=tokenizer)
     with pytest.raises(ConfigError, match="rms_norm_eps"):
         export(tmp_path / "m", to="tensorflow", out=tmp_path / "keras")
+    wide = tiny(tokenizer, "llama", head_dim=32)
+    assert wide.config.hidden_size != 32 * wide.config.num_attention_heads
+    save_model(wide, tmp_path / "wide", tokenizer=tokenizer)
+    with pytest.raises(ConfigError, match="have 32"):
+        export(tmp_path / "wide", to="tensorflow", out=tmp_path / "keras")

@@ -79,6 +79,16 @@ def write_tensorflow(folder: Path, source: Path, model: GPT) -> None:
             f"{config.norm_eps:g}: its answers would differ.",
             hint="Export it with --to onnx or --to gguf.",
         )
+    if (
+        config.model_type == "llama"
+        and config.head_dim * config.num_attention_heads != config.hidden_size
+    ):
+        raise ConfigError(
+            f"KerasHub takes the heads of llama to be hidden_size / num_attention_heads = "
+            f"{config.hidden_size / config.num_attention_heads:g} wide, those of this model have "
+            f"{config.head_dim}.",
+            hint="Export it with --to onnx or --to gguf.",
+        )
     keras_hub = import_keras_hub()
     task = keras_hub.models.CausalLM.from_preset(str(source), preprocessor=None, dtype="float32")
     folder.mkdir(parents=True, exist_ok=True)
