@@ -237,6 +237,7 @@ def test_long_examples_are_cut() -> None:
     [
         ((3.0, 2.0, 1.6), "still falling"),
         ((3.0, 1.601, 1.6), "hardly moving"),
+        ((3.0, 0.05, 0.01), "examples like these are known"),
         ((3.0, 1.5, 1.9), "lowest, 1.500, after 200.0K tokens and rose to 1.900"),
     ],
 )

@@ -294,9 +294,12 @@ def _label_validation(
 
 
 def _fitting(places: Sequence[float], best: int, *, width: float) -> list[int]:
-    """Return which points can carry a label ``width`` wide without running into another."""
+    """Return which points can carry a label ``width`` wide without running into another.
+
+    One before the first step has none: it stands in the upper corner, where the axis is named.
+    """
     chosen: list[int] = []
-    free_from = 0.0
+    free_from = 0.01
     for index, place in enumerate(places[:-1]):
         clear_of_last = place + width < places[-1] - 2 * width
         clear_of_best = abs(place - places[best]) > 1.2 * width

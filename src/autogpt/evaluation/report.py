@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _EXAMPLE_CHARS = 300
+_KNOWN = 0.02  # nats a token, below which nothing is left to learn of examples held out
 _JOINERS = "\u200c\u200d\u00ad"  # part of Persian and Indic words, of emoji, and of hyphenation
 
 
@@ -263,6 +264,12 @@ def _course(measurements: Sequence[Measurement]) -> Iterator[str]:
             f"The validation loss was lowest, {best:.3f}, after {format_count(best_tokens)} tokens "
             f"and rose to {last:.3f} since: the model has begun to learn the training text by "
             "heart. More text, a smaller model or a shorter run would do better."
+        )
+        return
+    if last < _KNOWN:
+        yield (
+            f"The validation loss is almost 0 ({last:.3f}): examples like these are known. How it "
+            "does on others, as other voices or pictures from elsewhere, only such can say."
         )
         return
     before_tokens, before = points[-2]

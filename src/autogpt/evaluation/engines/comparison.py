@@ -1,8 +1,8 @@
 """Answers of engines side by side: the same tokens, and log probabilities within a tolerance.
 
 A tolerance is what rounding should explain. They were chosen before measuring, but for that of
-q8_0; what engines really differ by is in docs/engines.md (``benchmarks/engines.py``). Two tokens may change places where
-they are less apart than the tolerance.
+q8_0; what engines really differ by is in docs/engines.md (``benchmarks/engines.py``). Two tokens
+may change places where they are less apart than the tolerance.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ Status = Literal["equal", "differs", "failed", "missing"]
 
 TOLERANCES = {"float32": 1e-3, "f32": 5e-3, "f16": 2e-2, "bf16": 0.15, "q8_0": 0.6, "q4_0": 0.6}
 """Of log probabilities in nats, by how the weights are stored. llama.cpp rounds what it multiplies
-f16 and bf16 weights with to their type, and for quantized ones to 8 bits: so q8_0 differs as much as
-q4_0 does (0.034 and 0.029 nats of a random model, 0.37 and 0.48 of smollm2-135m-instruct on a
-Chinese text), and has the same tolerance. The file's numbers are compared apart, by ``autogpt``."""
+f16 and bf16 weights with to their type, and for quantized ones to 8 bits: so q8_0 differs about as
+much as q4_0 does (0.034 and 0.029 nats of a random model, 0.37 and 0.48 of smollm2-135m-instruct on
+a Chinese text), and has the same tolerance. The file's own numbers are compared apart, as those of
+the engine ``autogpt``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
