@@ -36,6 +36,7 @@ from autogpt.evaluation.verification import EXPECTED, Verification, verify, writ
 from autogpt.interop.gguf import open_gguf
 from autogpt.interop.gguf.modelfile import modelfile
 from autogpt.interop.gguf.writing import GGUF_TYPES, GGUFType, architecture_for, write_gguf
+from autogpt.interop.tensorflow import is_tensorflow, read_tensorflow, write_tensorflow
 from autogpt.models.checkpoint import load_model, read_generation_config, save_model
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.models.weights import INDEX, WEIGHTS, open_weights, write_safetensors
@@ -167,6 +168,10 @@ def _stored_as(to: Format, dtype: str | None) -> str:
 
 
 def _read(path: Path, name: str) -> _Source:
+    if path.is_dir() and is_tensorflow(path):
+        with tempfile.TemporaryDirectory() as folder:
+            read_tensorflow(path, Path(folder))
+            return replace(_read(Path(folder), name), path=path)
     if path.is_dir():
         model = load_model(path, dtype="auto", deep=not holds(path))
         generation = read_generation_config(path)
@@ -293,8 +298,6 @@ def _write_onnx(source: _Source, draft: Path, out: Path, stored: str, shard_byte
 def _write_tensorflow(
     source: _Source, draft: Path, out: Path, stored: str, shard_bytes: int
 ) -> Path:
-    from autogpt.interop.tensorflow import write_tensorflow
-
     del out, stored, shard_bytes
     with tempfile.TemporaryDirectory(dir=draft.parent) as folder:
         save_model(source.model.float(), Path(folder), tokenizer=source.tokenizer)
