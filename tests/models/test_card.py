@@ -20,6 +20,7 @@ from autogpt.models.card import (
     TrainingFacts,
     model_card,
 )
+from autogpt.models.card_use import Medium
 
 
 def facts(text: str = "plays") -> ModelFacts:
@@ -162,3 +163,36 @@ def test_any_text_leaves_the_front_matter_whole(text: str) -> None:
     assert front_matter(card)["model-index"][0]["name"] == text
     outside = re.sub(r"^(`{3,})\w+\n.*?\n\1$", "", card, flags=re.DOTALL | re.MULTILINE)
     assert not re.search(r"^ *<\w", outside, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("task", "medium", "pipeline", "words"),
+    [
+        ("classify", "", "text-classification", 'pipeline("text-classification", model=".")'),
+        ("tag", "", "token-classification", "autogpt tag --model runs/plays"),
+        ("translate", "", "translation", "autogpt translate --to zh --model runs/plays"),
+        ("chat", "", "text-generation", "gpt.chat().say("),
+        ("recognize", "picture", "image-classification", 'model.predict("picture.png")'),
+        ("recognize", "sound", "audio-classification", "recognize --model runs/plays sound.wav"),
+        ("transcribe", "sound", "automatic-speech-recognition", ".transcribe("),
+    ],
+)
+def test_each_task_says_how_it_is_used(
+    task: str, medium: Medium, pipeline: str, words: str
+) -> None:
+    card = model_card(replace(facts(), task=task, medium=medium))
+    front = front_matter(card)
+    assert front["pipeline_tag"] == pipeline
+    assert front["model-index"][0]["results"][0]["task"]["type"] == pipeline
+    assert words in card
+    assert ("autogpt generate" in card) is False
+    assert ("without AutoGPT" in card) is not bool(medium)
+    assert front["library_name"] == ("autogpt" if medium else "transformers")
+
+
+def test_ears_of_others_are_named() -> None:
+    given = replace(facts(), task="recognize", medium="sound", encoder="whisper-base")
+    card = model_card(given)
+    assert "The encoder of `whisper-base` listens for it" in card
+    assert "A model that listens to sounds, with" in card
+    assert "listens for it" not in model_card(replace(given, encoder=""))

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autogpt.core.units import format_bytes, format_count, format_duration
+from autogpt.models.card_use import Medium, Usage, usage_of
 
 __all__ = [
     "ArchitectureFacts",
@@ -190,6 +190,8 @@ class ModelFacts:
         autogpt_version: The version that trained it.
         base: The model it was fine-tuned from; empty if it was trained from nothing.
         task: What it was fine-tuned for.
+        medium: What it looks at or listens to, if it does.
+        encoder: The model whose encoder listens for it, if one does.
     """
 
     name: str
@@ -205,6 +207,8 @@ class ModelFacts:
     autogpt_version: str = ""
     base: str = ""
     task: str = ""
+    medium: Medium = ""
+    encoder: str = ""
 
 
 def model_card(facts: ModelFacts) -> str:
@@ -224,7 +228,7 @@ def model_card(facts: ModelFacts) -> str:
 
 
 def _front_matter(facts: ModelFacts) -> str:
-    loss, bits = round(facts.result.loss, 4), facts.result.bits_per_byte
+    loss, bits, usage = round(facts.result.loss, 4), facts.result.bits_per_byte, _usage(facts)
     metrics: list[dict[str, object]] = [
         {"type": "loss", "name": "Validation loss (nats per token)", "value": loss}
     ]
@@ -239,16 +243,21 @@ def _front_matter(facts: ModelFacts) -> str:
     if facts.corpus.languages:
         values["language"] = list(facts.corpus.languages)
     values |= {
-        "library_name": "transformers",
-        "pipeline_tag": "text-generation",
+        "library_name": usage.library,
+        "pipeline_tag": usage.pipeline,
         "tags": ["autogpt", facts.architecture.family],
         "model-index": [
             {
                 "name": facts.name,
                 "results": [
                     {
-                        "task": {"type": "text-generation"},
-                        "dataset": {"type": "text", "name": "held-out part of the training data"},
+                        "task": {"type": usage.pipeline},
+                        "dataset": {
+                            "type": {"picture": "image", "sound": "audio"}.get(
+                                facts.medium, "text"
+                            ),
+                            "name": "held-out part of the training data",
+                        },
                         "metrics": metrics,
                     }
                 ],
@@ -286,50 +295,38 @@ def _opening_of_tuned(facts: ModelFacts) -> str:
     began = f"fine-tuned from {_code(facts.base)}" if facts.base else "trained from scratch"
     version = f" {facts.autogpt_version}" if facts.autogpt_version else ""
     created = f" on {facts.created[:10]}" if facts.created else ""
-    return "\n\n".join(
-        (
-            f"# {_inline(facts.name)}",
-            f"A language model with {format_count(facts.architecture.parameters)} parameters, "
-            f"{began} for the task {_code(facts.task)} on {facts.corpus.train_documents:,} "
-            f"examples ({format_bytes(facts.corpus.train_bytes)}) with AutoGPT{version}{created}.",
-        )
+    kinds = {
+        "picture": "A model that looks at pictures,",
+        "sound": "A model that listens to sounds,",
+    }
+    ears = (
+        f"\n\nThe encoder of {_code(facts.encoder)} listens for it and has to be there; it was not "
+        "changed, is not part of this folder, and has a license of its own."
+        if facts.encoder
+        else ""
     )
+    kind = kinds.get(facts.medium, "A language model")
+    size, corpus = format_count(facts.architecture.parameters), facts.corpus
+    return (
+        f"# {_inline(facts.name)}\n\n"
+        f"{kind} with {size} parameters, {began} for the task {_code(facts.task)} on "
+        f"{corpus.train_documents:,} examples ({format_bytes(corpus.train_bytes)}) with "
+        f"AutoGPT{version}{created}.{ears}"
+    )
+
+
+def _usage(facts: ModelFacts) -> Usage:
+    prompts = (sample.prompt.strip() for sample in facts.samples)
+    prompt = next((prompt.splitlines()[0] for prompt in prompts if prompt), "Once")
+    return usage_of(facts.task, facts.reference, prompt=prompt, medium=facts.medium)
 
 
 def _use(facts: ModelFacts) -> str:
-    prompts = (sample.prompt.strip() for sample in facts.samples)
-    prompt = next((prompt.splitlines()[0] for prompt in prompts if prompt), "Once")
-    reference = facts.reference
-    python = "\n".join(
-        (
-            "import autogpt",
-            "",
-            f"gpt = autogpt.load({_literal(reference)})",
-            f"print(gpt.generate({_literal(prompt)}, max_tokens=100, seed=0).text)",
-        )
-    )
-    transformers = "\n".join(
-        (
-            "from transformers import AutoModelForCausalLM, AutoTokenizer",
-            "",
-            'folder = "."  # this folder',
-            "tokenizer = AutoTokenizer.from_pretrained(folder)",
-            "model = AutoModelForCausalLM.from_pretrained(folder)",
-            f'inputs = tokenizer({_literal(prompt)}, return_tensors="pt")',
-            "output = model.generate(**inputs, max_new_tokens=100, do_sample=True)",
-            "print(tokenizer.decode(output[0], skip_special_tokens=True))",
-        )
-    )
-    command = f"autogpt generate {shlex.quote(reference)} {shlex.quote(prompt)}"
-    return "\n\n".join(
-        (
-            "## How to use it",
-            _fence(command, "sh"),
-            _fence(python, "python"),
-            "Or without AutoGPT:",
-            _fence(transformers, "python"),
-        )
-    )
+    usage = _usage(facts)
+    parts = ["## How to use it", _fence(usage.command, "sh"), _fence(usage.python, "python")]
+    if usage.other:
+        parts += ["Or without AutoGPT:", _fence(usage.other, "python")]
+    return "\n\n".join(parts)
 
 
 def _results(facts: ModelFacts) -> str:
@@ -497,8 +494,3 @@ def _fence(text: str, language: str) -> str:
 
 def _longest_run(character: str, text: str) -> int:
     return max((len(run) for run in re.findall(re.escape(character) + "+", text)), default=0)
-
-
-def _literal(text: str) -> str:
-    """Return ``text`` as a Python literal in double quotes."""
-    return json.dumps(text, ensure_ascii=False)

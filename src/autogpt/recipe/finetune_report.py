@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autogpt.core.config import to_mapping
+from autogpt.core.examples import Observed
 from autogpt.core.files import write_text
 from autogpt.core.units import format_bytes, format_duration
 from autogpt.data.checks import written
@@ -140,6 +141,8 @@ def _facts(told: Told) -> ModelFacts:
         reference=str(told.out),
         base="" if recipe.finetune.base == "new" else recipe.finetune.base,
         task=recipe.finetune.task,
+        medium=next((e.medium for e in told.gathered.train if isinstance(e, Observed)), ""),
+        encoder=recipe.media.encoder or "",
         corpus=CorpusFacts(
             sources=tuple(Path(name).name or name for name in told.gathered.sources),
             documents=len(told.gathered.train) + len(told.gathered.validation),
