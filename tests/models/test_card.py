@@ -195,4 +195,6 @@ def test_ears_of_others_are_named() -> None:
     card = model_card(given)
     assert "The encoder of `whisper-base` listens for it" in card
     assert "A model that listens to sounds, with" in card
+    assert "1,100 sounds and knows the labels of these alone" in card
+    assert "moderation in front" not in card
     assert "listens for it" not in model_card(replace(given, encoder=""))

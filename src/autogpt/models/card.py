@@ -417,6 +417,25 @@ def _data(facts: ModelFacts) -> str:
 
 
 def _limits(facts: ModelFacts) -> str:
+    points = _limits_of_media(facts) if facts.medium else _limits_of_text(facts)
+    return "\n\n".join(("## Limits", "\n".join(f"- {point}" for point in points)))
+
+
+def _limits_of_media(facts: ModelFacts) -> Sequence[str]:
+    kind = f"{facts.medium}s"
+    other = "voices, rooms and microphones" if facts.medium == "sound" else "cameras and light"
+    knows = "the labels" if facts.task == "recognize" else "the words"
+    return (
+        f"It has learned from {facts.corpus.train_documents:,} {kind} and knows {knows} of these "
+        "alone: whatever else it is given, it answers with them.",
+        f"It was measured on {kind} of the same origin only. With other {other} expect worse; "
+        "`autogpt evaluate` says how much, given some.",
+        "It carries whatever the data carries, prejudice and errors included. Let nothing that "
+        "matters to people rest on its answer alone.",
+    )
+
+
+def _limits_of_text(facts: ModelFacts) -> Sequence[str]:
     corpus, shape, training = facts.corpus, facts.architecture, facts.training
     seen = (
         f"It knows what {_code(facts.base)} knew, and has the limits and the license of that. "
@@ -449,7 +468,7 @@ def _limits(facts: ModelFacts) -> str:
             f"{_REPEATS_WITHOUT_LOSS} passes repeats teach less and less (Muennighoff et al., "
             "2023). More text would improve it, and it may know passages by heart."
         )
-    return "\n\n".join(("## Limits", "\n".join(f"- {point}" for point in points)))
+    return points
 
 
 def _samples(samples: Sequence[Sample]) -> str:
