@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from autogpt.core.errors import DataError
 from autogpt.core.progress import Progress
+from autogpt.evaluation.verification import verify
 from autogpt.llm import load
 from autogpt.llm.media import Recognizer, Transcriber
 from autogpt.recipe.evaluating import Settings, evaluate
@@ -109,6 +111,17 @@ def test_the_run_folder_tells_of_what_was_skipped_right_and_wrong(seen: tuple[Pa
     settings = json.loads((run / "model" / "config.json").read_text())
     assert settings["preprocessing"]["height"] == 8
     assert settings["preprocessing"]["channels"] == 1
+
+
+def test_its_files_are_verified_with_what_sees(seen: tuple[Path, Path], tmp_path: Path) -> None:
+    found = verify(seen[1] / "model")
+    assert found.is_fine
+    assert {check.name: check.status for check in found.checks}["weights"] == "ok"
+    assert found.engines == ()  # which go on with texts
+    shutil.copytree(seen[1] / "model", tmp_path / "torn")
+    weights = tmp_path / "torn" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-9])
+    assert not verify(tmp_path / "torn").is_intact
 
 
 def test_an_evaluation_has_figures_and_a_page(seen: tuple[Path, Path], tmp_path: Path) -> None:

@@ -23,12 +23,14 @@ from autogpt.evaluation.engines.engine import Format
 from autogpt.interop.gguf import open_gguf
 from autogpt.interop.gguf.vocabulary_writing import HARD_TEXTS
 from autogpt.interop.tensorflow import SETTINGS
-from autogpt.models.checkpoint import load_model, read_config
-from autogpt.models.gpt import GPT, parameter_count
+from autogpt.models.checkpoint import load_model, read_config, read_settings
+from autogpt.models.gpt import GPT
+from autogpt.models.heads import head_kind, load_headed
+from autogpt.models.multimodal_files import is_multimodal, load_multimodal
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import render
 
-__all__ = ["Check", "check_files"]
+__all__ = ["Check", "check_files", "writes_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def check_files(path: Path, kind: Format) -> list[Check]:
         checks += _model_checks(lambda: open_gguf(path).model(dtype="auto"))
         tokenizer: Callable[[], Tokenizer] = lambda: open_gguf(path).tokenizer()  # noqa: E731
     elif kind == "hf":
-        checks += _model_checks(lambda: load_model(path, dtype="auto", deep=False))
+        checks += _model_checks(lambda: _read(path))
         tokenizer = lambda: Tokenizer.load(path)  # noqa: E731
     else:  # weights are in a graph or in Keras' form: whether they are right, an engine says
         settings = path / SETTINGS if kind == "tensorflow" else path
@@ -92,6 +94,22 @@ def _settings(path: Path) -> str:
     return f"{config.model_type}, {config.num_hidden_layers} layers"
 
 
+def writes_text(path: Path) -> bool:
+    """Whether a folder's model continues text: it has no head, and neither sees nor hears."""
+    settings = read_settings(path)
+    return not is_multimodal(settings) and head_kind(settings) is None
+
+
+def _read(path: Path) -> GPT:
+    """Read a folder's model of whichever kind; what is around the decoder is read with it."""
+    settings = read_settings(path)
+    if is_multimodal(settings):
+        return load_multimodal(path, dtype="auto", deep=False)[0]
+    if head_kind(settings) is not None:
+        return load_headed(path, dtype="auto", deep=False)[0]
+    return load_model(path, dtype="auto", deep=False)
+
+
 def _model_checks(build: Callable[[], GPT]) -> Iterator[Check]:
     """Yield what reading the weights says: their names and shapes, and whether all are finite."""
     try:
@@ -107,7 +125,7 @@ def _model_checks(build: Callable[[], GPT]) -> Iterator[Check]:
     if broken:
         yield Check("weights", "fault", f"{broken[0]!r} holds numbers that are not finite.")
         return
-    parameters = parameter_count(model.config)
+    parameters = sum(weight.numel() for weight in model.parameters())
     yield Check("weights", "ok", f"{parameters:,} numbers, all finite, every shape as expected")
 
 

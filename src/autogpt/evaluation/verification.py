@@ -33,7 +33,7 @@ from autogpt.evaluation.engines.engine import (
     open_module,
 )
 from autogpt.evaluation.engines.ours import OwnEngine
-from autogpt.evaluation.integrity import Check, check_files
+from autogpt.evaluation.integrity import Check, check_files, writes_text
 from autogpt.interop.gguf import open_gguf
 
 __all__ = [
@@ -147,6 +147,8 @@ def verify(
     kind = format_of(path)
     checks = tuple(check_files(path, kind))
     if any(check.status == "fault" for check in checks):
+        return Verification(str(path), kind, checks, ())
+    if kind == "hf" and not writes_text(path):  # engines are asked to go on with a text
         return Verification(str(path), kind, checks, ())
     if cases is None:
         cases = read_cases(path / EXPECTED) if kind in ("onnx", "tensorflow") else None
