@@ -2,12 +2,12 @@
 
 A picture is moved, turned, scaled, sheared and lit a little differently; it is mirrored only where
 that is asked for, since a mirrored letter is another one. A sound is played faster or slower
-(Ko et al. 2015, "Audio Augmentation for Speech Recognition"), moved in time, cut off, in another
-room (a smooth curve over frequency, and noise), comes from a longer or shorter throat (Jaitly and
-Hinton 2013, "Vocal Tract Length Perturbation"), and loses bands of time and frequency (Park et al.
-2019, "SpecAugment"). Where an encoder has listened, its states are stretched, cut and blanked
-likewise; rooms, throats and noise it knows already. All of it follows from a generator that the
-caller seeds, so that a batch is the same in a resumed run.
+(Ko et al. 2015, "Audio Augmentation for Speech Recognition"), moved in time, cut at its ends, heard
+in another room (a smooth curve over frequency, and noise), comes from a longer or shorter throat
+(Jaitly and Hinton 2013, "Vocal Tract Length Perturbation"), and loses bands of time and frequency
+(Park et al. 2019, "SpecAugment"). Where an encoder has listened, its states are stretched, cut and
+blanked likewise; rooms, throats and noise it knows already. All of it follows from a generator that
+the caller seeds, so that a batch is the same in a resumed run.
 
 Letters in shapes: as in ``preprocessing``.
 """
