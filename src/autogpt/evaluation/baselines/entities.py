@@ -56,8 +56,9 @@ class FieldTagger:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "crf"
             trainer.train(str(path))
-            self._tagger = pycrfsuite.Tagger()
-            self._tagger.open_inmemory(path.read_bytes())
+            self._weights = path.read_bytes()  # kept: the tagger points into it, and owns nothing
+        self._tagger = pycrfsuite.Tagger()
+        self._tagger.open_inmemory(self._weights)
 
     def predict(self, examples: Sequence[Tagged]) -> list[tuple[Entity, ...]]:
         """Return the entities of each text; of the examples only text and tokens are looked at."""
