@@ -87,6 +87,9 @@ def test_one_picture(
     assert answer["label"] in ("bird", "cat", "狗")
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
     assert answer["file"] == str(path)
+    assert answer["usage"]["prompt_tokens"] > 0
+    assert answer["usage"]["completion_tokens"] == 0
+    assert answer["timing"]["wall_s"] > 0
     code, out, _ = _run(monkeypatch, capsys, "recognize", path, "--model", seer, "--top-k", 2)
     assert (code, len(out.splitlines())) == (0, 2)
     assert out.startswith("*")
