@@ -52,6 +52,7 @@ _SAFE_HEADERS = [
 # Where a page may be served without a key (``studio``), these still want one.
 _ALWAYS_CLOSED = ("/v1", "/health", "/metrics", "/docs", "/openapi.json")
 # Sounds: multipart/form-data as OpenAI has it, or base64 in JSON.
+_CHAT = "/v1/chat/completions"
 _UPLOADS = frozenset({"/v1/audio/transcriptions", "/v1/tasks/transcribe", "/v1/tasks/recognize"})
 
 
@@ -99,7 +100,7 @@ class Guard:
         """Let a request through, or answer it."""
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served")
-        exchange = _Exchange(self._config, scope, receive, send)
+        exchange = _Exchange(self._config, scope, receive, send, is_upload=self._is_upload(scope))
         self.under_way += 1
         ticket: Ticket | None = None
         try:
@@ -166,6 +167,12 @@ class Guard:
             raise
         scope["state"]["ticket"] = ticket
         return ticket
+
+    def _is_upload(self, scope: Scope) -> bool:
+        """Whether a request may bring a file: to a task, or to a conversation with who sees."""
+        if scope["path"] != _CHAT:
+            return scope["path"] in _UPLOADS
+        return any(facts.get("medium") == "picture" for facts in self._engine.models.values())
 
     def _check_host(self, headers: Mapping[bytes, bytes]) -> None:
         host = headers.get(b"host", b"").decode("latin-1")
@@ -303,7 +310,15 @@ def _too_large(most: int) -> ApiError:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, config: ServerConfig, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        is_upload: bool,
+    ) -> None:
         self.scope, self._receive, self._send = scope, receive, send
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = f"req_{secrets.token_hex(12)}"
@@ -313,7 +328,6 @@ class _Exchange:
         self.status = 499  # nginx's word for a client that went away
         self.has_begun = False
         self.is_refused = False
-        is_upload = scope["path"] in _UPLOADS
         limits = config.limits
         self.most_bytes = limits.upload_bytes if is_upload else limits.body_bytes
         self._deadline = self.begin + (limits.upload_s if is_upload else limits.body_s)
