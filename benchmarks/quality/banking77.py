@@ -2,6 +2,7 @@
 
     autogpt models pull smollm2-135m-instruct
     python benchmarks/quality/banking77.py
+    python benchmarks/quality/banking77.py --base all-minilm-l6-v2  # a head on vectors
 
 The official split (Casanueva et al. 2020, "Efficient Intent Detection with Dual Sentence
 Encoders"); BERT-base is published near 0.93.
@@ -15,7 +16,7 @@ GOAL = 0.92
 
 def main() -> None:
     """Teach and judge."""
-    own = gate("banking77", __doc__)
+    own = gate("banking77", __doc__, base=None)
     train = read(own.data("classification", "banking77.train.csv"))
     test = read(own.data("classification", "banking77.test.csv"))
     if own.args.limit:  # the files are in the order of labels

@@ -44,20 +44,22 @@ def judge(
         gate: Which one.
         train: To learn from, validation included.
         test: To judge with.
-        model: What is taught.
+        model: What is taught, unless ``--base`` names another.
         goal: From the linear baseline's accuracy to the accuracy to reach.
     """
     learned = write(gate.room / "train.jsonl", gate.limited(train))
     asked = write(gate.room / "test.jsonl", gate.limited(test))
-    run = gate.finetune(model, learned, task="classify")
+    base = gate.args.base or model
+    run = gate.finetune(base, learned, task="classify", run="run" if base == model else base)
     found = gate.evaluate(run, asked, "--train", str(learned))
     wanted = goal(found["baselines"]["linear_accuracy"])
-    gate.verdict(found, "accuracy", goal=wanted, baseline="linear")
+    gate.verdict(found, "accuracy", goal=wanted, baseline="linear", base=base)
     gate.verdict(
         found,
         "expected_calibration_error",
         goal=CALIBRATION_GOAL,
         baseline="linear",
         better="lower",
+        base=base,
     )
     return found

@@ -11,7 +11,7 @@ from common import gate, split
 
 def main() -> None:
     """Teach and judge."""
-    own = gate("reviews_zh", __doc__)
+    own = gate("reviews_zh", __doc__, base=None)
     rows = read(own.data("classification", "reviews.zh.csv"))
     train, test = split(rows, key=lambda row: row[0])
     judge(own, train, test, model="new", goal=lambda linear: linear)

@@ -11,6 +11,7 @@ import pytest
 
 from autogpt.core.errors import DataError
 from autogpt.studio.sniff import sniff
+from tests.interop.tiny_encoder import make_encoder
 
 CLASSIC = Path("src/autogpt/data/quickstart/lunyu.txt")
 
@@ -76,3 +77,12 @@ def test_what_holds_no_text_is_told(tmp_path: Path):
     path.write_bytes(bytes(range(256)) * 40)
     with pytest.raises(DataError):
         sniff(path)
+
+
+def test_an_encoder_has_no_tokens_to_show(tmp_path: Path):
+    encoder = make_encoder(tmp_path / "encoder", {"animal": ["cat"], "plant": ["oak"]})
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\na cat,animal\nan oak,plant\nthe cat,animal\nthe oak,plant\n")
+    found = sniff(data, tokenizer=encoder)
+    assert found["tasks"] == ["classify"]
+    assert found["first"]

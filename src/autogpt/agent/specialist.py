@@ -9,10 +9,10 @@ Read top to bottom: examples > a fifth held out > baselines > are the labels the
 candidates within the budget > the best on validation is tested once, on the fifth that nothing has
 seen > kept, if the 95% interval of its lead over *each* baseline lies above zero.
 
-Candidates, the cheaper first: a head on sentence embeddings (frozen all-MiniLM, where it has been
-pulled), and a model fine-tuned with a head (``recipe.finetune``), from the default model or from
-nothing. Labels that neither words nor the model's own knowledge can tell better than guessing are
-refused with that reason: they are shuffled, or not in the text.
+Candidates, the cheaper first, both made by ``recipe.finetune``: a head on sentence embeddings
+(frozen all-MiniLM, where it has been pulled), and a model fine-tuned with a head, from the default
+model or from nothing. Labels that neither words nor the model's own knowledge can tell better than
+guessing are refused with that reason: they are shuffled, or not in the text.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from autogpt.agent.router import EMBEDDER
 from autogpt.agent.tools.base import ToolError
+from autogpt.core.errors import CheckpointError
 from autogpt.core.examples import Labeled
 from autogpt.core.files import read_json, write_json, write_text
 from autogpt.core.progress import Progress
@@ -40,10 +41,6 @@ from autogpt.evaluation.baselines.labels import LinearClassifier, Majority
 from autogpt.evaluation.metrics.metric import Metric, measure, share
 from autogpt.evaluation.significance import compare_pair
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
 __all__ = ["Made", "Specialist", "load_specialist", "make_specialist"]
 
 _BASE = "smollm2-135m-instruct"
@@ -51,6 +48,7 @@ _FEWEST = 60  # examples: of fewer, a fifth says nothing
 _MOST_ZERO_SHOT = 200  # texts: a sample, since each label is read for each text
 _ZERO_SHOT_SHARE = 0.25  # of the budget, at most
 _HELD_OUT, _VALIDATION = 0.2, 0.1
+_LEAST_S = 30.0  # with less nothing is fine-tuned
 _HEAD = "specialist.json"
 
 Predict = Callable[[Sequence[str]], list[dict[str, float]]]
@@ -207,94 +205,15 @@ def load_specialist(folder: Path) -> Specialist:
     Raises:
         CheckpointError: If it is missing or damaged.
     """
-    facts = read_json(folder / _HEAD)
-    if facts.get("kind") == "embeddings":
-        return EmbeddingHead.load(folder)
     from autogpt.llm import load
 
-    return cast("Specialist", load(folder / "run"))
-
-
-class EmbeddingHead:
-    """Softmax regression on the vectors of a frozen sentence model.
-
-    Args:
-        weight: ``[C, D]``.
-        bias: ``[C]``.
-        labels: C of them.
-        encoder: Turns texts into vectors; None: the installed one, when it is needed.
-    """
-
-    def __init__(
-        self,
-        weight: npt.NDArray[np.float64],
-        bias: npt.NDArray[np.float64],
-        labels: Sequence[str],
-        *,
-        encoder: Any = None,  # noqa: ANN401 - arrays of numpy, and an Encoder
-    ) -> None:
-        self._weight, self._bias = weight, bias
-        self._encoder = encoder
-        self.labels = tuple(labels)
-
-    @classmethod
-    def train(
-        cls,
-        examples: Sequence[Labeled],
-        *,
-        seed: int,
-        encoder: Any = None,  # noqa: ANN401 - an Encoder
-    ) -> EmbeddingHead:
-        """Return a head that was learned from examples."""
-        import numpy as np
-        from sklearn.linear_model import LogisticRegression
-
-        from autogpt.evaluation.baselines.labels import _quiet
-
-        encoder = encoder or _encoder()
-        vectors = _vectors(encoder, [example.text for example in examples])
-        model = LogisticRegression(C=20.0, max_iter=500, random_state=seed)
-        with _quiet():
-            model.fit(vectors, [example.labels[0] for example in examples])
-        weight, bias = model.coef_, model.intercept_
-        if len(model.classes_) == 2:  # one row stands for both
-            weight = np.concatenate([np.zeros_like(weight), weight])
-            bias = np.concatenate([np.zeros_like(bias), bias])
-        return cls(weight, bias, [str(one) for one in model.classes_], encoder=encoder)
-
-    def predict(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """Return the probability of each label, for each text."""
-        import numpy as np
-
-        self._encoder = self._encoder or _encoder()
-        scores = _vectors(self._encoder, texts) @ self._weight.T + self._bias
-        powers = np.exp(scores - scores.max(1, keepdims=True))
-        rows = powers / powers.sum(1, keepdims=True)
-        return [dict(zip(self.labels, map(float, row), strict=True)) for row in rows]
-
-    def save(self, folder: Path) -> None:
-        """Write it: weights as safetensors, the rest as JSON."""
-        import numpy as np
-        from safetensors.numpy import save_file
-
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {
-            "weight": np.ascontiguousarray(self._weight, dtype=np.float32),
-            "bias": np.ascontiguousarray(self._bias, dtype=np.float32),
-        }
-        save_file(tensors, folder / "head.safetensors")
-        write_json(
-            folder / _HEAD,
-            {"kind": "embeddings", "encoder": EMBEDDER, "labels": list(self.labels)},
+    run = read_json(folder / _HEAD).get("run")
+    if run is None:
+        raise CheckpointError(
+            f"The specialist in {str(folder)!r} was made by an earlier version.",
+            hint="Delete the folder and let it be made again.",
         )
-
-    @classmethod
-    def load(cls, folder: Path) -> EmbeddingHead:
-        """Return a head that was saved."""
-        from safetensors.numpy import load_file
-
-        facts, tensors = read_json(folder / _HEAD), load_file(folder / "head.safetensors")
-        return cls(tensors["weight"], tensors["bias"], facts["labels"])
+    return cast("Specialist", load(folder / str(run)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -308,38 +227,55 @@ class _Class:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A way to make one: from which base, what to call it, and where its run is."""
+
+    base: str
+    method: str
+    folder: str
+
+
 def _best(
     room: _Class, out: Path, left_s: float, *, threshold: float, say: Callable[[str], None]
 ) -> tuple[str, Predict]:
     """Make candidates until one is better than the linear baseline on validation, or time is up."""
     begin = time.perf_counter()
-    found: list[tuple[float, str, Predict]] = []
-    if not is_missing(EMBEDDER):
-        head = EmbeddingHead.train(room.train, seed=room.seed)
-        reached = _accuracy(room.validation, head.predict)
-        say(f"a head on sentence embeddings: {reached:.1%} of validation, linear {threshold:.1%}")
-        head.save(out)
-        found.append((reached, "a head on sentence embeddings", head.predict))
+    found: list[tuple[float, _Candidate, Predict]] = []
+    for candidate in _candidates():
+        left_s -= time.perf_counter() - begin
+        begin = time.perf_counter()
+        if candidate.base != EMBEDDER and left_s <= _LEAST_S:
+            break
+        say(f"{candidate.method}: {max(1.0, left_s):.0f} s at most")
+        predict = _finetune(room, candidate.base, out / candidate.folder, max(1.0, left_s))
+        reached = _accuracy(room.validation, predict)
+        say(f"{candidate.method}: {reached:.1%} of validation, linear {threshold:.1%}")
+        found.append((reached, candidate, predict))
         if reached > threshold + 0.01:
-            return found[0][1:]
-    left_s -= time.perf_counter() - begin
-    if left_s > 30:
-        say(f"fine-tuning for {left_s:.0f} s")
-        tuned = _finetune(room, out / "run", left_s)
-        reached = _accuracy(room.validation, tuned)
-        say(f"fine-tuned: {reached:.1%} of validation")
-        found.append((reached, "fine-tuned with a head", tuned))
+            break
     if not found:
         raise ToolError(
             "The budget is too small to train anything.", hint="Give it a minute or more."
         )
-    best = max(found, key=lambda one: one[0])
-    if best[1].startswith("fine-tuned"):
-        write_json(out / _HEAD, {"kind": "model", "labels": list(room.labels)})
-    return best[1:]
+    _, best, predict = max(found, key=lambda one: one[0])
+    for _, candidate, _ in found:
+        if candidate is not best:
+            shutil.rmtree(out / candidate.folder, ignore_errors=True)
+    write_json(out / _HEAD, {"run": best.folder, "labels": list(room.labels)})
+    return best.method, predict
 
 
-def _finetune(room: _Class, out: Path, budget_s: float) -> Predict:
+def _candidates() -> list[_Candidate]:
+    """Return what may be tried, the cheaper first."""
+    tuned = _Candidate(
+        "new" if is_missing(_BASE) else _BASE, "fine-tuned with a head", "fine-tuned"
+    )
+    head = _Candidate(EMBEDDER, "a head on sentence embeddings", "embeddings")
+    return [tuned] if is_missing(EMBEDDER) else [head, tuned]
+
+
+def _finetune(room: _Class, base: str, out: Path, budget_s: float) -> Predict:
     from autogpt.llm import load
     from autogpt.recipe import finetune
 
@@ -352,12 +288,12 @@ def _finetune(room: _Class, out: Path, budget_s: float) -> Predict:
             path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
             paths.append(str(path))
         finetune(
-            "new" if is_missing(_BASE) else _BASE,
+            base,
             paths[0],
             validation=paths[1],
             task="classify",
             out=out,
-            budget=f"{math.floor(budget_s)}s",
+            budget=f"{math.ceil(budget_s)}s",
             settings={"seed": room.seed},
             progress=Progress(quiet=True),
         )
@@ -456,17 +392,3 @@ def _write_card(out: Path, made: Made, data: str, train: int) -> None:
         "95% interval). It gives each text one of its labels, also a text that has none of "
         f"them.\n\nLabels: {', '.join(made.labels)}\n",
     )
-
-
-def _encoder() -> Any:  # noqa: ANN401 - an Encoder of an extra
-    from autogpt.llm import load
-
-    return load(EMBEDDER)
-
-
-def _vectors(encoder: Any, texts: Sequence[str]) -> Any:  # noqa: ANN401 - arrays of numpy
-    import numpy as np
-
-    parts = [encoder.embed(list(texts[first : first + 256])) for first in range(0, len(texts), 256)]
-    rows = np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)

@@ -20,7 +20,7 @@ def finetune(  # noqa: PLR0913 - each flag is spelled out for the user
         str,
         typer.Argument(
             help="A folder, .gguf file, run or name; or 'new'; for sounds also whisper-base, whose "
-            "encoder listens first."
+            "encoder listens first; for classify also a sentence encoder, as all-minilm-l6-v2."
         ),
     ],
     data: Annotated[list[str], typer.Argument(help="Files, folders, globs, - or hf:NAME.")],

@@ -259,6 +259,8 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
         draft=draft,
         policy=None if policy == "off" else policy,
     )
+    if hasattr(llm, "labels"):  # a head, or what looks and listens; an encoder says so itself
+        raise UsageError("The model does not write.", hint="Name an assistant.")
     params = llm.sampling(**settings)
     with standard_output():
         if input_ is not None:

@@ -26,6 +26,7 @@ __all__ = [
     "open_atomic",
     "read_json",
     "sha256_file",
+    "sha256_known",
     "verify_manifest",
     "write_json",
     "write_manifest",
@@ -154,6 +155,24 @@ def sha256_file(path: Path) -> str:
     """Return the hexadecimal sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_known(folder: Path, name: str) -> str:
+    """Return the sha256 of a file: as its folder's manifest has it, or else reckoned.
+
+    Raises:
+        CheckpointError: If there is no such file, or the manifest does not name it.
+    """
+    if not (folder / name).is_file():
+        raise CheckpointError(f"{str(folder / name)!r} is missing.")
+    if not (folder / MANIFEST).is_file():
+        return sha256_file(folder / name)
+    try:
+        return str(read_json(folder / MANIFEST)["files"][name]["sha256"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{str(folder / MANIFEST)!r} does not name {name!r}.", hint="Pull the model again."
+        ) from error
 
 
 def write_manifest(

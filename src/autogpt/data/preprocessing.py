@@ -117,11 +117,11 @@ class PictureConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncoderConfig:
-    """Whose encoder listens first.
+    """Whose encoder listens or reads first, and stays as it is.
 
     Attributes:
-        name: Of a Whisper, as MODEL is written everywhere.
-        width: Numbers of each of its states.
+        name: Of a Whisper or a sentence encoder, as MODEL is written everywhere.
+        width: Numbers of each of its states, or of a text's vector.
         sha256: Of its weights; others mean something else by their numbers.
     """
 

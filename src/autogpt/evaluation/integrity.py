@@ -23,7 +23,9 @@ from autogpt.evaluation.engines.engine import Format
 from autogpt.interop.gguf import open_gguf
 from autogpt.interop.gguf.vocabulary_writing import HARD_TEXTS
 from autogpt.interop.tensorflow import SETTINGS
+from autogpt.interop.transformers import open_sentence_encoder
 from autogpt.models.checkpoint import load_model, read_config, read_settings
+from autogpt.models.embedding_head import is_embedding_head, load_embedding_head
 from autogpt.models.gpt import GPT
 from autogpt.models.heads import head_kind, load_headed
 from autogpt.models.multimodal_files import is_multimodal, load_multimodal
@@ -59,6 +61,8 @@ def check_files(path: Path, kind: Format) -> list[Check]:
     if kind == "gguf":
         checks += _model_checks(lambda: open_gguf(path).model(dtype="auto"))
         tokenizer: Callable[[], Tokenizer] = lambda: open_gguf(path).tokenizer()  # noqa: E731
+    elif kind == "hf" and is_embedding_head(read_settings(path)):
+        return [*checks, *_embedding_checks(path)]
     elif kind == "hf":
         checks += _model_checks(lambda: _read(path))
         tokenizer = lambda: Tokenizer.load(path)  # noqa: E731
@@ -108,6 +112,26 @@ def _read(path: Path) -> GPT:
     if head_kind(settings) is not None:
         return load_headed(path, dtype="auto", deep=False)[0]
     return load_model(path, dtype="auto", deep=False)
+
+
+def _embedding_checks(path: Path) -> Iterator[Check]:
+    """Yield what a head on vectors says of itself, and whether its encoder is the right one."""
+
+    def head() -> str:
+        found, _ = load_embedding_head(path, deep=False)  # refuses what a model's weights do, too
+        count = found.weight.numel() + found.bias.numel()
+        return f"{count:,} numbers, all finite, every shape as expected"
+
+    def encoder() -> str:
+        found, _ = load_embedding_head(path, deep=False)
+        reader, named = open_sentence_encoder(found.encoder.name, expected=found.encoder)
+        rows = reader.read([*HARD_TEXTS, ""]).vectors
+        if not bool(torch.isfinite(rows).all()):
+            raise CheckpointError(f"{named.name!r} computes numbers that are not finite.")
+        return f"{named.name}, {named.width} numbers a text, its sha256 agrees"
+
+    yield _check("weights", head)
+    yield _check("encoder", encoder)
 
 
 def _model_checks(build: Callable[[], GPT]) -> Iterator[Check]:

@@ -17,7 +17,6 @@ Letters in shapes: N samples, F states, M numbers of each.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ import numpy.typing as npt
 import torch
 
 from autogpt.core.errors import CheckpointError, MissingExtraError, UsageError
-from autogpt.core.files import MANIFEST, read_json
+from autogpt.core.files import read_json, sha256_known
 from autogpt.core.hardware import usable_cores
 from autogpt.core.refs import resolve
 from autogpt.data.preprocessing import ENCODED_LONGEST_S, EncoderConfig, Samples
@@ -99,7 +98,7 @@ def open_speech_encoder(name: str, *, expected: EncoderConfig | None = None) -> 
             f"{name!r} is no Whisper in the layout of CTranslate2, whose encoder could listen.",
             hint="Get one with: autogpt models pull whisper-base",
         )
-    sha256 = _sha256_of(path)
+    sha256 = sha256_known(path, _WEIGHTS)
     if expected is not None and expected.sha256 != sha256:
         raise CheckpointError(
             f"{name!r} is not the encoder that this model was taught with: its weights differ.",
@@ -134,17 +133,3 @@ def _mels_of(path: Path) -> int:
     settings = read_json(file) if file.is_file() else {}
     size = settings.get("feature_size", 80) if isinstance(settings, dict) else 80
     return size if isinstance(size, int) else 80
-
-
-def _sha256_of(path: Path) -> str:
-    """Return the digest of the weights: as the manifest has it, or reckoned."""
-    if (path / MANIFEST).is_file():
-        try:
-            return str(read_json(path / MANIFEST)["files"][_WEIGHTS]["sha256"])
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(
-                f"{str(path / MANIFEST)!r} does not name {_WEIGHTS!r}.",
-                hint="Pull the model again.",
-            ) from error
-    with (path / _WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

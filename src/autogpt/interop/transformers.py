@@ -17,8 +17,10 @@ Source: Reimers and Gurevych, "Sentence-BERT" (2019); its library's ``modules.js
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -27,16 +29,20 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from autogpt.core.errors import CheckpointError, MissingExtraError, UsageError
-from autogpt.core.files import read_json
+from autogpt.core.files import read_json, sha256_known
+from autogpt.core.refs import resolve
+from autogpt.data.preprocessing import EncoderConfig
 from autogpt.interop.pooling import Steps, pool, read_object, read_steps
-from autogpt.models.weights import open_weights
+from autogpt.models.weights import open_weights, weight_files
 
 __all__ = [
+    "Embedded",
     "Encoder",
     "NotADecoderError",
     "explained",
     "is_encoder",
     "load_encoder",
+    "open_sentence_encoder",
     "refuse_foreign_code",
     "without_bars",
 ]
@@ -154,6 +160,56 @@ def _check_weights(model: nn.Module, missing: Iterable[str], folder: Path) -> No
             raise CheckpointError(f"{str(folder)!r} holds NaN or infinity in {name!r}.")
 
 
+def open_sentence_encoder(
+    name: str,
+    *,
+    expected: EncoderConfig | None = None,
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32",
+) -> tuple[Encoder, EncoderConfig]:
+    """Open an encoder that a classifier reads with, and say which it is.
+
+    Args:
+        name: Any MODEL.
+        expected: What the classifier was taught with.
+        dtype: As for :func:`load_encoder`.
+
+    Raises:
+        UsageError: If there is no such model here, or it is no encoder.
+        CheckpointError: If it is damaged, or not the one that is expected.
+        MissingExtraError: If ``transformers`` is not installed.
+    """
+    path = resolve(name)
+    if not is_encoder(path):
+        raise UsageError(
+            f"{name!r} is no sentence encoder, whose vectors a classifier could read.",
+            hint="Get one with: autogpt models pull all-minilm-l6-v2",
+        )
+    digests = [sha256_known(path, file.name) for file in weight_files(path)]
+    sha256 = digests[0]
+    if len(digests) > 1:
+        sha256 = hashlib.sha256(" ".join(digests).encode()).hexdigest()
+    if expected is not None and expected.sha256 != sha256:
+        raise CheckpointError(
+            f"{name!r} is not the encoder that this model was taught with: its weights differ.",
+            hint="Get the original again, or teach the model anew.",
+        )
+    encoder = load_encoder(path, dtype=dtype)
+    return encoder, EncoderConfig(name=name, width=encoder.dimension, sha256=sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Texts as vectors.
+
+    Attributes:
+        vectors: One a text.
+        tokens: How many were read of each.
+    """
+
+    vectors: Float[Tensor, "N D"]
+    tokens: Sequence[int]
+
+
 class Encoder:
     """A model that turns texts into vectors. Made by :func:`load_encoder`.
 
@@ -163,6 +219,7 @@ class Encoder:
         steps: What happens before and after it.
 
     Attributes:
+        config: Of ``transformers``.
         dimension: Length of a vector.
         max_tokens: Longer texts are cut.
         prompts: Words that :meth:`embed` can put before texts, by name.
@@ -170,6 +227,7 @@ class Encoder:
 
     def __init__(self, model: Any, tokenizer: Any, steps: Steps) -> None:  # noqa: ANN401 - of an extra
         config = model.config
+        self.config = config
         self._model = model
         self._tokenizer = tokenizer
         self._steps = steps
@@ -180,6 +238,16 @@ class Encoder:
         self.max_tokens = min(int(limit) for limit in limits if limit)
         self.dimension = int(config.hidden_size) * len(steps.modes)
         self.prompts: Mapping[str, str] = dict(steps.prompts)
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return sum(weight.numel() for weight in self._model.parameters())
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens its tokenizer knows."""
+        return len(self._tokenizer)
 
     def __repr__(self) -> str:
         return (
@@ -213,6 +281,12 @@ class Encoder:
         Raises:
             UsageError: If ``texts`` is not a list of texts, or there are no such words.
         """
+        return self.read(texts, normalize=normalize, prompt=prompt).vectors
+
+    def read(
+        self, texts: Sequence[str], *, normalize: bool = True, prompt: str | None = None
+    ) -> Embedded:
+        """Return vectors as :meth:`embed` does, and how many tokens were read of each text."""
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise UsageError(
                 "embed takes a list of texts.", hint='Write it like embed(["one", "another"]).'
@@ -224,7 +298,8 @@ class Encoder:
         for start in range(0, len(order), _BATCH_ROWS):
             batch = order[start : start + _BATCH_ROWS]
             rows[batch] = self._run([token_ids[index] for index in batch])
-        return nn.functional.normalize(rows, dim=-1) if normalize else rows
+        vectors = nn.functional.normalize(rows, dim=-1) if normalize else rows
+        return Embedded(vectors, [len(ids) for ids in token_ids])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens of each text :meth:`embed` reads."""

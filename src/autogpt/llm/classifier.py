@@ -7,8 +7,9 @@
     sentiment.predict(["one", "another"])            # a list of them
     sentiment.classify("Hm.", threshold=0.9).label   # None: not sure enough
 
-Whatever scores texts is behind one method (:class:`TextScorer`): a model of ours, or one that runs
-in ``transformers``. Not here: labels without training (``tasks.classify``).
+Whatever scores texts is behind one method (:class:`TextScorer`): a model of ours, one that runs in
+``transformers``, or a head on the vectors of a sentence encoder. Not here: labels without training
+(``tasks.classify``).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import numpy as np
 import torch
 
 from autogpt.core.errors import UsageError
+from autogpt.interop.transformers import Encoder
+from autogpt.models.embedding_head import EmbeddingHead
 from autogpt.models.heads import HeadConfig, HeadedGPT, HeadSettings
 from autogpt.tasks.account import shares
 from autogpt.tasks.calibration import to_probabilities
@@ -29,7 +32,7 @@ from autogpt.tasks.classify import Classification, decide
 from autogpt.tasks.scores import TextScores
 from autogpt.tokenizer.bpe import Tokenizer
 
-__all__ = ["Classifier", "OwnTextScorer", "TextScorer", "by_length"]
+__all__ = ["Classifier", "EmbeddingScorer", "OwnTextScorer", "TextScorer", "by_length"]
 
 _logger = logging.getLogger(__name__)
 
@@ -167,6 +170,27 @@ class OwnTextScorer:
             rows, lengths = padded([token_ids[place] for place in places])
             found[places] = self._model.read_rows(rows, lengths).double().numpy()
         return TextScores(found, [len(ids) for ids in token_ids])
+
+
+class EmbeddingScorer:
+    """A head on the vectors of a sentence encoder.
+
+    Args:
+        head: The head.
+        encoder: Gives the vectors.
+
+    Attributes:
+        head: The labels.
+    """
+
+    def __init__(self, head: EmbeddingHead, encoder: Encoder) -> None:
+        self._head, self._encoder = head, encoder
+        self.head = head.labels
+
+    def read(self, texts: Sequence[str]) -> TextScores:
+        """Return the scores of each text; of a long one only the beginning counts."""
+        found = self._encoder.read(texts)
+        return TextScores(self._head.scores(found.vectors).double().numpy(), found.tokens)
 
 
 def text_ids(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> list[list[int]]:

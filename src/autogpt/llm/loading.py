@@ -22,10 +22,10 @@ from autogpt.inference.packing import pack_layers, pack_model
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.speculative import DraftModel, PromptLookup, Speculator
 from autogpt.interop.heads import load_encoder_head
-from autogpt.interop.transformers import is_encoder, load_encoder
+from autogpt.interop.transformers import is_encoder, load_encoder, open_sentence_encoder
 from autogpt.interop.vision import is_vision, load_vision
 from autogpt.interop.whisper import is_whisper, load_whisper
-from autogpt.llm.classifier import Classifier, OwnTextScorer
+from autogpt.llm.classifier import Classifier, EmbeddingScorer, OwnTextScorer
 from autogpt.llm.media import Recognizer, Transcriber, listener_of
 from autogpt.llm.model import LLM
 from autogpt.llm.tagger import EncoderTokenScorer, OwnTokenScorer, Tagger
@@ -36,6 +36,7 @@ from autogpt.models.checkpoint import (
     read_generation_config,
     read_settings,
 )
+from autogpt.models.embedding_head import is_embedding_head, load_embedding_head
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.heads import HeadKind, head_kind, load_headed
 from autogpt.models.multimodal_files import is_multimodal, load_multimodal
@@ -186,15 +187,20 @@ def _read_headed(
     path: Path, kind: HeadKind, *, dtype: Literal["auto", "float32", "bfloat16"]
 ) -> Classifier | Tagger:
     """Return a model with a head: one of ours, or one that runs in transformers."""
-    if read_settings(path).get("model_type") not in FAMILIES:
+    settings = read_settings(path)
+    if is_embedding_head(settings):
+        head, how = load_embedding_head(path, deep=not holds(path))
+        reader, _ = open_sentence_encoder(head.encoder.name, expected=head.encoder, dtype=dtype)
+        return Classifier(EmbeddingScorer(head, reader), how)
+    if settings.get("model_type") not in FAMILIES:
         encoder = load_encoder_head(path, dtype=dtype)
         return Classifier(encoder) if kind == "sequence" else Tagger(EncoderTokenScorer(encoder))
-    model, settings = load_headed(path, dtype=dtype, deep=not holds(path))
+    model, how = load_headed(path, dtype=dtype, deep=not holds(path))
     pack_layers(model)
     tokenizer = Tokenizer.load(path)
     if kind == "sequence":
-        return Classifier(OwnTextScorer(model, tokenizer), settings)
-    return Tagger(OwnTokenScorer(model, tokenizer), settings)
+        return Classifier(OwnTextScorer(model, tokenizer), how)
+    return Tagger(OwnTokenScorer(model, tokenizer), how)
 
 
 def _read(

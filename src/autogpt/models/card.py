@@ -191,7 +191,7 @@ class ModelFacts:
         base: The model it was fine-tuned from; empty if it was trained from nothing.
         task: What it was fine-tuned for.
         medium: What it looks at or listens to, if it does.
-        encoder: The model whose encoder listens for it, if one does.
+        encoder: The model whose encoder listens or reads for it, if one does.
     """
 
     name: str
@@ -299,13 +299,19 @@ def _opening_of_tuned(facts: ModelFacts) -> str:
         "picture": "A model that looks at pictures,",
         "sound": "A model that listens to sounds,",
     }
+    does = f"The encoder of {_code(facts.encoder)} listens"
+    if not facts.medium:
+        does = f"{_code(facts.encoder)} reads"
     ears = (
-        f"\n\nThe encoder of {_code(facts.encoder)} listens for it and has to be there; it was not "
-        "changed, is not part of this folder, and has a license of its own."
+        f"\n\n{does} for it and has to be there; it was not changed, is not part of this folder, "
+        "and has a license of its own."
         if facts.encoder
         else ""
     )
-    kind = kinds.get(facts.medium, "A language model")
+    usual = "A classifier on a sentence encoder" if facts.encoder else "A language model"
+    kind = kinds.get(facts.medium, usual)
+    if facts.encoder and not facts.medium:
+        began = "trained"
     size, corpus = format_count(facts.architecture.parameters), facts.corpus
     return (
         f"# {_inline(facts.name)}\n\n"
@@ -318,7 +324,13 @@ def _opening_of_tuned(facts: ModelFacts) -> str:
 def _usage(facts: ModelFacts) -> Usage:
     prompts = (sample.prompt.strip() for sample in facts.samples)
     prompt = next((prompt.splitlines()[0] for prompt in prompts if prompt), "Once")
-    return usage_of(facts.task, facts.reference, prompt=prompt, medium=facts.medium)
+    return usage_of(
+        facts.task,
+        facts.reference,
+        prompt=prompt,
+        medium=facts.medium,
+        alone=not facts.encoder,
+    )
 
 
 def _use(facts: ModelFacts) -> str:
@@ -417,7 +429,11 @@ def _data(facts: ModelFacts) -> str:
 
 
 def _limits(facts: ModelFacts) -> str:
-    points = _limits_of_media(facts) if facts.medium else _limits_of_text(facts)
+    points = _limits_of_text(facts)
+    if facts.medium:
+        points = _limits_of_media(facts)
+    elif facts.encoder:
+        points = _limits_of_vectors(facts)
     return "\n\n".join(("## Limits", "\n".join(f"- {point}" for point in points)))
 
 
@@ -430,6 +446,20 @@ def _limits_of_media(facts: ModelFacts) -> Sequence[str]:
         "alone: whatever else it is given, it answers with them.",
         f"It was measured on {kind} of the same origin only. With other {other} expect worse; "
         "`autogpt evaluate` says how much, given some.",
+        "It carries whatever the data carries, prejudice and errors included. Let nothing that "
+        "matters to people rest on its answer alone.",
+    )
+
+
+def _limits_of_vectors(facts: ModelFacts) -> Sequence[str]:
+    length = facts.architecture.context_length
+    return (
+        f"It knows the labels of its {facts.corpus.train_documents:,} examples alone: whatever "
+        "else it is given, it answers with them.",
+        f"It sees of a text what the vector of {_code(facts.encoder)} says of it, in the languages "
+        f"which that knows, and of a text of more than {length:,} tokens the beginning.",
+        "It was measured on text of the same origin only. On other text, topics or languages "
+        "expect worse; `autogpt evaluate` says how much, given some.",
         "It carries whatever the data carries, prejudice and errors included. Let nothing that "
         "matters to people rest on its answer alone.",
     )

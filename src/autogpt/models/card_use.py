@@ -47,7 +47,9 @@ class Usage:
     other: str = ""
 
 
-def usage_of(task: str, reference: str, *, prompt: str, medium: Medium = "") -> Usage:
+def usage_of(
+    task: str, reference: str, *, prompt: str, medium: Medium = "", alone: bool = True
+) -> Usage:
     """Return how a model is used.
 
     Args:
@@ -55,6 +57,7 @@ def usage_of(task: str, reference: str, *, prompt: str, medium: Medium = "") -> 
         reference: What the user types to use it, as in ``runs/plays``.
         prompt: A text of its kind.
         medium: What it looks at or listens to, if it does.
+        alone: Whether other libraries open its folder.
     """
     file = "picture.png" if medium == "picture" else "sound.wav"
     pipelines = {
@@ -84,7 +87,7 @@ def usage_of(task: str, reference: str, *, prompt: str, medium: Medium = "") -> 
         command = f"autogpt generate {shlex.quote(reference)} {shlex.quote(prompt)}"
     name = "gpt" if pipeline == "text-generation" else "model"
     python = f"import autogpt\n\n{name} = autogpt.load({_literal(reference)})\nprint({name}.{call})"
-    if medium:
+    if medium or not alone:
         return Usage(pipeline=pipeline, library="autogpt", command=command, python=python)
     form = _HUB_HEAD if task in ("classify", "tag") else _HUB_TEXT
     other = form.format(prompt=_literal(prompt), pipeline=_literal(pipeline))

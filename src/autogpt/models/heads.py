@@ -55,11 +55,14 @@ __all__ = [
     "HeadKind",
     "HeadSettings",
     "HeadedGPT",
+    "head_fields",
     "head_kind",
     "load_headed",
     "put_head",
     "read_head",
+    "read_head_settings",
     "save_headed",
+    "write_head_settings",
 ]
 
 HeadKind = Literal["sequence", "token"]
@@ -346,10 +349,11 @@ def save_headed(
     kind = model.embedding.weight.dtype if dtype == "auto" else getattr(torch, dtype)
     prefix = _prefix(config, head)
     tensors += [(f"{prefix}.{name.partition('.')[2]}", ours[name]) for name in own]
-    write_json(folder / HEAD, {"format": _FORMAT, **asdict(settings)})
+    write_head_settings(folder, settings)
+    made = {**head_fields(head, name=_CLASSES[config.model_type]), "classifier_dropout": 0.0}
     write_folder(
         folder,
-        {**fields_, **_head_fields(config, head)},
+        {**fields_, **made},
         tensors,
         tokenizer=tokenizer,
         dtype=kind,
@@ -362,12 +366,12 @@ def _prefix(config: GPTConfig, head: HeadConfig) -> str:
     return "classifier" if config.model_type == "gpt2" and head.kind == "token" else "score"
 
 
-def _head_fields(config: GPTConfig, head: HeadConfig) -> dict[str, Any]:
+def head_fields(head: HeadConfig, *, name: str) -> dict[str, Any]:
+    """Return what ``config.json`` says of a head on a model whose classes begin with ``name``."""
     made: dict[str, Any] = {
-        "architectures": [f"{_CLASSES[config.model_type]}{_ENDINGS[head.kind]}"],
+        "architectures": [f"{name}{_ENDINGS[head.kind]}"],
         "id2label": {str(index): label for index, label in enumerate(head.labels)},
         "label2id": {label: index for index, label in enumerate(head.labels)},
-        "classifier_dropout": 0.0,
     }
     if head.kind == "sequence":
         made["problem_type"] = _MULTI if head.multi_label else _SINGLE
@@ -434,7 +438,7 @@ def load_headed(
                 weights[ours] = _read_score(stored, theirs, head, config).to(
                     body.embedding.weight.dtype
                 )
-    return _filled(config, head, weights), _read_settings(folder)
+    return _filled(config, head, weights), read_head_settings(folder)
 
 
 def _read_score(stored: StoredWeights, name: str, head: HeadConfig, config: GPTConfig) -> Tensor:
@@ -452,7 +456,17 @@ def _read_score(stored: StoredWeights, name: str, head: HeadConfig, config: GPTC
     return stored.tensor(name)
 
 
-def _read_settings(folder: Path) -> HeadSettings:
+def write_head_settings(folder: Path, settings: HeadSettings) -> None:
+    """Write ``head.json``."""
+    write_json(folder / HEAD, {"format": _FORMAT, **asdict(settings)})
+
+
+def read_head_settings(folder: Path) -> HeadSettings:
+    """Return what ``head.json`` says; a folder of others has none.
+
+    Raises:
+        CheckpointError: If it is damaged.
+    """
     path = folder / HEAD
     if not path.is_file():
         return HeadSettings()

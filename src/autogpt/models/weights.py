@@ -30,6 +30,7 @@ __all__ = [
     "StoredWeights",
     "WeightNames",
     "open_weights",
+    "weight_files",
     "write_safetensors",
 ]
 
@@ -164,13 +165,8 @@ def open_weights(folder: Path) -> Iterator[StoredWeights]:
     Raises:
         CheckpointError: If there are none, or one is truncated or not a safetensors file.
     """
-    single, index = folder / WEIGHTS, folder / INDEX
-    if single.is_file():
-        path, paths = single, [single]
-    elif index.is_file():
-        path, paths = index, _shards(index)
-    else:
-        raise _no_weights(folder)
+    paths = weight_files(folder)
+    path = folder / (WEIGHTS if (folder / WEIGHTS).is_file() else INDEX)
     with contextlib.ExitStack() as stack:
         places: dict[str, StoredTensor] = {}
         for file_path in paths:
@@ -178,6 +174,20 @@ def open_weights(folder: Path) -> Iterator[StoredWeights]:
             names = file.keys()  # no mapping
             places.update({name: _SafetensorsEntry(file, name) for name in names})
         yield StoredWeights(path, places)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return ``model.safetensors``, or the files that its index names.
+
+    Raises:
+        CheckpointError: If there are none.
+    """
+    single, index = folder / WEIGHTS, folder / INDEX
+    if single.is_file():
+        return [single]
+    if index.is_file():
+        return _shards(index)
+    raise _no_weights(folder)
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 - the library names no type for it

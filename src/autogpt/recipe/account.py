@@ -50,10 +50,9 @@ class Account:
             self._shown.say(_validation_line(entry))
             return
         left = (1 - share) / share * train_s if share else None
-        speed = format_count(entry.tokens_per_s or 0)
-        self._shown.update(
-            share, f"step {entry.step}  loss {entry.loss:.3f}  {speed} tokens/s", left_s=left
-        )
+        known = entry.tokens_per_s is not None
+        speed = f"  {format_count(entry.tokens_per_s or 0)} tokens/s" if known else ""
+        self._shown.update(share, f"step {entry.step}  loss {entry.loss:.3f}{speed}", left_s=left)
 
     def stepped(self, step: int, rate: float) -> None:
         """Note the rate of a step, see ``training.schedule``."""

@@ -13,9 +13,9 @@ from autogpt.core.refs import resolve
 from autogpt.core.store import holds
 from autogpt.data.shards import TokenShard
 from autogpt.interop.speech_encoder import is_speech_encoder
-from autogpt.interop.transformers import is_encoder
 from autogpt.models.card import CorpusFacts
 from autogpt.models.checkpoint import load_model, read_config, read_settings
+from autogpt.models.embedding_head import is_embedding_head
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.multimodal_files import is_multimodal
 from autogpt.models.presets import ModelConfig, build_config
@@ -68,14 +68,14 @@ def open_base(reference: str) -> BaseModel:
     """Open the model that a reference names; its weights are read later.
 
     Raises:
-        UsageError: If there is no such model, or it is an encoder.
+        UsageError: If there is no such model, or it is one that is not taught further.
         CheckpointError: If it is damaged or not supported.
     """
     path = resolve(reference)
-    if is_encoder(path):
+    if path.is_dir() and is_embedding_head(read_settings(path)):
         raise UsageError(
-            f"{reference!r} is an encoder, which cannot be fine-tuned here.",
-            hint="Name a decoder, as smollm2-135m-instruct; or 'new'.",
+            f"{reference!r} is a head on a sentence encoder, and is not taught further here.",
+            hint="Name the encoder, with all examples.",
         )
     if path.is_dir() and is_multimodal(read_settings(path)):
         raise UsageError(

@@ -37,7 +37,13 @@ from autogpt.interop.gguf import open_gguf
 from autogpt.interop.gguf.modelfile import modelfile
 from autogpt.interop.gguf.writing import GGUF_TYPES, GGUFType, architecture_for, write_gguf
 from autogpt.interop.tensorflow import is_tensorflow, read_tensorflow, write_tensorflow
-from autogpt.models.checkpoint import load_model, read_generation_config, save_model
+from autogpt.models.checkpoint import (
+    load_model,
+    read_generation_config,
+    read_settings,
+    save_model,
+)
+from autogpt.models.embedding_head import is_embedding_head
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.models.weights import INDEX, WEIGHTS, open_weights, write_safetensors
 from autogpt.tokenizer.bpe import Tokenizer
@@ -172,6 +178,11 @@ def _read(path: Path, name: str) -> _Source:
         with tempfile.TemporaryDirectory() as folder:
             read_tensorflow(path, Path(folder))
             return replace(_read(Path(folder), name), path=path)
+    if path.is_dir() and is_embedding_head(read_settings(path)):
+        raise UsageError(
+            f"{name!r} is a head on a sentence encoder's vectors, which no other engine reads.",
+            hint="Copy it as it is with autogpt models cp; its encoder has to be there, too.",
+        )
     if path.is_dir():
         model = load_model(path, dtype="auto", deep=not holds(path))
         generation = read_generation_config(path)

@@ -40,11 +40,13 @@ from autogpt.recipe.base_model import (
     open_base,
 )
 from autogpt.recipe.best import Best, looks_since_best, masters
+from autogpt.recipe.embedding_plan import USUAL, check_settings, reads_first
+from autogpt.recipe.embedding_teaching import EmbeddingRun
 from autogpt.recipe.finetune_report import FinetuneResult, Told, write_reports
-from autogpt.recipe.gathering import Gathered, gather
+from autogpt.recipe.gathering import SHOWN, Gathered, gather
 from autogpt.recipe.learner import count, is_lora, learner, save_learned, with_layers
 from autogpt.recipe.rescue import RunRescue
-from autogpt.recipe.result import peak_rss_bytes
+from autogpt.recipe.result import architecture_facts, peak_rss_bytes
 from autogpt.recipe.settings import FinetuneRecipe
 from autogpt.recipe.teaching import Classroom, Taught, Teacher, find_teacher
 from autogpt.training import checkpoints, kernels, memory, record, tracking
@@ -57,7 +59,7 @@ from autogpt.training.validation import Measured, measure
 
 __all__ = ["finetune"]
 
-EXAMPLES, FORECAST, LAST = "examples.json", "forecast.json", "last"
+LAST = "last"
 
 
 def finetune(  # noqa: PLR0913 - each is spelled out for the user
@@ -81,7 +83,8 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
 
     Args:
         model: Any reference to a model, see ``core.refs``; or ``new``, which is sized for the data.
-            A Whisper, as whisper-base, is the ears of a new model of sounds.
+            A Whisper, as whisper-base, is the ears of a new model of sounds; a sentence encoder,
+            as all-minilm-l6-v2, reads for a classifier.
         sources: Files, folders, globs, ``-``, ``hf:NAME[:split]`` with examples.
         task: As in ``recipe.teaching.TEACHERS``.
         out: A folder that does not hold a run yet, or one to resume.
@@ -109,7 +112,10 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
         {"media": {"encoder": model}} if listens else {},
         {"training": {"budget": budget}} if budget else {},
     )
-    usual = forecast.usual_training(from_mapping(FinetuneRecipe, given))
+    reads = reads_first(model, task=task, method=method)
+    if reads:
+        check_settings(given)
+    usual = USUAL if reads else forecast.usual_training(from_mapping(FinetuneRecipe, given))
     recipe = from_mapping(FinetuneRecipe, merge(usual, given))
     with folder.claimed(Path(out)), progress or Progress() as shown, memory.explained():
         kept = folder.go_on(Path(out), given, kind=FinetuneRecipe) if resume else None
@@ -118,6 +124,9 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
         elif kept is None:
             folder.begin(Path(out))
         recipe = kept or recipe
+        if reads:
+            on_vectors = EmbeddingRun(recipe, Path(out), shown, begun=begun)
+            return on_vectors.run(gather(names, validation, recipe), track, resume=kept is not None)
         run = _Run(Path(out), shown, patience=recipe.finetune.patience, begun=begun)
         gathered = gather(names, validation, recipe)
         return run.run(recipe, gathered, track, resume=kept is not None)
@@ -194,7 +203,7 @@ class _Run:
             )
         )
         if not resume:
-            gathered.tell(teacher, tokenizer, self._shown)
+            gathered.tell(teacher.shown(SHOWN), tokenizer, self._shown)
         limit = opened.config.max_position_embeddings if opened else None
         recipe = forecast.with_context(recipe, longest=teacher.longest, limit=limit)
         self._phase("read examples")
@@ -221,7 +230,7 @@ class _Run:
         Raises:
             RunError: If a run is resumed on others.
         """
-        path = self.out / EXAMPLES
+        path = self.out / folder.EXAMPLES
         if not resume or not path.is_file():
             write_json(path, {**gathered.to_dict(), "fingerprint": taught.fingerprint})
         elif read_json(path).get("fingerprint") != taught.fingerprint:
@@ -265,7 +274,7 @@ class _Run:
             trainer.config = replace(trainer.config, max_steps=expected.steps)
         recipe = replace(recipe, training=trainer.config)
         folder.save_recipe(self.out, recipe)
-        write_json(self.out / FORECAST, expected.to_dict())
+        write_json(self.out / folder.FORECAST, expected.to_dict())
         learning = trainer.learning
         self._shown.say(
             f"{recipe.finetune.method}: {format_count(learning)} of "
@@ -422,13 +431,18 @@ class _Run:
                 out=self.out,
                 result=result,
                 recipe=recipe,
-                taught=lesson.taught,
                 gathered=gathered,
-                tokenizer=lesson.base.tokenizer,
-                config=model.config,
+                tokens=lesson.taught.tokens,
+                validation_tokens=lesson.taught.validation_tokens,
+                tokenizer=("byte-level BPE", lesson.base.tokenizer.vocab_size),
+                architecture=architecture_facts(
+                    model.config, parameters=result.parameters, dtype=recipe.kernels.dtype
+                ),
+                method=_method(recipe),
                 energy=energy,
                 phases=self._phases,
-                forecast=read_json(self.out / FORECAST),
+                forecast=read_json(self.out / folder.FORECAST),
+                encoder=recipe.media.encoder or "",
             )
         )
         checkpoints.remove_all(self.out)
@@ -446,6 +460,11 @@ class _Run:
         now = time.perf_counter()
         self._phases[name] = self._phases.get(name, 0.0) + now - self._mark
         self._mark = now
+
+
+def _method(recipe: FinetuneRecipe) -> str:
+    rank = f"LoRA of rank {recipe.lora.rank}, " if recipe.finetune.method == "lora" else ""
+    return f"{rank}{recipe.training.matrices}, {recipe.kernels.dtype} with float32 masters"
 
 
 def _seconds_of_a_look(trainer: Trainer, taught: Taught) -> float:

@@ -18,19 +18,17 @@ from autogpt.evaluation.curves import write_curves
 from autogpt.evaluation.energy import EnergyEstimate
 from autogpt.evaluation.report import Command, Outcome, RunReport, write_report
 from autogpt.models.card import (
+    ArchitectureFacts,
     CorpusFacts,
     ModelFacts,
     ResultFacts,
     TokenizerFacts,
     model_card,
 )
-from autogpt.models.config import GPTConfig
 from autogpt.recipe import folder
 from autogpt.recipe.gathering import Gathered
-from autogpt.recipe.result import architecture_facts, provenance, training_facts
+from autogpt.recipe.result import provenance, training_facts
 from autogpt.recipe.settings import FinetuneRecipe
-from autogpt.recipe.teaching import Taught
-from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.training import record
 
 __all__ = ["FinetuneResult", "Told", "write_reports"]
@@ -75,18 +73,37 @@ class FinetuneResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
-    """All that card and report are made of."""
+    """All that card and report are made of.
+
+    Attributes:
+        out: The run folder.
+        result: What the run gave.
+        recipe: Everything that was decided.
+        gathered: The examples.
+        tokens: Of training, in an epoch.
+        validation_tokens: Of validation.
+        tokenizer: Its kind and its size.
+        architecture: The shape of the model.
+        method: How it was trained, in a few words.
+        energy: What it took.
+        phases: Seconds of each part of the run.
+        forecast: What was expected.
+        encoder: The model that listens or reads for it, if one does.
+    """
 
     out: Path
     result: FinetuneResult
     recipe: FinetuneRecipe
-    taught: Taught
     gathered: Gathered
-    tokenizer: Tokenizer
-    config: GPTConfig
+    tokens: int
+    validation_tokens: int
+    tokenizer: tuple[str, int]
+    architecture: ArchitectureFacts
+    method: str
     energy: EnergyEstimate
     phases: Mapping[str, float]
     forecast: Mapping[str, Any]
+    encoder: str = ""
 
 
 def write_reports(told: Told) -> None:
@@ -129,48 +146,40 @@ def _use(told: Told) -> Command:
 
 
 def _facts(told: Told) -> ModelFacts:
-    result, config, recipe = told.result, told.config, told.recipe
+    result, recipe = told.result, told.recipe
     train_bytes, held_bytes = (
         sum(len(written(e).encode("utf-8", "surrogatepass")) for e in examples)
         for examples in (told.gathered.train, told.gathered.validation)
     )
     reading = told.gathered.report.reading
-    rank = f"LoRA of rank {recipe.lora.rank}, " if recipe.finetune.method == "lora" else ""
+    kind, vocab_size = told.tokenizer
     return ModelFacts(
         name=told.out.resolve().name,
         reference=str(told.out),
         base="" if recipe.finetune.base == "new" else recipe.finetune.base,
         task=recipe.finetune.task,
         medium=next((e.medium for e in told.gathered.train if isinstance(e, Observed)), ""),
-        encoder=recipe.media.encoder or "",
+        encoder=told.encoder,
         corpus=CorpusFacts(
             sources=tuple(Path(name).name or name for name in told.gathered.sources),
             documents=len(told.gathered.train) + len(told.gathered.validation),
             size_bytes=train_bytes + held_bytes,
             train_documents=len(told.gathered.train),
             train_bytes=train_bytes,
-            train_tokens=told.taught.tokens,
+            train_tokens=told.tokens,
             validation_documents=len(told.gathered.validation),
             validation_bytes=held_bytes,
-            validation_tokens=told.taught.validation_tokens,
+            validation_tokens=told.validation_tokens,
             files=reading.files,
             encodings=dict(reading.encodings),
             skipped=reading.skipped_count,
             skipped_examples=tuple(reading.skipped),
         ),
         tokenizer=TokenizerFacts(
-            kind="byte-level BPE",
-            vocab_size=told.tokenizer.vocab_size,
-            bytes_per_token=train_bytes / max(1, told.taught.tokens),
+            kind=kind, vocab_size=vocab_size, bytes_per_token=train_bytes / max(1, told.tokens)
         ),
-        architecture=architecture_facts(
-            config, parameters=result.parameters, dtype=recipe.kernels.dtype
-        ),
-        training=training_facts(
-            result,
-            method=f"{rank}{recipe.training.matrices}, {recipe.kernels.dtype} with float32 masters",
-            energy=told.energy,
-        ),
+        architecture=told.architecture,
+        training=training_facts(result, method=told.method, energy=told.energy),
         result=ResultFacts(
             loss=result.val_loss, bits_per_byte=result.val_bits_per_byte, metrics=result.metrics
         ),

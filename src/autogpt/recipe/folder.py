@@ -44,6 +44,7 @@ DATA = "data"
 TOKENIZER = "tokenizer"
 MODEL = "model"
 REPORT = "report.html"
+EXAMPLES, FORECAST = "examples.json", "forecast.json"  # of fine-tuning
 _MAY_CHANGE = frozenset(
     f"training.{name}"
     for name in (

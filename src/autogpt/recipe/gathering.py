@@ -13,12 +13,12 @@ from autogpt.data.examples import ExamplesReport, read_examples
 from autogpt.data.stratified import split_examples
 from autogpt.recipe.preview import preview
 from autogpt.recipe.settings import FinetuneRecipe
-from autogpt.recipe.teaching import Teacher
 from autogpt.tokenizer.bpe import Tokenizer
+from autogpt.tokenizer.lessons import Lesson
 
 __all__ = ["Gathered", "gather"]
 
-_SHOWN = 3
+SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,9 +48,17 @@ class Gathered:
         """Return what was read and found, as plain values."""
         return {**self.report.to_dict(), "checks": self.checks.to_dict()}
 
-    def tell(self, teacher: Teacher, tokenizer: Tokenizer, shown: Progress) -> None:
-        """Show the first examples as the model will see them, and say what may be wrong."""
-        first, console = teacher.shown(_SHOWN), shown.console
+    def tell(
+        self, first: Sequence[Lesson | Example], tokenizer: Tokenizer | None, shown: Progress
+    ) -> None:
+        """Show the first examples as the model will see them, and say what may be wrong.
+
+        Args:
+            first: Lessons; or examples as they are, where a head learns them.
+            tokenizer: Made the lessons.
+            shown: Where to.
+        """
+        console = shown.console
         console.print(preview(first, tokenizer, console=console, total=len(self.train)))
         forms = ", ".join(self.report.formats)
         shown.say(

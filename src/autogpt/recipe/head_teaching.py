@@ -1,8 +1,7 @@
 """How heads are taught: the label of a text, and the entities in it.
 
 Both put a head on the model, learn it together with the model's weights (or adapters), and end by
-choosing a temperature on the validation examples, which goes into ``head.json``. The error that is
-reported with it is honest: each half of the examples is judged with the temperature of the other.
+choosing a temperature on the validation examples, which goes into ``head.json``.
 """
 
 from __future__ import annotations
@@ -12,32 +11,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from autogpt.core.errors import DataError, UsageError
+from autogpt.core.errors import DataError
 from autogpt.core.examples import Entity, Example, Labeled, Tagged
 from autogpt.core.hardware import look
 from autogpt.data.text_batches import IGNORED, TextBatches, TextRow, texts_in_order
 from autogpt.llm.tagger import OwnTokenScorer, Tagger
 from autogpt.models.gpt import GPT
-from autogpt.models.heads import (
-    Calibration,
-    HeadConfig,
-    HeadedGPT,
-    HeadSettings,
-    put_head,
-    save_headed,
-)
+from autogpt.models.heads import HeadConfig, HeadedGPT, put_head, save_headed
 from autogpt.models.trainable import Trainable
 from autogpt.recipe.base_model import NEW
+from autogpt.recipe.class_head import (
+    Scores,
+    Targets,
+    calibrated,
+    head_of,
+    labeled,
+    of_another_kind,
+    share_right,
+    targets_of,
+)
 from autogpt.recipe.head_start import best_depth, fit_head, go_through
 from autogpt.recipe.teaching import Classroom, Taught
-from autogpt.tasks.calibration import (
-    expected_calibration_error,
-    fit_temperature,
-    to_probabilities,
-)
 from autogpt.tasks.spans import labels_of, token_labels, units_of, units_of_entities, write_labels
 from autogpt.tokenizer.lessons import Lesson
 from autogpt.tokenizer.units import UnitTokens, encode_units, unit_windows
@@ -49,9 +45,6 @@ __all__ = ["ClassTeacher", "TagTeacher"]
 _KEPT_PART = 4  # of the free memory: what blocks that do not learn made of the examples
 _PROBED_TOKENS = 256  # of a text, to see which blocks are of use
 _LOOK_TOKENS = 4096  # of a batch of validation: enough to fill the cores
-
-Scores = npt.NDArray[np.float64]
-Targets = npt.NDArray[np.int64]
 
 
 class _HeadTeacher:
@@ -115,7 +108,11 @@ class _HeadTeacher:
         """Write a model folder with the temperature that suits the validation examples."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
         scores, targets = self._scored(model)
-        settings = replace(self._calibrated(scores, targets), scheme=scheme)
+        settings, figures = calibrated(
+            scores, targets, multi_label=self._head.multi_label, seed=self._seed
+        )
+        self._figures |= figures
+        settings = replace(settings, scheme=scheme)
         save_headed(
             model,
             folder,
@@ -140,27 +137,6 @@ class _HeadTeacher:
                 targets.append(wanted.long().numpy())
         return np.concatenate(scores), np.concatenate(targets)
 
-    def _calibrated(self, scores: Scores, targets: Targets) -> HeadSettings:
-        several = self._head.multi_label
-        temperature = fit_temperature(scores, targets, multi_label=several)
-        order = np.random.default_rng(self._seed).permutation(len(scores))
-        halves = order[::2], order[1::2]
-        before = _error(to_probabilities(scores, multi_label=several), targets)
-        honest = np.empty_like(scores)
-        for own, other in (halves, halves[::-1]):
-            usual = fit_temperature(scores[other], targets[other], multi_label=several)
-            honest[own] = to_probabilities(scores[own], temperature=usual, multi_label=several)
-        after = _error(honest, targets)
-        self._figures |= {
-            "temperature": temperature,
-            "calibration_error_before": before,
-            "calibration_error": after,
-        }
-        return HeadSettings(
-            temperature=temperature,
-            calibration=Calibration(examples=len(scores), error_before=before, error=after),
-        )
-
 
 def _still(model: HeadedGPT) -> int:
     """Return how many blocks, from the first, do not learn at all, nor what is before them."""
@@ -175,15 +151,6 @@ def _state_bytes(model: HeadedGPT) -> int:
     return model.config.hidden_size * model.embedding.weight.element_size()
 
 
-def _error(probabilities: Scores, targets: Targets) -> float:
-    """Return the expected calibration error: of the likeliest label, or of each of several."""
-    if targets.ndim == 2:
-        return expected_calibration_error(probabilities.ravel(), targets.ravel().astype(bool))
-    return expected_calibration_error(
-        probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
-    )
-
-
 class ClassTeacher(_HeadTeacher):
     """Teaches which label a text has, or which of several.
 
@@ -196,24 +163,8 @@ class ClassTeacher(_HeadTeacher):
     """
 
     def __init__(self, room: Classroom) -> None:
-        train = [_labeled(example) for example in room.train]
-        held_out = [_labeled(example) for example in room.validation]
-        several = any(len(example.labels) != 1 for example in (*train, *held_out))
-        labels = sorted({label for example in train for label in example.labels})
-        if len(labels) < 2:
-            raise DataError(
-                f"The training examples have the labels {labels}, at least two were expected.",
-                hint="Name the field of labels with --label-field.",
-            )
-        for example in held_out:
-            for label in example.labels:
-                if label not in labels:
-                    raise DataError(
-                        f"The label {label!r} ({example.place}) is in the validation examples only."
-                    )
-        super().__init__(
-            room, HeadConfig(kind="sequence", labels=tuple(labels), multi_label=several)
-        )
+        train, held_out = labeled(room.train), labeled(room.validation)
+        super().__init__(room, head_of(train, held_out))
         self._train, self._valid = self._rows(train), self._rows(held_out)
 
     @property
@@ -254,27 +205,16 @@ class ClassTeacher(_HeadTeacher):
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
-        scores, targets = self._scored(model)
-        if self._head.multi_label:
-            right = ((scores > 0) == targets.astype(bool)).all(axis=1)
-        else:
-            right = scores.argmax(axis=1) == targets
-        self._figures = {"accuracy": float(right.mean())}
+        self._figures = {"accuracy": share_right(*self._scored(model))}
         self._save(model, folder)
 
     def _rows(self, examples: Sequence[Labeled]) -> list[TextRow]:
-        number = {label: index for index, label in enumerate(self._head.labels)}
         before = list(self._tokenizer.bos_ids)
         encoded = self._tokenizer.encode_batch([example.text for example in examples])
         rows = []
-        for example, ids in zip(examples, encoded, strict=True):
+        for ids, target in zip(encoded, targets_of(examples, self._head), strict=True):
             token_ids = np.array(before + ids.tolist() or [self._tokenizer.pad_id], dtype=np.int64)
-            if self._head.multi_label:
-                target = np.zeros(len(number), dtype=np.int64)
-                target[[number[label] for label in example.labels]] = 1
-            else:
-                target = np.array(number[example.labels[0]], dtype=np.int64)
-            rows.append(TextRow(token_ids, target))
+            rows.append(TextRow(token_ids, np.asarray(target)))
         return rows
 
 
@@ -370,19 +310,7 @@ def _key(entity: Entity) -> tuple[str, int, int]:
     return entity.type, entity.start, entity.end
 
 
-def _labeled(example: Example) -> Labeled:
-    if not isinstance(example, Labeled):
-        raise _of_another_kind(example, "classify")
-    return example
-
-
 def _tagged(example: Example) -> Tagged:
     if not isinstance(example, Tagged):
-        raise _of_another_kind(example, "tag")
+        raise of_another_kind(example, "tag")
     return example
-
-
-def _of_another_kind(example: Example, task: str) -> UsageError:
-    return UsageError(
-        f"The task {task!r} cannot learn from a {type(example).__name__.lower()} ({example.place})."
-    )

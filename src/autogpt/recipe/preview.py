@@ -30,7 +30,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 
 def preview(
     shown: Sequence[Lesson | Example],
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | None,
     *,
     console: Console,
     total: int | None = None,
@@ -39,7 +39,7 @@ def preview(
 
     Args:
         shown: Lessons; or texts with labels or entities, where a head of the model learns them.
-        tokenizer: Made the ids.
+        tokenizer: Made the ids of lessons; None where there are none.
         console: Says whether there is color.
         total: How many examples there are.
     """
@@ -57,10 +57,11 @@ def preview(
     return text
 
 
-def _stretches(item: Lesson | Example, tokenizer: Tokenizer) -> Iterator[tuple[str, bool]]:
+def _stretches(item: Lesson | Example, tokenizer: Tokenizer | None) -> Iterator[tuple[str, bool]]:
     """Yield stretches of text, and whether each is learned."""
     match item:
         case Lesson():
+            assert tokenizer is not None  # it made the lesson
             marked = zip(item.token_ids.tolist(), item.learned.tolist(), strict=True)
             for learned, run in groupby(marked, key=lambda pair: pair[1]):
                 data = b"".join(tokenizer.token_bytes(token_id) for token_id, _ in run)

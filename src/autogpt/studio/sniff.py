@@ -145,7 +145,10 @@ def _about_reading(report: ExamplesReport) -> Iterator[dict[str, object]]:
 def _tokenizer(folder: Path | None, texts: Sequence[str]) -> Tokenizer:
     """Return the tokenizer of a model, or one learned from the texts as training would."""
     if folder is not None:
-        return Tokenizer.load(folder)
+        from autogpt.interop.transformers import is_encoder  # only who named a model waits for it
+
+        if not is_encoder(folder):  # whose tokens do not spell a text
+            return Tokenizer.load(folder)
     some: list[str] = []
     size = 0
     for text in texts:

@@ -38,7 +38,7 @@ export function Train() {
     try {
       const job = fresh
         ? await post("/v1/studio/jobs/train", { name, data: draft.data, budget, settings })
-        : await post("/v1/studio/jobs/finetune", { name, model: draft.model, data: draft.data, task, method: draft.model === "new" ? "full" : draft.method, budget, settings });
+        : await post("/v1/studio/jobs/finetune", { name, model: draft.model, data: draft.data, task, method: draft.model === "new" || heads ? "full" : draft.method, budget, settings });
       keep("train", null);
       await look();
       go("runs", job.run);
