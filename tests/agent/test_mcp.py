@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 pytest.importorskip("mcp")
@@ -14,6 +15,7 @@ from autogpt.agent.agent import Agent
 from autogpt.agent.mcp_client import Server, approved_tools
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.core.errors import RefusedError, UsageError
+from autogpt.tasks import find_task
 from tests.agent.worlds import make_world
 from tests.llm.test_model import make_run
 
@@ -99,7 +101,9 @@ def test_our_own_server(tmp_path: Path) -> None:
         told = json.loads(found.value)
         assert (told["state"], told["answer"]) == ("verified", "60")
         labeled = tools["classify"].call({"text": "Thou art lovely", "labels": ["good", "bad"]})
-        assert set(json.loads(labeled.value)["probabilities"]) == {"good", "bad"}
+        label = json.loads(labeled.value)
+        assert set(label["probabilities"]) == {"good", "bad"}
+        jsonschema.validate(label, find_task("classify").result)
         wrong = tools["classify"].call({"text": "x", "labels": ["one"]})
         assert not wrong.ok
         assert "expected 2 or more" in wrong.value or "labels" in wrong.value

@@ -201,11 +201,15 @@ def test_the_verb_classify(
     assert code == 0
     assert answer["label"] == "好"
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert answer["usage"] == {"prompt_tokens": len("red good"), "completion_tokens": 0}
+    assert answer["timing"]["wall_s"] > 0
     rows = room / "rows.jsonl"
     rows.write_text('{"text": "a bad one"}\n{"text": "good 天"}\n', encoding="utf-8")
     code, out, _ = said(capsys, "classify", "--model", run, "--input", str(rows), "--top-k", "1")
     lines = [json.loads(line) for line in out.splitlines()]
     assert [line["label"] for line in lines] == ["bad", "好"]
+    read = [line["usage"]["prompt_tokens"] for line in lines]
+    assert read == [len(text.encode()) for text in ("a bad one", "good 天")]
     assert all(len(line["probabilities"]) == 1 for line in lines)
     code, out, _ = said(capsys, "classify", "--model", run, "good")
     assert out.startswith("* ")
@@ -230,7 +234,10 @@ def test_the_verb_tag(
     run = str(room / "named")
     code, out, _ = said(capsys, "tag", "--model", run, "blue Ada in 北京 two", "--json")
     assert code == 0
-    entities = json.loads(out)["entities"]
+    answer = json.loads(out)
+    assert answer["usage"]["prompt_tokens"] == len("blue Ada in 北京 two".encode())
+    assert answer["timing"]["wall_s"] > 0
+    entities = answer["entities"]
     assert [entity["text"] for entity in entities] == ["Ada", "北京"]
     assert set(entities[0]) == {"type", "start", "end", "text", "score"}
     code, out, _ = said(capsys, "tag", "--model", run, "blue Ada in 北京 two")

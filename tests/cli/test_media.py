@@ -10,47 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 from PIL import Image
 
 from autogpt.cli.app import main
 from autogpt.data.preprocessing import PictureConfig, SoundConfig
-from autogpt.models.config import GPTConfig
-from autogpt.models.multimodal import MultimodalGPT
-from autogpt.models.multimodal_files import Recognition, save_multimodal
-from autogpt.tokenizer.bpe import TokenizerConfig
-from autogpt.tokenizer.bpe import train as train_tokenizer
-
-
-def _save(folder: Path, medium: PictureConfig | SoundConfig, recognition: Recognition) -> Path:
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(["cat 狗 bird"], TokenizerConfig(), corpus_bytes=20)
-    config = GPTConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=128,
-    )
-    model = MultimodalGPT(config, medium)
-    save_multimodal(model, folder, tokenizer=tokenizer, recognition=recognition)
-    return folder
+from autogpt.models.multimodal_files import Recognition
+from tests.media import make_multimodal
 
 
 @pytest.fixture(scope="module")
 def seer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     size = PictureConfig(height=8, width=8, channels=1, mean=(0.5,), std=(0.5,))
     recognition = Recognition(task="recognize", labels=("bird", "cat", "狗"))
-    return _save(tmp_path_factory.mktemp("seer"), size, recognition)
+    return make_multimodal(tmp_path_factory.mktemp("seer"), size, recognition)
 
 
 @pytest.fixture(scope="module")
 def listener(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sound = SoundConfig(sample_rate=8000, mels=16, seconds=2)
-    return _save(tmp_path_factory.mktemp("listener"), sound, Recognition(task="transcribe"))
+    return make_multimodal(
+        tmp_path_factory.mktemp("listener"), sound, Recognition(task="transcribe")
+    )
 
 
 def _run(
@@ -87,6 +67,9 @@ def test_one_picture(
     assert answer["label"] in ("bird", "cat", "狗")
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
     assert answer["file"] == str(path)
+    assert answer["usage"]["prompt_tokens"] > 0
+    assert answer["usage"]["completion_tokens"] == 0
+    assert answer["timing"]["wall_s"] > 0
     code, out, _ = _run(monkeypatch, capsys, "recognize", path, "--model", seer, "--top-k", 2)
     assert (code, len(out.splitlines())) == (0, 2)
     assert out.startswith("*")

@@ -64,6 +64,8 @@ def test_a_vit_gives_its_own_labels(tmp_path: Path, picture: Path) -> None:
     found = ours.predict(picture)
     assert [found["cat"], found["狗"]] == pytest.approx(wanted, abs=1e-5)
     assert ours.predict([picture, picture])[1] == pytest.approx(found, abs=1e-6)
+    answer = next(ours.run([picture]))
+    assert (answer.prompt_tokens, answer.wall_s > 0) == (9, True)  # 3 by 3 patches
     with pytest.raises(UsageError, match="labels of its own"):
         ours.with_labels(["a", "b"])
     broken = tmp_path / "broken.png"

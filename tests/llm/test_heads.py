@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from autogpt.llm.classifier import Classifier
 from autogpt.llm.tagger import Tagger
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.heads import HeadConfig, HeadKind, HeadSettings, put_head, save_headed
+from autogpt.tasks.spans import units_of
 from autogpt.tokenizer.bpe import Tokenizer, TokenizerConfig, train
 from autogpt.tokenizer.units import encode_units, unit_windows
 
@@ -67,6 +69,13 @@ def test_probabilities_are_the_same_alone_and_together(
     assert list(answer.probabilities) == sorted(together[0], key=lambda n: -together[0][n])[:2]
     assert model.classify(TEXTS[0], threshold=0.999).label is None
     assert model.predict([]) == []
+    begin = time.perf_counter()
+    answers = list(model.run(TEXTS))
+    passed = time.perf_counter() - begin
+    read = [answer.prompt_tokens for answer in answers]
+    assert read == [min(48, len(tokenizer.encode(text)) or 1) for text in TEXTS]
+    assert 0 < sum(answer.wall_s for answer in answers) < passed
+    assert answers[4].wall_s == pytest.approx(answers[3].wall_s * read[4] / read[3])
     with pytest.raises(UsageError, match="list of texts"):
         model.predict([1])  # type: ignore[list-item]
     for wrong in ({"quantize": "int8"}, {"draft": "lookup"}):
@@ -98,7 +107,9 @@ def test_entities_have_places_and_scores(tokenizer: Tokenizer, tmp_path: Path) -
     assert sum(len(answer.entities) for answer in together) > 5
     for text, answer in zip(TEXTS, together, strict=True):
         alone = tagger.tag(text)
-        assert alone.to_dict() == answer.to_dict()
+        fields = alone.to_dict(), answer.to_dict()
+        assert fields[0]["entities"] == fields[1]["entities"]
+        assert fields[0]["usage"] == fields[1]["usage"]
         behind = 0
         for entity in answer.entities:
             assert entity.start >= behind
@@ -106,14 +117,18 @@ def test_entities_have_places_and_scores(tokenizer: Tokenizer, tmp_path: Path) -
             assert entity.text == entity.text.strip()
             assert 0 < entity.score <= 1
             behind = entity.end
+    # Windows of 48 tokens overlap, so that some tokens of a long text are read twice.
+    encoded = encode_units(tokenizer, TEXTS, [units_of(text) for text in TEXTS])
+    counts = [len(tokens.token_ids) for tokens in encoded]
+    for count, answer in zip(counts, together, strict=True):
+        assert answer.prompt_tokens == count if count <= 48 else answer.prompt_tokens > count
+        assert answer.wall_s > 0
     sure = tagger.tag(TEXTS[4], threshold=0.5).entities
     assert sure == tuple(e for e in together[4].entities if e.score >= 0.5)
 
 
 def test_long_texts_are_read_in_parts_that_overlap(tokenizer: Tokenizer) -> None:
     text = "Shall I compare thee? " * 9 + "今天天气很好" * 9
-    from autogpt.tasks.spans import units_of
-
     units = units_of(text)
     tokens = encode_units(tokenizer, [text], [units])[0]
     assert tokenizer.decode(tokens.token_ids.tolist()) == text
@@ -173,6 +188,7 @@ def test_an_encoder_with_a_head_is_loaded_too(tmp_path: Path) -> None:
     for text in ("ada lives in paris.", "今天"):
         wanted = {row["label"]: row["score"] for row in pipe([text])[0]}
         assert model.predict([text, "."])[0] == pytest.approx(wanted, abs=1e-5)
+    assert [answer.prompt_tokens for answer in model.run(["ada lives in paris.", "今天"])] == [7, 4]
 
 
 def test_an_encoder_tags(tmp_path: Path) -> None:
@@ -183,6 +199,7 @@ def test_an_encoder_tags(tmp_path: Path) -> None:
     for entity in answer.entities:
         assert entity.text == text[entity.start : entity.end]
         assert entity.text == entity.text.strip()
+    assert answer.prompt_tokens == 12 * 5 + 2 + 4 * 2  # four windows, each with its two ends
     assert tagger.tag("").entities == ()
 
 

@@ -1,7 +1,7 @@
 """A server whose engine is scripted: the real front, and what it costs, without a model.
 
-``python -m tests.server.scripted_server SCRIPT LIMITS KEYS``, all JSON; prints its address. With
-keys it logs on standard error.
+``python -m tests.server.scripted_server SCRIPT LIMITS KEYS GRACE_S``, all JSON; prints its address,
+and logs on standard error.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def scripted_server(
     limits: Mapping[str, int] | None = None,
     *,
     keys: Mapping[str, str] | None = None,
+    grace_s: float = 30.0,
     log: Path | None = None,
     **script: object,
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
@@ -38,13 +39,14 @@ def scripted_server(
     Args:
         limits: As in ``LimitsConfig``.
         keys: Name and key.
+        grace_s: As in ``ServerConfig``.
         log: Gets its log.
         script: Of the engine.
     """
-    given = map(json.dumps, (script, limits or {}, keys or {}))
+    given = map(json.dumps, (script, limits or {}, keys or {}, grace_s))
     command = [sys.executable, "-m", __name__, *given]
     with contextlib.ExitStack() as stack:
-        errors = None if log is None else stack.enter_context(log.open("w"))
+        errors = subprocess.DEVNULL if log is None else stack.enter_context(log.open("w"))
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT
         )
@@ -60,14 +62,13 @@ def main() -> None:
     """Serve."""
     from tests.server.scripted_engine import command
 
-    limits, keys = json.loads(sys.argv[2]), json.loads(sys.argv[3])
-    if keys:
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
+    script, limits, keys, grace_s = map(json.loads, sys.argv[1:])
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     known = [Key(name, hashlib.sha256(key.encode()).digest()) for name, key in keys.items()]
-    config = ServerConfig(port=0, limits=LimitsConfig(**limits), keys=Keys(known))
+    config = ServerConfig(port=0, limits=LimitsConfig(**limits), keys=Keys(known), grace_s=grace_s)
     spec = ModelSpec(name="tiny", reference="scripted")
-    engine = EngineClient([spec], command=command(**json.loads(sys.argv[1])))
-    serve(create_app(config, engine), engine, config, started=partial(print, flush=True))
+    engine = EngineClient([spec], command=command(**script))
+    sys.exit(serve(create_app(config, engine), engine, config, started=partial(print, flush=True)))
 
 
 if __name__ == "__main__":

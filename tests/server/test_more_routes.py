@@ -15,6 +15,7 @@ import autogpt
 from autogpt.models import adapter_files
 from autogpt.models.checkpoint import load_model
 from autogpt.nn.adapters import LoRAConfig, attach
+from autogpt.tasks import find_task
 from tests.server.serving import Served, make_model, serving
 
 SCHEMA = {
@@ -123,6 +124,9 @@ def test_tasks(server: Served) -> None:
     assert len(found["data"]) == 2
     for one in found["data"]:
         assert sum(one["probabilities"].values()) == pytest.approx(1, abs=0.01)
+        jsonschema.validate(one, find_task("classify").result)
+        assert one["usage"]["prompt_tokens"] > len("good") + len("bad")
+        assert one["timing"]["wall_s"] > 0
     wrong = {**ask, "parameters": {"lables": ["good", "bad"]}}
     answer = httpx2.post(f"{server.address}/v1/tasks/classify", json=wrong, timeout=60)
     assert answer.status_code == 400

@@ -34,6 +34,7 @@ class Believer:
                         logprob=(-1.0 if place == 0 else -4.0) + 2.0 * prompt.count(option.strip()),
                         tokens=1,
                         greedy=False,
+                        prompt_tokens=7,
                     )
                     for place, option in enumerate(options)
                 ]
@@ -50,7 +51,11 @@ def test_a_common_label_does_not_win_for_that() -> None:
     expected = 1 / (1 + math.exp(-2))
     assert answers[0].probabilities["music"] == pytest.approx(expected)
     assert sum(answers[2].probabilities.values()) == pytest.approx(1)
-    assert set(answers[0].to_dict()) == {"label", "labels", "probabilities"}
+    assert set(answers[0].to_dict()) == {"label", "labels", "probabilities", "usage", "timing"}
+    # A prompt of 7 tokens and two labels of one each; what it took is parted by them.
+    assert {answer.prompt_tokens for answer in answers} == {9}
+    assert len({answer.wall_s for answer in answers}) == 1
+    assert answers[0].wall_s > 0
 
 
 def test_prompts_are_in_the_language_of_the_text() -> None:

@@ -157,7 +157,7 @@ def score(
     device = model.embedding.weight.device
     trunk = _read_trunk(model, questions[0].prompt[:shared], device) if shared else None
     rows = list(_rows(questions, context=context, widest=widest, shared=shared))
-    tally = _Tally(questions)
+    tally = _Tally(questions, context)
     for batch in _batches(rows, tokens_at_once, most=widest - shared):
         hidden = _read(model, batch, trunk, device)  # [B, T, D]
         tally.add(hidden, batch, head)
@@ -264,10 +264,12 @@ def _padded(
 class _Tally:
     """Adds up what is asked for, as the passes come."""
 
-    def __init__(self, questions: Sequence[Question]) -> None:
+    def __init__(self, questions: Sequence[Question], context: int) -> None:
+        self._context = context
         self._sums = [[0.0] * len(question.continuations) for question in questions]
         self._greedy = [[True] * len(question.continuations) for question in questions]
         self._tokens = [[len(ids) for ids in question.continuations] for question in questions]
+        self._prompts = [len(question.prompt) for question in questions]
 
     def add(
         self,
@@ -311,10 +313,17 @@ class _Tally:
         """Return what was added up."""
         return [
             [
-                Likelihood(logprob=logprob, tokens=count, greedy=greedy)
+                Likelihood(
+                    logprob=logprob,
+                    tokens=count,
+                    greedy=greedy,
+                    prompt_tokens=min(asked, self._context - count + 1),
+                )
                 for logprob, count, greedy in zip(*columns, strict=True)
             ]
-            for columns in zip(self._sums, self._tokens, self._greedy, strict=True)
+            for asked, *columns in zip(
+                self._prompts, self._sums, self._tokens, self._greedy, strict=True
+            )
         ]
 
 
@@ -342,7 +351,7 @@ def score_quantized(
     Raises:
         UsageError: If a continuation alone is longer than the context.
     """
-    tally = _Tally(questions)
+    tally = _Tally(questions, context)
     shared = _shared_length(questions, context) // BLOCK * BLOCK
     rows = list(_rows(questions, context=context, widest=0, shared=0))
     groups: dict[tuple[int, ...], list[_Row]] = {}

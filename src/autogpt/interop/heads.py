@@ -20,6 +20,7 @@ from autogpt.interop.pooling import read_object
 from autogpt.interop.transformers import explained, refuse_foreign_code, without_bars
 from autogpt.models.heads import HeadConfig, HeadKind, head_kind, read_head
 from autogpt.models.weights import open_weights
+from autogpt.tasks.scores import TextScores, TokenScores
 from autogpt.tasks.spans import units_of
 
 __all__ = ["EncoderHead", "load_encoder_head"]
@@ -137,18 +138,16 @@ class EncoderHead:
         """The labels, in the order of the scores."""
         return self.head.labels
 
-    def scores(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Return the logits of the labels, ``[N, C]``; of a long text only the beginning counts."""
+    def read(self, texts: Sequence[str]) -> TextScores:
+        """Return the scores of each text; of a long one only the beginning counts."""
         encoded = self._encode(texts, offsets=False)
         found = np.zeros((len(texts), len(self.labels)))
         for places, rows in self._passes([ids for ids, _ in encoded]):
             found[places] = rows
-        return found
+        return TextScores(found, [len(ids) for ids, _ in encoded])
 
-    def token_scores(
-        self, texts: Sequence[str]
-    ) -> list[tuple[list[tuple[int, int]], npt.NDArray[np.float64]]]:
-        """Return the units of each text, (start, end), and the logits of each unit's first token.
+    def read_tokens(self, texts: Sequence[str]) -> list[TokenScores]:
+        """Return the scores of the first token of each unit of each text.
 
         Such models learn the label of a word with its first token alone (Devlin et al. 2019,
         "BERT", section 5.3). A long text is read in windows that do not overlap.
@@ -162,14 +161,19 @@ class EncoderHead:
         found: list[tuple[list[tuple[int, int]], list[npt.NDArray[np.float64]]]] = [
             ([], []) for _ in texts
         ]
-        for (number, begin, text), (_, offsets), row in zip(cut, encoded, scored, strict=True):
+        read = [0] * len(texts)
+        for (number, begin, text), (ids, offsets), row in zip(cut, encoded, scored, strict=True):
             assert row is not None  # every place was in one pass
+            read[number] += len(ids)
             spans, logits = found[number]
             for first, start, end in _first_tokens(units_of(text), offsets):
                 spans.append((begin + start, begin + end))
                 logits.append(row[first])
         width = len(self.labels)
-        return [(spans, np.array(logits).reshape(-1, width)) for spans, logits in found]
+        return [
+            TokenScores(spans, np.arange(len(spans)), np.array(logits).reshape(-1, width), count)
+            for (spans, logits), count in zip(found, read, strict=True)
+        ]
 
     def _windows(self, texts: Sequence[str]) -> list[tuple[int, int, str]]:
         """Return parts of texts that the model can see: whose they are, where they begin."""

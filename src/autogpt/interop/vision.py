@@ -16,6 +16,7 @@ Zhai et al. 2023 (SigLIP: a sigmoid of each, so that none may fit).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -134,6 +135,11 @@ class HubRecognizer:
             named = model.config.id2label
             self.labels = tuple(str(named[number]) for number in sorted(named))
         self._store = MediaStore(most_bytes=1)
+        # Patches of the size that pictures are brought to; a network of convolutions has none.
+        seen = getattr(model.config, "vision_config", model.config)
+        size, patch = getattr(seen, "image_size", None), getattr(seen, "patch_size", None)
+        known = isinstance(size, int) and isinstance(patch, int)
+        self._places = (size // patch) ** 2 if known else 0  # type: ignore[operator]  # numbers
 
     def __repr__(self) -> str:
         return f"HubRecognizer({self._model.config.model_type}, {len(self.labels)} labels)"
@@ -180,6 +186,7 @@ class HubRecognizer:
                 hint='Give --labels "a cat,a dog".',
             )
         for first in range(0, len(sources), _BATCH):
+            begin = time.perf_counter()
             names, pictures = [], []
             for source in sources[first : first + _BATCH]:
                 try:
@@ -196,9 +203,16 @@ class HubRecognizer:
                 pictures.append(whole)
             if pictures:
                 rows = self._chances(pictures).double().numpy().tolist()
+                wall_s = (time.perf_counter() - begin) / len(rows)
                 for name, row in zip(names, rows, strict=True):
-                    chances = dict(zip(self.labels, row, strict=True))
-                    yield decide(name, chances, threshold=threshold, top_k=top_k)
+                    yield decide(
+                        name,
+                        dict(zip(self.labels, row, strict=True)),
+                        threshold=threshold,
+                        top_k=top_k,
+                        prompt_tokens=self._places,
+                        wall_s=wall_s,
+                    )
 
     @torch.inference_mode()
     def _chances(self, pictures: Sequence[Any]) -> Tensor:

@@ -14,17 +14,19 @@ in ``transformers``. Not here: labels without training (``tasks.classify``).
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol, overload
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from autogpt.core.errors import UsageError
 from autogpt.models.heads import HeadConfig, HeadedGPT, HeadSettings
+from autogpt.tasks.account import shares
 from autogpt.tasks.calibration import to_probabilities
 from autogpt.tasks.classify import Classification, decide
+from autogpt.tasks.scores import TextScores
 from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = ["Classifier", "OwnTextScorer", "TextScorer", "by_length"]
@@ -43,8 +45,8 @@ class TextScorer(Protocol):
         """The labels."""
         ...
 
-    def scores(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Return the logits of the labels, ``[N, C]``."""
+    def read(self, texts: Sequence[str]) -> TextScores:
+        """Return the scores of each text."""
         ...
 
 
@@ -117,19 +119,24 @@ class Classifier:
             raise UsageError("A list of texts was expected.", hint='Write ["one", "another"].')
         limit = self.settings.threshold if threshold is None else threshold
         for first in range(0, len(texts), _TEXTS_AT_ONCE):
+            begin = time.perf_counter()
             some = list(texts[first : first + _TEXTS_AT_ONCE])
+            scored = self._scorer.read(some)
             rows = to_probabilities(
-                self._scorer.scores(some),
+                scored.scores,
                 temperature=self.settings.temperature,
                 multi_label=self.head.multi_label,
             )
-            for text, row in zip(some, rows.tolist(), strict=True):
+            seconds = shares(scored.tokens, time.perf_counter() - begin)
+            for place, (text, row) in enumerate(zip(some, rows.tolist(), strict=True)):
                 yield decide(
                     text,
                     dict(zip(self.labels, row, strict=True)),
                     threshold=limit,
                     top_k=top_k,
                     multi_label=self.head.multi_label,
+                    prompt_tokens=scored.tokens[place],
+                    wall_s=seconds[place],
                 )
 
 
@@ -149,8 +156,8 @@ class OwnTextScorer:
         self.head = model.labels
 
     @torch.inference_mode()
-    def scores(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Return the logits of the labels; of a text beyond the context only the beginning counts.
+    def read(self, texts: Sequence[str]) -> TextScores:
+        """Return the scores of each text; beyond the context only its beginning counts.
 
         A text gets the same numbers alone and among others, up to rounding.
         """
@@ -159,7 +166,7 @@ class OwnTextScorer:
         for places in by_length([len(ids) for ids in token_ids], _TOKENS_AT_ONCE):
             rows, lengths = padded([token_ids[place] for place in places])
             found[places] = self._model.read_rows(rows, lengths).double().numpy()
-        return found
+        return TextScores(found, [len(ids) for ids in token_ids])
 
 
 def text_ids(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> list[list[int]]:

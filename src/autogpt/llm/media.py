@@ -40,6 +40,7 @@ from autogpt.inference.dictation import Written, write_after
 from autogpt.interop.speech_encoder import open_speech_encoder
 from autogpt.models.multimodal import MultimodalGPT, places_of
 from autogpt.models.multimodal_files import Recognition
+from autogpt.tasks.account import shares
 from autogpt.tasks.calibration import to_probabilities
 from autogpt.tasks.classify import Classification, decide
 from autogpt.tasks.transcribe import Segment, Transcript, joined
@@ -147,6 +148,7 @@ class Recognizer:
         """
         size = 64 if self.medium == "picture" else 16
         for first in range(0, len(sources), size):
+            begin = time.perf_counter()
             some = self._readable(sources[first : first + size], skipped)
             if not some:
                 continue
@@ -154,10 +156,17 @@ class Recognizer:
             rows = to_probabilities(
                 self.scores(values, lengths), temperature=self._recognition.temperature
             )
-            for source, row in zip(some, rows.tolist(), strict=True):
-                chances = dict(zip(self.labels, row, strict=True))
-                name = "" if isinstance(source, bytes) else source
-                yield decide(name, chances, threshold=threshold, top_k=top_k)
+            tokens = [self._read(int(length)) for length in lengths]
+            seconds = shares(tokens, time.perf_counter() - begin)
+            for place, (source, row) in enumerate(zip(some, rows.tolist(), strict=True)):
+                yield decide(
+                    "" if isinstance(source, bytes) else source,
+                    dict(zip(self.labels, row, strict=True)),
+                    threshold=threshold,
+                    top_k=top_k,
+                    prompt_tokens=tokens[place],
+                    wall_s=seconds[place],
+                )
 
     @torch.inference_mode()
     def scores(self, values: torch.Tensor, lengths: torch.Tensor) -> npt.NDArray[np.float64]:
@@ -176,6 +185,10 @@ class Recognizer:
             if ids is not None:
                 group.append(ids)
         return np.concatenate(found, axis=1)
+
+    def _read(self, length: int) -> int:
+        """Return what is read of an input: its places, a beginning, all labels but their ends."""
+        return places_of(length, self._model.medium) + 1 + sum(len(ids) - 1 for ids in self._ids)
 
     def _readable(self, sources: Sequence[Source], skipped: Skipped | None) -> list[str | bytes]:
         named = [one if isinstance(one, bytes) else str(one) for one in sources]

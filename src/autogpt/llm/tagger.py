@@ -13,12 +13,11 @@ windows that overlap; each token counts from the window in which it is least nea
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol, overload
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from autogpt.core.errors import UsageError
@@ -26,33 +25,20 @@ from autogpt.core.examples import Entity
 from autogpt.interop.heads import EncoderHead
 from autogpt.llm.classifier import by_length, padded
 from autogpt.models.heads import HeadedGPT, HeadSettings
+from autogpt.tasks.account import shares
 from autogpt.tasks.lattice import Lattice
+from autogpt.tasks.scores import TokenScores
 from autogpt.tasks.spans import units_of
 from autogpt.tasks.tag import Tagging
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.units import encode_units, unit_windows
 
-__all__ = ["EncoderTokenScorer", "OwnTokenScorer", "Tagger", "TokenScorer", "TokenScores"]
+__all__ = ["EncoderTokenScorer", "OwnTokenScorer", "Tagger", "TokenScorer"]
 
 _TOKENS_AT_ONCE = 2048
 _TEXTS_AT_ONCE = 256
 _WINDOW = 512  # tokens of a part of a long text; what names need is near
 _OVERLAP = 128
-
-
-@dataclass(frozen=True, slots=True)
-class TokenScores:
-    """What a head says of a text.
-
-    Attributes:
-        units: (start, end) in characters.
-        unit_of_token: The unit of each token that is scored, rising; every unit has one.
-        scores: Logits of the labels, ``[T, C]``.
-    """
-
-    units: Sequence[tuple[int, int]]
-    unit_of_token: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float64]
 
 
 class TokenScorer(Protocol):
@@ -124,11 +110,20 @@ class Tagger:
             raise UsageError("A list of texts was expected.", hint='Write ["one", "another"].')
         limit = self.settings.threshold if threshold is None else threshold
         for first in range(0, len(texts), _TEXTS_AT_ONCE):
+            begin = time.perf_counter()
             some = list(texts[first : first + _TEXTS_AT_ONCE])
-            for text, scored in zip(some, self._scorer.read(some), strict=True):
+            found = self._scorer.read(some)
+            seconds = shares([scored.tokens for scored in found], time.perf_counter() - begin)
+            for text, scored, read_s in zip(some, found, seconds, strict=True):
+                begin = time.perf_counter()
                 entities = self._entities(text, scored)
-                kept = [entity for entity in entities if entity.score >= (limit or 0.0)]
-                yield Tagging(text=text, entities=tuple(kept))
+                kept = tuple(entity for entity in entities if entity.score >= (limit or 0.0))
+                yield Tagging(
+                    text=text,
+                    entities=kept,
+                    prompt_tokens=scored.tokens,
+                    wall_s=read_s + time.perf_counter() - begin,
+                )
 
     def _entities(self, text: str, scored: TokenScores) -> Iterator[Entity]:
         if not len(scored.units):
@@ -170,6 +165,9 @@ class OwnTokenScorer:
             if window.stop > window.start
         ]
         rows = [before + encoded[number].token_ids[window].tolist() for number, window in windows]
+        read = [0] * len(texts)
+        for (number, _), row in zip(windows, rows, strict=True):
+            read[number] += len(row)
         scores = [np.zeros((len(tokens.token_ids), len(self.labels))) for tokens in encoded]
         margin = [np.full(len(tokens.token_ids), -1) for tokens in encoded]
         for places in by_length([len(row) for row in rows], _TOKENS_AT_ONCE):
@@ -184,8 +182,8 @@ class OwnTokenScorer:
                 scores[number][window][better] = part[better]
                 margin[number][window][better] = edge[better]
         return [
-            TokenScores(own, tokens.unit_of_token, found)
-            for own, tokens, found in zip(units, encoded, scores, strict=True)
+            TokenScores(own, tokens.unit_of_token, found, count)
+            for own, tokens, found, count in zip(units, encoded, scores, read, strict=True)
         ]
 
 
@@ -206,7 +204,4 @@ class EncoderTokenScorer:
 
     def read(self, texts: Sequence[str]) -> list[TokenScores]:
         """Return the scores of each word's first token."""
-        return [
-            TokenScores(units, np.arange(len(units)), scores)
-            for units, scores in self._encoder.token_scores(texts)
-        ]
+        return self._encoder.read_tokens(texts)

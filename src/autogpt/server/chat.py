@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -18,6 +18,7 @@ from autogpt.server.asks import chat_ask
 from autogpt.server.generation import Piece, Usage
 from autogpt.server.lines import unpack_logprobs
 from autogpt.server.openai import ChatRequest
+from autogpt.server.pictures import picture_of
 from autogpt.server.serving import Serving, describe, read
 from autogpt.server.streams import EventStream, chunks, unless_gone
 from autogpt.server.tools import CallReader, new_call_id
@@ -80,6 +81,7 @@ def chat_routes(serving: Serving) -> APIRouter:
     )
     async def chat_completions(request: Request) -> Response:
         asked = await read(request, ChatRequest)
+        picture = picture_of(asked, serving.model(asked.model))
         limits = serving.config.limits
         # To check the schemas of tools takes its time.
         ask, may_call = (
@@ -87,6 +89,7 @@ def chat_routes(serving: Serving) -> APIRouter:
             if asked.tools
             else chat_ask(asked, limits)
         )
+        ask = replace(ask, picture=picture)
         usage = Usage()
         pieces = serving.write(ask, request, usage)
         answer = _Answer(asked.model, may_call=may_call)

@@ -34,6 +34,7 @@ _logger = logging.getLogger(__name__)
 
 _COMMAND = (sys.executable, "-m", "autogpt.server.engine_process")
 _PING_EVERY_S = 5.0
+_SAYS = {"recognizer": ("recognize", "label"), "transcriber": ("transcribe", "text")}
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 
 State = Literal["starting", "ready", "lost", "stopped"]
@@ -215,6 +216,32 @@ class EngineClient:
                 self._cancel(number)
                 if ended is not None:
                     ended()
+
+    async def look(
+        self, model: str, picture: str, *, ended: Callable[[], None] | None = None
+    ) -> AsyncGenerator[list[Written], None]:
+        """Yield once: what a model that was taught pictures says about one.
+
+        Args:
+            model: Its name.
+            picture: A data URL.
+            ended: As of :meth:`write`.
+
+        Raises:
+            EngineError: If that is no picture.
+            EngineLostError: If the process ended.
+        """
+        task, says = _SAYS[self.models[model]["kind"]]
+        try:
+            (found,) = await self.ask(
+                "task", model=model, name=task, inputs=[picture], parameters={}
+            )
+        finally:
+            if ended is not None:
+                ended()
+        usage = found["usage"]
+        read, written = usage["prompt_tokens"], usage["completion_tokens"]
+        yield [Written(0, found[says], None, "stop", written, read, 0)]
 
     async def load(self, spec: ModelSpec) -> dict[str, Any]:
         """Load a model, and remember to load it again in the next process.

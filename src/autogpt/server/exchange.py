@@ -12,16 +12,13 @@ from autogpt.server.api_errors import SAFE_HEADERS, ApiError, new_request_id
 from autogpt.server.config import ServerConfig
 from autogpt.server.head import Head
 
-__all__ = ["UPLOADS", "App", "Exchange", "Message", "Receive", "Scope", "Send", "too_large"]
+__all__ = ["App", "Exchange", "Message", "Receive", "Scope", "Send", "too_large"]
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-UPLOADS = frozenset({"/v1/audio/transcriptions", "/v1/tasks/transcribe", "/v1/tasks/recognize"})
-"""Where sounds come: multipart/form-data as OpenAI has it, or base64 in JSON."""
 
 _DISCARDED_BYTES, _DISCARDED_S = 64 << 20, 5.0
 
@@ -36,7 +33,15 @@ def too_large(most: int) -> ApiError:
 class Exchange:
     """One request and its answer."""
 
-    def __init__(self, config: ServerConfig, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        is_upload: bool,
+    ) -> None:
         self.scope, self._receive, self._send = scope, receive, send
         self.head = Head(scope["method"], scope["path"], dict(scope["headers"]))
         self.request_id = new_request_id()
@@ -46,7 +51,6 @@ class Exchange:
         self.status = 499  # nginx's word for a client that went away
         self.has_begun = False
         self.is_refused = False
-        is_upload = scope["path"] in UPLOADS
         limits = config.limits
         self.most_bytes = limits.upload_bytes if is_upload else limits.body_bytes
         self._deadline = self.begin + (limits.upload_s if is_upload else limits.body_s)

@@ -39,12 +39,14 @@ class Ask:
         prompts: What is answered; ``n`` texts each.
         settings: As in ``inference.settings``, plain values.
         cache_key: Prompts share what was read of them only within the same one.
+        picture: What a model that sees is to say something about, as a data URL.
     """
 
     model: str
     prompts: Sequence[Prompt]
     settings: Mapping[str, object]
     cache_key: str = ""
+    picture: str | None = None
 
     @property
     def rows(self) -> int:
@@ -140,14 +142,17 @@ async def write(
     await ticket.turn(ask.rows)
     begin, told = time.perf_counter(), 0
     facts["waited_s"] = round(begin - ticket.begin, 4)
-    stream = engine.write(
-        ask.model,
-        [_plain(prompt) for prompt in ask.prompts],
-        ask.settings,
-        most_tokens=most_tokens,
-        tenant=f"{ticket.key}\0{ask.cache_key}",
-        ended=ticket.leave,
-    )
+    if ask.picture is not None:
+        stream = engine.look(ask.model, ask.picture, ended=ticket.leave)
+    else:
+        stream = engine.write(
+            ask.model,
+            [_plain(prompt) for prompt in ask.prompts],
+            ask.settings,
+            most_tokens=most_tokens,
+            tenant=f"{ticket.key}\0{ask.cache_key}",
+            ended=ticket.leave,
+        )
     try:
         async with aclosing(stream):
             async for batch in stream:

@@ -24,7 +24,7 @@ from autogpt.server.admission import Admission, Refused, Ticket
 from autogpt.server.api_errors import ApiError, WholeAnswer
 from autogpt.server.config import HEADER_BYTES, ServerConfig
 from autogpt.server.engine_client import EngineClient
-from autogpt.server.exchange import UPLOADS, App, Exchange, Receive, Scope, Send, too_large
+from autogpt.server.exchange import App, Exchange, Receive, Scope, Send, too_large
 from autogpt.server.head import Head, read_head
 from autogpt.server.keys import Key
 from autogpt.server.metrics import Metrics
@@ -41,6 +41,9 @@ _NOBODY = Key("", b"", is_admin=True)  # without keys, who reaches a loopback ad
 _MOST_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "DELETE"})
 # Where a page may be served without a key (``studio``), these still want one.
 _ALWAYS_CLOSED = ("/v1", "/health", "/metrics", "/docs", "/openapi.json")
+_CHAT = "/v1/chat/completions"
+# Sounds and pictures: multipart/form-data as OpenAI has it, or base64 in JSON.
+_UPLOADS = frozenset({"/v1/audio/transcriptions", "/v1/tasks/transcribe", "/v1/tasks/recognize"})
 
 
 class Guard:
@@ -106,7 +109,7 @@ class Guard:
         """Let a request through, or answer it."""
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served")
-        exchange = Exchange(self._config, scope, receive, send)
+        exchange = Exchange(self._config, scope, receive, send, is_upload=self._is_upload(scope))
         self.under_way += 1
         ticket: Ticket | None = None
         try:
@@ -169,6 +172,12 @@ class Guard:
         scope["state"]["ticket"] = ticket
         return ticket
 
+    def _is_upload(self, scope: Scope) -> bool:
+        """Whether a request may bring a file: to a task, or to a conversation with who sees."""
+        if scope["path"] != _CHAT:
+            return scope["path"] in _UPLOADS
+        return any(facts.get("medium") == "picture" for facts in self._engine.models.values())
+
     def _check_host(self, head: Head) -> None:
         host = head.headers.get(b"host", b"").decode("latin-1")
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -230,7 +239,7 @@ class Guard:
             b"charset=utf-8", b""
         ).replace(b'charset="utf-8"', b""):
             return
-        if exchange.head.path in UPLOADS and kind.strip() == b"multipart/form-data":
+        if exchange.head.path in _UPLOADS and kind.strip() == b"multipart/form-data":
             return
         raise ApiError(
             415, "The Content-Type must be application/json, in UTF-8.", code="wrong_content_type"

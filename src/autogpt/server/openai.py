@@ -11,9 +11,10 @@ Source: OpenAI's API reference (2026-10), "Chat", "Completions", "Embeddings", "
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 __all__ = [
     "ChatMessage",
@@ -32,6 +33,8 @@ __all__ = [
 MOST_ITEMS = 1024  # of messages and of inputs
 MOST_TOOLS = 64
 MOST_ROWS = 64  # texts of one request: n times prompts
+
+_PICTURE = re.compile(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/]", re.ASCII)
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -95,10 +98,36 @@ class StreamOptions(Wire):
 
 
 class TextPart(Wire):
-    """A part of a message; only text is understood."""
+    """A part of a message that is read."""
 
     type: Literal["text"]
     text: str
+
+
+class ImageUrl(Wire):
+    """A picture, in the address itself: nothing is fetched and no file opened."""
+
+    url: str
+    detail: Literal["auto", "low", "high"] | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_here(cls, url: str) -> str:
+        if not _PICTURE.match(url):
+            raise ValueError(
+                "a picture is sent as data:image/png;base64,...; addresses are not fetched"
+            )
+        return url
+
+
+class ImagePart(Wire):
+    """A part of a message that is looked at."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 
 
 class FunctionCall(Wire):
@@ -120,7 +149,7 @@ class ChatMessage(Wire):
     """One turn."""
 
     role: Literal["developer", "system", "user", "assistant", "tool"]
-    content: str | Annotated[list[TextPart], Field(max_length=MOST_ITEMS)] | None = None
+    content: str | Annotated[list[Part], Field(max_length=MOST_ITEMS)] | None = None
     name: Annotated[str, Field(max_length=64)] | None = None
     refusal: str | None = None
     tool_calls: Annotated[list[ToolCall], Field(max_length=MOST_TOOLS)] | None = None
@@ -134,6 +163,8 @@ class ChatMessage(Wire):
             raise ValueError("content is missing")
         if (self.role == "tool") != (self.tool_call_id is not None):
             raise ValueError("tool_call_id belongs to messages of role tool, and to all of them")
+        if self.role != "user" and self.pictures:
+            raise ValueError("pictures belong to messages of role user")
         return self
 
     @property
@@ -141,7 +172,14 @@ class ChatMessage(Wire):
         """The content as one text."""
         if self.content is None or isinstance(self.content, str):
             return self.content or ""
-        return "".join(part.text for part in self.content)
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def pictures(self) -> list[str]:
+        """The pictures in the content, as data URLs."""
+        if self.content is None or isinstance(self.content, str):
+            return []
+        return [part.image_url.url for part in self.content if isinstance(part, ImagePart)]
 
 
 class Function(Wire):

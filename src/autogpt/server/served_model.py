@@ -19,10 +19,11 @@ from autogpt.llm import LLM, load
 from autogpt.llm.classifier import Classifier
 from autogpt.llm.tagger import Tagger
 from autogpt.models.gpt import parameter_count
+from autogpt.tasks.recognize import Seer
 
 __all__ = ["Kind", "ServedModel", "load_served"]
 
-Kind = Literal["writer", "encoder", "classifier", "tagger", "other"]
+Kind = Literal["writer", "encoder", "classifier", "tagger", "recognizer", "transcriber", "other"]
 
 _TEXTS_AT_ONCE = 8  # embedded between two steps of the engine
 
@@ -75,8 +76,10 @@ class ServedModel:
             }
         elif isinstance(self.model, Encoder):
             facts |= {"context_length": self.model.max_tokens, "dimension": self.model.dimension}
-        elif hasattr(self.model, "labels"):
+        if hasattr(self.model, "labels"):
             facts["labels"] = list(self.model.labels)
+        if hasattr(self.model, "medium"):
+            facts["medium"] = self.model.medium
         return facts
 
     def probe(self) -> None:
@@ -154,8 +157,17 @@ def load_served(name: str, reference: str, options: Mapping[str, Any]) -> Served
         AutoGPTError: As ``llm.load``.
     """
     model = load(reference, **options)
-    kinds: dict[type, Kind] = {Encoder: "encoder", Classifier: "classifier", Tagger: "tagger"}
-    kind = "writer" if isinstance(model, LLM) else kinds.get(type(model), "other")
     return ServedModel(
-        name=name, model=model, kind=kind, quantized=options.get("quantize") is not None
+        name=name, model=model, kind=_kind(model), quantized=options.get("quantize") is not None
     )
+
+
+def _kind(model: object) -> Kind:
+    own: dict[type, Kind] = {
+        LLM: "writer", Encoder: "encoder", Classifier: "classifier", Tagger: "tagger",
+    }  # fmt: skip
+    if type(model) in own:
+        return own[type(model)]
+    if hasattr(model, "transcribe"):
+        return "transcriber"
+    return "recognizer" if isinstance(model, Seer) and hasattr(model, "medium") else "other"

@@ -53,7 +53,7 @@ class Serving:
             ApiError: 404, if there is no such model; 400, if it does not write.
         """
         facts = self.model(ask.model)
-        if facts["kind"] != "writer":
+        if facts["kind"] != "writer" and ask.picture is None:
             raise ApiError(
                 400, f"The model {ask.model!r} is a {facts['kind']}, it does not write.",
                 param="model",

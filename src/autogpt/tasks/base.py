@@ -49,11 +49,13 @@ class Likelihood:
         logprob: Natural logarithm of its probability, summed over its tokens.
         tokens: How many they are.
         greedy: Whether each of them is the most likely one in its place.
+        prompt_tokens: Tokens of the prompt that it follows.
     """
 
     logprob: float
     tokens: int
     greedy: bool
+    prompt_tokens: int = 0
 
 
 @runtime_checkable

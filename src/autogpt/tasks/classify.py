@@ -17,6 +17,7 @@ Source: Zhao et al. 2021, "Calibrate Before Use" (content-free inputs); Holtzman
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -24,7 +25,8 @@ from typing import Protocol, runtime_checkable
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Example, Labeled
 from autogpt.core.messages import Message, assistant, user
-from autogpt.tasks.base import TEXT, Job, Progress, Scorer, Task, telling
+from autogpt.tasks.account import READING, read_fields, shares
+from autogpt.tasks.base import TEXT, Job, Likelihood, Progress, Scorer, Task, telling
 from autogpt.tasks.language import is_chinese
 from autogpt.tasks.schema import object_schema
 
@@ -42,12 +44,16 @@ class Classification:
         label: The likeliest label; None where no label is likely enough.
         labels: All that hold, the likeliest first: one or none, unless there may be several.
         probabilities: Of the labels, the likeliest first.
+        prompt_tokens: Tokens that the model read; of a picture or a sound, places.
+        wall_s: Seconds; of inputs that were read together, its share.
     """
 
     text: str
     label: str | None
     labels: tuple[str, ...]
     probabilities: dict[str, float]
+    prompt_tokens: int = 0
+    wall_s: float = 0.0
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields of ``autogpt classify --json``."""
@@ -55,6 +61,7 @@ class Classification:
             "label": self.label,
             "labels": list(self.labels),
             "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
+            **read_fields(self.prompt_tokens, self.wall_s),
         }
 
 
@@ -65,6 +72,8 @@ def decide(
     threshold: float | None = None,
     top_k: int | None = None,
     multi_label: bool = False,
+    prompt_tokens: int = 0,
+    wall_s: float = 0.0,
 ) -> Classification:
     """Return the answer that probabilities give.
 
@@ -75,6 +84,8 @@ def decide(
             counts. None: always the likeliest, or 0.5.
         top_k: Keep so many of the likeliest labels.
         multi_label: Whether several labels, or none, may hold.
+        prompt_tokens: As in :class:`Classification`.
+        wall_s: Likewise.
 
     Raises:
         UsageError: If the threshold is no probability, or ``top_k`` is not positive.
@@ -94,6 +105,8 @@ def decide(
         label=chosen[0] if chosen else None,
         labels=chosen,
         probabilities=dict(ranked[:top_k]),
+        prompt_tokens=prompt_tokens,
+        wall_s=wall_s,
     )
 
 
@@ -197,21 +210,25 @@ class Classify:
     def _run(self, model: Scorer, texts: Sequence[str]) -> Iterator[Classification]:
         priors: dict[bool, list[float]] = {}
         for first in range(0, len(texts), _BATCH):
+            begin = time.perf_counter()
             some = texts[first : first + _BATCH]
             chinese = [is_chinese(text) for text in some]
             for own_words in set(chinese) - set(priors):
                 priors[own_words] = self._priors(model, chinese=own_words)
             found = self._ask(model, some, chinese)
-            for text, logprobs, own_words in zip(some, found, chinese, strict=True):
-                gained = [
-                    own - usual for own, usual in zip(logprobs, priors[own_words], strict=True)
-                ]
+            tokens = [row[0].prompt_tokens + sum(one.tokens for one in row) for row in found]
+            seconds = shares(tokens, time.perf_counter() - begin)
+            for place, (text, row) in enumerate(zip(some, found, strict=True)):
+                usual = priors[chinese[place]]
+                gained = [one.logprob - prior for one, prior in zip(row, usual, strict=True)]
                 yield decide(
                     text,
                     dict(zip(self.labels, self._probabilities(gained), strict=True)),
                     threshold=self.threshold,
                     top_k=self.top_k,
                     multi_label=self.multi_label,
+                    prompt_tokens=tokens[place],
+                    wall_s=seconds[place],
                 )
 
     def lesson(self, example: Example) -> Sequence[Message]:
@@ -232,22 +249,21 @@ class Classify:
         nothing = (_CHINESE if chinese else _ENGLISH).nothing
         rows = self._ask(model, nothing, [chinese] * len(nothing))
         return [
-            math.log(sum(math.exp(max(logprob, -700.0)) for logprob in column) / len(column))
+            math.log(sum(math.exp(max(one.logprob, -700.0)) for one in column) / len(column))
             for column in zip(*rows, strict=True)
         ]
 
     def _ask(
         self, model: Scorer, texts: Sequence[str], chinese: Sequence[bool]
-    ) -> list[list[float]]:
-        """Return the log probability of each label after each text."""
+    ) -> list[list[Likelihood]]:
+        """Return how likely each label is after each text."""
         prompts = [
             self._prompt(text, chinese=own) for text, own in zip(texts, chinese, strict=True)
         ]
         options = [
             [self._continuation(label, chinese=own) for label in self.labels] for own in chinese
         ]
-        found = model.likelihoods(prompts, options)
-        return [[one.logprob for one in row] for row in found]
+        return model.likelihoods(prompts, options)
 
     def _prompt(self, text: str, *, chinese: bool) -> str:
         words = _CHINESE if chinese else _ENGLISH
@@ -415,9 +431,11 @@ TASK = Task(
         "label",
         "labels",
         "probabilities",
+        *READING,
         label={"oneOf": [{"type": "string"}, {"type": "null"}]},
         labels={"type": "array", "items": {"type": "string"}},
         probabilities={"type": "object", "additionalProperties": {"type": "number"}},
+        **READING,
     ),
     needs="default",
     prepare=_prepare,

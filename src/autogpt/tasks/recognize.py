@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from autogpt.core.errors import UsageError
+from autogpt.tasks.account import READING
 from autogpt.tasks.base import Progress, Task, telling
 from autogpt.tasks.classify import Classification
 from autogpt.tasks.schema import Schema, object_schema
@@ -135,9 +136,11 @@ TASK = Task(
         "label",
         "labels",
         "probabilities",
+        *READING,
         label={"oneOf": [{"type": "string"}, {"type": "null"}]},
         labels={"type": "array", "items": {"type": "string"}},
         probabilities={"type": "object", "additionalProperties": {"type": "number"}},
+        **READING,
     ),
     needs="trained",
     prepare=Recognize,

@@ -20,7 +20,7 @@ from typing import Literal
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Pair
 from autogpt.tasks.abstract import Abstract
-from autogpt.tasks.account import Account
+from autogpt.tasks.account import USAGE, Account
 from autogpt.tasks.asking import Form, form_of
 from autogpt.tasks.base import TEXT, Job, Progress, Task, Writer, telling
 from autogpt.tasks.extract import extract
@@ -229,7 +229,7 @@ TASK = Task(
                 },
             ),
         },
-        usage={"type": "object"},
+        usage=USAGE,
         timing={"type": "object"},
     ),
     needs="none",

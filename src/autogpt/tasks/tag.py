@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Entity, Example, Tagged
 from autogpt.core.messages import Message, assistant, user
+from autogpt.tasks.account import READING, read_fields
 from autogpt.tasks.base import TEXT, Progress, Task, telling
 from autogpt.tasks.schema import object_schema
 
@@ -22,14 +23,24 @@ __all__ = ["TASK", "EntityFinder", "Tag", "Tagging"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tagging:
-    """A text and its entities, in order and without overlap."""
+    """A text and its entities, in order and without overlap.
+
+    Attributes:
+        text: The text.
+        entities: Of the text.
+        prompt_tokens: Tokens that the model read.
+        wall_s: Seconds; of texts that were read together, its share.
+    """
 
     text: str
     entities: tuple[Entity, ...]
+    prompt_tokens: int = 0
+    wall_s: float = 0.0
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields of ``autogpt tag --json``."""
-        return {"entities": [entity.to_dict() for entity in self.entities]}
+        found = [entity.to_dict() for entity in self.entities]
+        return {"entities": found, **read_fields(self.prompt_tokens, self.wall_s)}
 
 
 @runtime_checkable
@@ -100,6 +111,8 @@ TASK = Task(
     ),
     result=object_schema(
         "entities",
+        *READING,
+        **READING,
         entities={
             "type": "array",
             "items": object_schema(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from autogpt.core.errors import UsageError
+from autogpt.tasks.account import USAGE
 from autogpt.tasks.base import Progress, Task
 from autogpt.tasks.recognize import content_of, media_schema
 from autogpt.tasks.schema import object_schema
@@ -239,7 +240,7 @@ TASK = Task(
         },
         language={"oneOf": [{"type": "string"}, {"type": "null"}]},
         duration_s={"type": "number"},
-        usage={"type": "object", "additionalProperties": {"type": "integer"}},
+        usage=USAGE,
         timing={"type": "object"},
     ),
     needs="trained",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Pair
 from autogpt.core.messages import Timing, Usage
+from autogpt.tasks.account import USAGE
 from autogpt.tasks.asking import Form, form_of
 from autogpt.tasks.base import TEXT, Job, Progress, Task, Writer
 from autogpt.tasks.documents import FORMATS, Document, read_document
@@ -244,7 +245,7 @@ _RESULT: dict[str, Schema] = {
     "to": {"type": "string"},
     "lost": {"type": "array", "items": {"type": "string"}},
     "doubtful": {"type": "array", "items": {"type": "string"}},
-    "usage": {"type": "object"},
+    "usage": USAGE,
     "timing": {"type": "object"},
 }  # "from" is no name of a parameter
 

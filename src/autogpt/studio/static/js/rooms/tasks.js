@@ -147,7 +147,7 @@ const first = (answer) => {
   return Array.isArray(found) ? found[0] : found;
 };
 
-const KINDS = { classify: ["writer", "classifier"], tag: ["tagger"], recognize: ["other"], transcribe: ["other"] };
+const KINDS = { classify: ["writer", "classifier"], tag: ["tagger"], recognize: ["recognizer"], transcribe: ["transcriber"] };
 
 // Which loaded models may be offered for a task; whether one really can, the server says.
 function suits(task, model) {
