@@ -14,7 +14,7 @@ from autogpt.core.store import holds
 from autogpt.data.shards import TokenShard
 from autogpt.interop.speech_encoder import is_speech_encoder
 from autogpt.interop.transformers import is_encoder
-from autogpt.models.card import CorpusFacts
+from autogpt.models.card_facts import CorpusFacts
 from autogpt.models.checkpoint import load_model, read_config, read_settings
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.multimodal_files import is_multimodal
