@@ -16,14 +16,17 @@ that were used for the first time (their memory is taken as it is used, up to it
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import selectors
 import socket
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 from common import MODEL, autogpt, percentile, request_bytes, show
@@ -32,51 +35,72 @@ RUNNING, WAITING, WRITTEN = 8, 16, 32
 _IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: a port is chosen when it is known where to
 
 
+@dataclass(slots=True)
+class Client:
+    """One that asks again as soon as it is answered."""
+
+    number: int
+    turn: int = 0
+    asked: float = 0.0
+    status: int = 0
+
+    def ask(self, port: int) -> socket.socket:
+        """Send a request; return where its answer comes."""
+        self.turn, self.status, self.asked = self.turn + 1, 0, time.monotonic()
+        body = {
+            "model": MODEL,
+            "prompt": f"{self.number} {self.turn} The boiler in the cellar was built in",
+            "max_tokens": WRITTEN,
+            "temperature": 0,
+            "stream": True,
+        }
+        data = request_bytes(port, "/v1/completions", body)
+        connection = sent(port, data, f"127.0.1.{self.number % 250 + 1}")
+        connection.settimeout(0)
+        return connection
+
+    def is_answered(self, connection: socket.socket) -> bool:
+        """Read what is there; return whether that was the end."""
+        with contextlib.suppress(BlockingIOError):
+            while data := connection.recv(1 << 16):
+                self.status = self.status or int(data.split(None, 2)[1])
+            return True
+        return False
+
+
 def load(port: int, clients: int, seconds: float) -> dict[str, Any]:
     """Ask for so long; return what came of it.
 
-    A thread a client with a plain socket: what waits in the kernel takes no processor from the
-    server.
+    All clients are in one thread, and wait in the kernel: that takes little from the server.
     """
-    accepted: list[tuple[float, float]] = []
-    refused: list[float] = []
-    broken: list[str] = []
+    found: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    waiting = selectors.DefaultSelector()
     begin = time.monotonic()
     end = begin + seconds
-
-    def client(number: int) -> None:
-        turn, own = 0, f"127.0.1.{number % 250 + 1}"
-        while time.monotonic() < end:
-            turn += 1
-            body = {
-                "model": MODEL,
-                "prompt": f"{number} {turn} The boiler in the cellar was built in",
-                "max_tokens": WRITTEN,
-                "temperature": 0,
-                "stream": True,
-            }
-            asked = time.monotonic()
+    for number in range(clients):
+        client = Client(number)
+        waiting.register(client.ask(port), selectors.EVENT_READ, client)
+    while waiting.get_map():
+        for key, _ in waiting.select():
+            client, connection = key.data, key.fileobj
+            assert isinstance(connection, socket.socket)
             try:
-                status = exchange(port, request_bytes(port, "/v1/completions", body), own)
-            except OSError as error:
-                broken.append(repr(error))
-                continue
+                if not client.is_answered(connection):
+                    continue
+            except OSError:
+                client.status = 0
+            waiting.unregister(connection)
+            connection.close()
             now = time.monotonic()
-            if status == 200:
-                accepted.append((now, now - asked))
-            elif status == 429:
-                refused.append(now - asked)
-            else:
-                broken.append(str(status))
-
-    with ThreadPoolExecutor(clients) as pool:
-        list(pool.map(client, range(clients)))
-    inside = [one for at, one in accepted if begin + seconds / 4 <= at < end]
+            found[client.status].append((now, now - client.asked))
+            if now < end:
+                waiting.register(client.ask(port), selectors.EVENT_READ, client)
+    inside = [one for at, one in found[200] if begin + seconds / 4 <= at < end]
     return {
         "goodput_per_s": len(inside) / (0.75 * seconds),
-        "accepted": [one for _, one in accepted],
-        "refused": refused,
-        "broken": len(broken),
+        "accepted": [one for _, one in found[200]],
+        "refused": [one for _, one in found[429]],
+        "broken": sum(len(some) for status, some in found.items() if status not in (200, 429)),
         "processor_s": sum(os.times()[:2]),
     }
 
@@ -88,18 +112,24 @@ def probe(port: int, seconds: float, waits: list[float]) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         asked = time.monotonic()
-        if exchange(port, data, "127.0.0.1") == 429:
+        if exchange(port, data) == 429:
             waits.append(time.monotonic() - asked)
         time.sleep(0.1)
 
 
-def exchange(port: int, data: bytes, own: str) -> int:
-    """Send a request from an address and read all of its answer; return the status."""
-    with socket.socket() as connection:
-        connection.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-        connection.bind((own, 0))
-        connection.connect(("127.0.0.1", port))
-        connection.sendall(data)
+def sent(port: int, data: bytes, own: str) -> socket.socket:
+    """Send a request from an address; return where its answer comes."""
+    connection = socket.socket()
+    connection.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+    connection.bind((own, 0))
+    connection.connect(("127.0.0.1", port))
+    connection.sendall(data)
+    return connection
+
+
+def exchange(port: int, data: bytes) -> int:
+    """Send a request and read all of its answer; return the status."""
+    with sent(port, data, "127.0.0.1") as connection:
         first = connection.recv(1 << 16)
         while connection.recv(1 << 16):
             pass

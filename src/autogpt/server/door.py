@@ -1,10 +1,11 @@
 """The door: takes connections in, and turns away at once what would be refused.
 
-While requests are refused for want of room, who comes is taken in 30 ms later (a refusal may take
-50), with all who came meanwhile: clients that ask again at once would otherwise take the processor
-from those who are served (docs/log.md has the figures). A request that is there as a whole, and for
-which the guard has no room, is read, answered and its connection closed in one go; nothing of
-asyncio or HTTP is made for it. All others get a :class:`connection.Connection`.
+While requests are refused for want of room, who comes is seen to so much later that he is told
+within 45 ms (a refusal may take 50), with all who came meanwhile: clients that ask again at once
+would otherwise take the processor from those who are served (docs/log.md has the figures). A
+request that is there as a whole, and for which the guard has no room, is read, answered and its
+connection closed in one go; nothing of asyncio or HTTP is made for it. All others get a
+:class:`connection.Connection`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Collection
 
@@ -23,7 +25,8 @@ __all__ = ["Door"]
 
 _logger = logging.getLogger(__name__)
 
-_PAUSE_S, _LONG_PAUSE_S = 0.03, 1.0
+_TOLD_WITHIN_S = 0.045
+_NO_FILES_S = 1.0
 _AT_ONCE = 64  # before streams that are being written have their turn
 _READ_BYTES = 1 << 16
 _BACKLOG = 2048
@@ -55,6 +58,7 @@ class Door:
         self._came: deque[socket.socket] = deque()
         self._arriving: set[asyncio.Task[object]] = set()
         self._resting: asyncio.TimerHandle | None = None
+        self._took_s = 0.0  # to see to those who came the last time
 
     def open(self) -> None:
         """Begin to take connections in."""
@@ -80,13 +84,13 @@ class Door:
     def _look(self) -> None:
         """See to who has come, at once or a little later."""
         if self._guard.admission.is_refusing:
-            self._rest(_PAUSE_S, self._take_in)
+            self._rest(max(0.0, _TOLD_WITHIN_S - self._took_s), self._take_in)
         else:
             self._take_in()
 
     def _take_in(self) -> None:
         """Take in who is there: not who comes meanwhile, perhaps because he was refused."""
-        rest_s = 0.0
+        begin, rest_s = time.monotonic(), 0.0
         try:
             while True:
                 self._came.append(self._listener.accept()[0])
@@ -94,18 +98,20 @@ class Door:
             pass
         except OSError as error:  # no files are left; who comes waits in the kernel
             _logger.error("no connection can be taken in: %s", error.strerror)  # noqa: TRY400
-            rest_s = _LONG_PAUSE_S
-        self._attend(rest_s)
+            rest_s = _NO_FILES_S
+        self._attend(begin, rest_s)
 
-    def _attend(self, rest_s: float) -> None:
+    def _attend(self, begin: float, rest_s: float) -> None:
         """See to some; streams that are being written have their turn before the others."""
         for _ in range(min(_AT_ONCE, len(self._came))):
             connection = self._came.popleft()
             if not self._turns_away(connection):
                 self._let_in(connection)
         if self._came:
-            self._rest(0.0, self._attend, rest_s)
-        elif rest_s:
+            self._rest(0.0, self._attend, begin, rest_s)
+            return
+        self._took_s = time.monotonic() - begin
+        if rest_s:
             self._rest(rest_s, self._take_in)
         else:
             self._wait()
