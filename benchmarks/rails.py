@@ -34,7 +34,8 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     rails = Rails("default")
-    rails.check("Warm up 你好. 1", direction="untrusted")
+    for text in ("Warm up. It is a fine day.", "先热身。今天天气很好，我们去公园吧。"):
+        rails.check(text, direction="untrusted")  # loads every classifier
     result = {}
     for name, text in texts(args.data).items():
         chance = random.Random(0)

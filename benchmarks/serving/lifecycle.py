@@ -34,11 +34,12 @@ async def killed(server: Server) -> dict[str, Any]:
             back = now
         await asyncio.sleep(0.02)
     answers: list[Answer] = await asyncio.gather(*streams)
+    ended = [one for one in answers if b'"finish_reason":"' in b"".join(one.events)]
     return {
         "health_not_ready_s": not_ready,
         "healthy_again_s": back,
         "requests_told_an_error": sum(b'"error"' in one.events[-1] for one in answers),
-        "requests": len(answers),
+        "requests": len(answers) - len(ended),  # a text may have ended before
         "told_within_s": round(max(one.end_s for one in answers) - begin, 3),
     }
 
@@ -76,7 +77,7 @@ def main() -> None:
     with autogpt(MODEL, "--quantize", arguments.quantize) as server:
         found["killed"] = asyncio.run(killed(server))
     for name, twice in (("sigterm", False), ("sigterm_twice", True)):
-        with autogpt(f"tiny={model}") as server:
+        with autogpt(f"tiny={model}", "--grace", "120") as server:
             found[name] = asyncio.run(going_down(server, model, twice=twice))
     show(found)
 

@@ -23,7 +23,7 @@ from autogpt.evaluation.report import (
     visible,
     write_report,
 )
-from autogpt.models.card import (
+from autogpt.models.card_facts import (
     ArchitectureFacts,
     CorpusFacts,
     ModelFacts,

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autogpt.models.card import (
+from autogpt.models.card import model_card
+from autogpt.models.card_facts import (
     ArchitectureFacts,
     CorpusFacts,
     ModelFacts,
@@ -18,7 +19,6 @@ from autogpt.models.card import (
     Sample,
     TokenizerFacts,
     TrainingFacts,
-    model_card,
 )
 from autogpt.models.card_use import Medium
 

@@ -158,3 +158,21 @@ def test_an_open_door_is_refused() -> None:
     for origin in ("*", "null"):
         with pytest.raises(ConfigError):
             ServerConfig(origins=(origin,))
+
+
+def test_a_key_that_has_none_waiting_is_let_in_though_the_queue_is_full() -> None:
+    async def run() -> None:
+        admission = Admission(limits(), keys=3)
+        for key in ("a", "b"):
+            await admission.enter(key).turn(1)
+            for _ in range(2):
+                admission.enter(key)
+        assert admission.waiting == 4
+        for key in ("a", "b"):
+            with pytest.raises(Refused, match="queue_full"):
+                admission.enter(key)
+        admission.enter("c")
+        with pytest.raises(Refused, match="queue_full"):
+            admission.enter("c")
+
+    asyncio.run(run())

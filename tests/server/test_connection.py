@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,22 @@ def test_a_server_that_goes_down_closes_what_is_silent() -> None:
             process.terminate()
             assert rest(silent) == b""
         assert process.wait(10) == 0
+
+
+def test_what_is_cut_off_is_told_and_no_failure_of_the_server(tmp_path: Path) -> None:
+    """One writes, one waits, and neither is done within the grace period."""
+    limits, log = {"running": 1, "waiting": 1, "texts": 1}, tmp_path / "log"
+    script = {"tokens": 1 << 30, "every_s": 0.05}
+    with scripted_server(limits, grace_s=0.5, log=log, **script) as (process, address):
+        with connect(address) as writes, connect(address) as waits:
+            writes.sendall(HEAD + BODY)
+            assert b" 200 " in writes.recv(20)
+            waits.sendall(HEAD + BODY)
+            time.sleep(0.3)
+            process.terminate()
+            answer = rest(waits)
+            assert b" 503 " in answer[:20]
+            assert b"draining" in answer
+            rest(writes)
+        assert process.wait(10) == 1
+    assert "Traceback" not in log.read_text()

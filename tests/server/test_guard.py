@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.serving import Served, serving
+from tests.server.serving import Served, serving, until
 
 KEY, OTHER = "k" * 30, "o" * 30
 BODY = json.dumps({"model": "tiny", "prompt": "Thou", "max_tokens": 2}).encode()
@@ -84,6 +85,31 @@ def test_who_sends_too_much_is_told_so(server: Served) -> None:
     answer = exchange(server.port, head.encode() + 20 * chunk + b"0\r\n\r\n")
     assert answer.split()[1] == b"413"
     assert b"request_too_large" in answer
+
+
+def test_who_leaves_within_a_body_is_no_failure_of_the_server(server: Served) -> None:
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    before = len(server.log.read_text().splitlines())
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head.encode())
+        time.sleep(0.2)
+
+    def line() -> dict[str, object]:
+        told = server.log.read_text().splitlines()[before:]
+        return json.loads(told[0]) if told else {}
+
+    assert until(line)
+    assert line()["status"] == 499
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_what_openapi_refers_to_is_there(server: Served) -> None:
+    told = ask(server, method="GET", path="/openapi.json", body=b"")[1].partition("\r\n\r\n")[2]
+    known = json.loads(told)["components"]["schemas"]
+    used = set(re.findall(r'"#/components/schemas/(\w+)"', told))
+    assert used
+    assert used <= set(known)
 
 
 def test_errors_are_told_in_the_language_of_the_client(server: Served) -> None:

@@ -150,6 +150,16 @@ def test_a_look_changes_nothing():
     assert all(torch.equal(found[name], weight) for name, weight in expected.items())
 
 
+def test_steps_that_are_enough_end_a_run_within_its_budget():
+    seen, run = Seen(), trainer(max_steps=None, enough_steps=6, decay=1.0)
+    assert run.run(seen.hooks, budget_s=600.0)
+    assert run.at.steps == 6
+    assert seen.entries[-1].learning_rate < 0.1 * seen.entries[0].learning_rate  # it has decayed
+    slow = trainer(max_steps=None, enough_steps=10**6)
+    assert slow.run(Seen().hooks, budget_s=0.3)
+    assert slow.at.steps < 10**6
+
+
 def test_a_time_budget_is_kept():
     run = trainer(max_steps=None)
     assert run.run(Seen().hooks, budget_s=0.5)

@@ -24,7 +24,7 @@ from markupsafe import Markup
 from autogpt.core.files import write_text
 from autogpt.core.units import format_bytes, format_count, format_duration
 from autogpt.evaluation.curves import Measurement, Shape, Theme, draw_curves
-from autogpt.models.card import ModelFacts
+from autogpt.models.card_facts import ModelFacts
 
 __all__ = [
     "Command",

@@ -13,7 +13,7 @@ from autogpt.core.refs import resolve
 from autogpt.core.store import holds
 from autogpt.data.shards import TokenShard
 from autogpt.interop.speech_encoder import is_speech_encoder
-from autogpt.models.card import CorpusFacts
+from autogpt.models.card_facts import CorpusFacts
 from autogpt.models.checkpoint import load_model, read_config, read_settings
 from autogpt.models.embedding_head import is_embedding_head
 from autogpt.models.gpt import GPT, GPTConfig

@@ -32,7 +32,7 @@ from autogpt.core.progress import Progress
 from autogpt.core.units import format_count
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.interop.transformers import Encoder, open_sentence_encoder
-from autogpt.models.card import ArchitectureFacts
+from autogpt.models.card_facts import ArchitectureFacts
 from autogpt.models.embedding_head import EmbeddingHead, save_embedding_head
 from autogpt.models.heads import HeadConfig
 from autogpt.recipe import folder, planning

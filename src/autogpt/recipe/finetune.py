@@ -243,7 +243,10 @@ class _Run:
         taught, model = lesson.taught, lesson.model
         row_tokens = taught.batches.context_length
         training = forecast.with_batches(
-            recipe.training, tokens=taught.tokens, row_tokens=row_tokens
+            recipe.training,
+            tokens=taught.tokens,
+            row_tokens=row_tokens,
+            texts=taught.rows_in(1) if recipe.finetune.task in forecast.HEADS else None,
         )
         batches = replace(taught.batches, batch_size=training.micro_batch_size)
         use = kernels.obeyed(recipe.kernels)
@@ -270,8 +273,8 @@ class _Run:
                 warmth = trainer.warm_up()
                 expected = self._forecast(recipe, lesson, trainer)
         self._phases["compile"] = warmth.compile_s
-        if not expected.by_clock:
-            trainer.config = replace(trainer.config, max_steps=expected.steps)
+        if not expected.by_clock and trainer.config.max_steps is None:
+            trainer.config = replace(trainer.config, enough_steps=expected.steps)
         recipe = replace(recipe, training=trainer.config)
         folder.save_recipe(self.out, recipe)
         write_json(self.out / folder.FORECAST, expected.to_dict())
@@ -291,7 +294,9 @@ class _Run:
         return forecast.forecast(
             trainer.config,
             rows=lesson.taught.rows_in(1),
-            epochs=forecast.epochs_of(recipe),
+            epochs=forecast.epochs_of(
+                replace(recipe, training=trainer.config), rows=lesson.taught.rows_in(1)
+            ),
             part_s=trainer.warmth.part_s,
             before_s=self._elapsed(),
             after_s=planning.finishing_s(count(lesson.model), task=recipe.finetune.task),

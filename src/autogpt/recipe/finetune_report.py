@@ -17,13 +17,13 @@ from autogpt.data.checks import written
 from autogpt.evaluation.curves import write_curves
 from autogpt.evaluation.energy import EnergyEstimate
 from autogpt.evaluation.report import Command, Outcome, RunReport, write_report
-from autogpt.models.card import (
+from autogpt.models.card import model_card
+from autogpt.models.card_facts import (
     ArchitectureFacts,
     CorpusFacts,
     ModelFacts,
     ResultFacts,
     TokenizerFacts,
-    model_card,
 )
 from autogpt.recipe import folder
 from autogpt.recipe.gathering import Gathered

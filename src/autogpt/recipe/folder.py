@@ -136,7 +136,11 @@ def go_on(out: Path, given: Mapping[str, object], *, kind: type[R]) -> R | None:
         )
     kept = read_recipe(out / RECIPE)
     changes = check_unchanged(out, kept, given, may_change=_MAY_CHANGE, kind=kind)
-    return from_mapping(kind, merge(kept, changes))
+    settings = merge(kept, changes)
+    changed, training = changes.get("training"), settings.get("training")
+    if isinstance(changed, dict) and isinstance(training, dict) and "budget" in changed:
+        training.pop("enough_steps", None)  # they were enough for the budget it had
+    return from_mapping(kind, settings)
 
 
 def with_whole_budget(

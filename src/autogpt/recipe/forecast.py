@@ -5,7 +5,9 @@ compute, and how many passes over the examples the budget allows, from a measure
 
 Learning rates: 1e-4 for all weights, 5e-4 for adapters (Schulman et al. 2025, "LoRA Without
 Regret", found several times the rate of full fine-tuning best for adapters), and a tenth of each
-for preferences, so that the model stays near what it was. All are settings.
+for preferences, so that the model stays near what it was. Under a head half of that: few examples
+are soon unlearned at the full rate (docs/log.md). They also want smaller and more steps, as in
+Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning". All are settings.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from autogpt.training.plan import batch_of
 from autogpt.training.trainer import TrainingConfig
 
 __all__ = [
+    "HEADS",
     "Forecast",
     "epochs_of",
     "forecast",
@@ -35,13 +38,16 @@ __all__ = [
     "with_kernels",
 ]
 
+HEADS = ("classify", "tag")  # tasks whose answer is a label, by a head
+
 _EPOCHS = 3.0
 _SHORTEST, _LONGEST, _MULTIPLE = 128, 1024, 64  # tokens of a row
 _STEP_TOKENS = 4096
 _STEPS_PER_EPOCH = 40  # at least, or so few examples would hardly move the weights
 _PART_TOKENS = 2048  # of a micro-batch
 _MEDIA_ROWS = 64  # of a step of pictures or sounds
-_HEAD_ROWS = 32  # of a step of a head: a text says one thing, however long it is
+_HEAD_ROWS, _FEWEST_ROWS = 32, 4  # of a step of a head: a text says one thing, however long it is
+_FEWEST_STEPS = 60  # of a head on a model that knows something
 _FITS = 0.85  # of the budget: a run that is expected to need less follows its steps
 _OVER_STEP = 1.05  # of a step over its micro-batches: the optimizer
 _SAVED_BYTES = 16  # of a weight that learns: the copy for checkpoints, and that of the best
@@ -51,14 +57,16 @@ def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
     """Return the settings of training that suit a task and a method, before the user's own."""
     if asked.finetune.task in ("recognize", "transcribe"):
         return _usual_of_media(asked)
-    is_head = asked.finetune.task in ("classify", "tag")
-    rows = {"batch_size": _HEAD_ROWS} if is_head else {}
     if asked.finetune.base == NEW:
-        return {"training": {"budget": "20m", "validations": 10, **rows}}
+        return {"training": {"budget": "20m", "validations": 10}}
     rate = 1e-4 if asked.finetune.method == "full" else 5e-4
     if asked.finetune.task == "preference":
         rate /= 10
+    if asked.finetune.task in HEADS:
+        rate /= 2
     return {
+        # The loss falls most in the decay, so looks without a lower one end nothing.
+        "finetune": {"patience": 0},
         "training": {
             "budget": "20m",
             "matrices": "adamw",
@@ -67,8 +75,7 @@ def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
             "warmup": 0.05,
             "decay": 0.95,
             "validations": 10,
-            **rows,
-        }
+        },
     }
 
 
@@ -135,25 +142,38 @@ def with_kernels(
     return replace(recipe, kernels=use.settings())
 
 
-def with_batches(training: TrainingConfig, *, tokens: int, row_tokens: int) -> TrainingConfig:
+def with_batches(
+    training: TrainingConfig, *, tokens: int, row_tokens: int, texts: int | None = None
+) -> TrainingConfig:
     """Decide how many rows a step and a micro-batch have, where left open.
 
     Args:
         training: What is set stays.
         tokens: Of the examples.
         row_tokens: Of a row.
+        texts: How many examples a head has, each a row; None where there is no head.
     """
     wanted = min(_STEP_TOKENS, tokens // _STEPS_PER_EPOCH)
-    rows = training.batch_size or max(1, wanted // row_tokens)
+    usual = max(1, wanted // row_tokens)
+    if texts is not None:
+        usual = min(_HEAD_ROWS, max(_FEWEST_ROWS, texts // _STEPS_PER_EPOCH))
+    rows = training.batch_size or usual
     most = training.micro_batch_size or max(1, _PART_TOKENS // row_tokens)
     return batch_of(training, rows=rows, most=most)
 
 
-def epochs_of(recipe: FinetuneRecipe) -> float | None:
-    """Return how many passes are wanted; None for as many as the budget allows."""
+def epochs_of(recipe: FinetuneRecipe, *, rows: int) -> float | None:
+    """Return how many passes are wanted; None for as many as the budget allows.
+
+    Args:
+        recipe: With its batch decided.
+        rows: Of a pass.
+    """
     if recipe.finetune.epochs is not None or recipe.finetune.base == NEW:
         return recipe.finetune.epochs
-    return _EPOCHS
+    if recipe.finetune.task not in HEADS:
+        return _EPOCHS
+    return max(_EPOCHS, _FEWEST_STEPS * (recipe.training.batch_size or 1) / rows)
 
 
 def seconds_to_spend(training: TrainingConfig) -> float | None:

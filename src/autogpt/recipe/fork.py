@@ -82,6 +82,7 @@ def _recipe(source: Path, given: Mapping[str, object]) -> Recipe:
     assert isinstance(asked, Mapping)  # or it would have been refused with the settings
     if "budget" in asked:
         training.pop("max_steps", None)
+        training.pop("enough_steps", None)
     if "batch_size" in asked:
         training.pop("micro_batch_size", None)
     base = {**kept, "training": training}

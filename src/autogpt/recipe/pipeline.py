@@ -21,7 +21,8 @@ from autogpt.data.batches import Batches
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.evaluation.report import Command
 from autogpt.llm import load
-from autogpt.models.card import Sample, model_card
+from autogpt.models.card import model_card
+from autogpt.models.card_facts import Sample
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.recipe import folder, plan_page, planning

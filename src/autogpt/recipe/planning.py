@@ -273,7 +273,7 @@ def decide(
     if spending.seconds is None:
         training = replace(training, max_steps=chosen.steps)
     elif chosen.predicted.wall_s < spending.seconds:  # the text is learned before
-        training = replace(training, budget=f"{chosen.predicted.wall_s:.0f}s")
+        training = replace(training, enough_steps=chosen.steps)
     decided = Decided(
         recipe=replace(
             recipe,

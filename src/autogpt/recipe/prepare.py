@@ -15,7 +15,7 @@ from autogpt.core.files import MANIFEST, read_json, write_json
 from autogpt.data import shards, sources
 from autogpt.data.clean import CleanResult, clean
 from autogpt.data.readers import ReadReport, read
-from autogpt.models.card import CorpusFacts, Removal
+from autogpt.models.card_facts import CorpusFacts, Removal
 from autogpt.recipe.folder import TOKENIZER
 from autogpt.recipe.settings import Recipe
 from autogpt.tokenizer.bpe import Tokenizer

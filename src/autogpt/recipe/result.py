@@ -20,7 +20,7 @@ from autogpt.evaluation.compressors import compressed_bits_per_byte
 from autogpt.evaluation.curves import write_curves
 from autogpt.evaluation.energy import EnergyEstimate
 from autogpt.evaluation.report import Command, Decision, Outcome, RunReport, write_report
-from autogpt.models.card import (
+from autogpt.models.card_facts import (
     ArchitectureFacts,
     ModelFacts,
     ResultFacts,

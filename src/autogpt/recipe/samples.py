@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from autogpt.llm import LLM
-from autogpt.models.card import Sample
+from autogpt.models.card_facts import Sample
 from autogpt.recipe.prepare import Prepared
 
 __all__ = ["beginnings", "sample"]

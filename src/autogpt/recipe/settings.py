@@ -84,10 +84,10 @@ class FinetuneConfig:
         base: The model it begins with; ``new`` for one that is sized for the data.
         method: ``full`` steps the weights themselves (see ``frozen_layers``), ``lora`` adapters
             beside frozen ones.
-        epochs: Passes over the examples, unless the budget ends first; None: 3, of a new model as
-            many as the budget allows.
+        epochs: Passes over the examples, unless the budget ends first; None: 3, of a few texts with
+            labels more, of a new model as many as the budget allows.
         patience: Looks at the validation examples without a lower loss, after which it ends; 0:
-            never.
+            never, as is usual where a model is given.
         context_length: Tokens that a row holds; None: what the longest example needs, from 128 to
             1,024. Longer examples are cut.
         validation_share: Of the examples that are held out where no validation file is given.

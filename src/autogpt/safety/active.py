@@ -24,6 +24,10 @@ _CONTROL = re.compile(
     "|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]"
     "|[\U000e0020-\U000e007f]{8,}"
 )
+# A match begins with one of these; a single class is searched for much faster than the pattern.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\U000e0020-\U000e007f]"
+)
 _ESCAPE = re.compile(r"\\(?:x1[bB]|0?33|u001[bB]|e|x9[bB])\[[0-9;]*[A-Za-z]?")
 _REMOTE = r"(?:https?:)?//[^\s)>\"']*"
 _IMAGE = re.compile(
@@ -42,7 +46,7 @@ _SCRIPT = re.compile(
 
 def find_active(text: str) -> Iterator[Span]:
     """Yield what does something where ``text`` is shown."""
-    for match in _CONTROL.finditer(text):
+    for match in _CONTROL.finditer(text) if _CONTROLS.search(text) else ():
         yield Span(category="active.control", start=match.start(), end=match.end())
     if "\\" in text:
         for match in _ESCAPE.finditer(text):

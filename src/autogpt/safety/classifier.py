@@ -42,8 +42,9 @@ class LinearClassifier:
 
     Args:
         check: uint8 [2^bits].
-        idf: float32 [2^bits].
-        weight: float32 [classes, 2^bits].
+        idf: uint8 [2^bits], places in ``IDF_LEVELS``.
+        weight: int8 [classes, 2^bits].
+        scale: float32 [classes].
         bias: float32 [classes].
         classes: Their names.
         features: What it counts.
@@ -55,33 +56,38 @@ class LinearClassifier:
     def __init__(
         self,
         check: NDArray[np.uint8],
-        idf: NDArray[np.float32],
-        weight: NDArray[np.float32],
-        bias: NDArray[np.float32],
+        idf: NDArray[np.uint8],
+        weight: NDArray[np.int8],
         *,
+        scale: NDArray[np.float32],
+        bias: NDArray[np.float32],
         classes: tuple[str, ...],
         features: Features,
     ) -> None:
         self.classes = classes
         self._features = features
-        self._check = check
-        self._idf = idf
-        # Of one feature all weights lie side by side: a text then reads less memory.
-        self._weight = np.ascontiguousarray((weight * idf).T)
+        # All of one bucket lies side by side: most of the time is spent waiting for memory.
+        width = -(-(2 + len(classes)) // 4) * 4
+        self._buckets = np.zeros((len(check), width), np.uint8)
+        self._buckets[:, 0] = check
+        self._buckets[:, 1] = idf
+        self._buckets[:, 2 : 2 + len(classes)] = weight.T.view(np.uint8)
+        self._scale = scale
         self._bias = bias
 
     def _logits(self, counts: Counts) -> NDArray[np.float64]:
         """Return the score of each class for each text, float64 [texts, classes]."""
         size, rows, weights = counts.texts, counts.rows, counts.weights
-        features = counts.features >> CHECK_BITS
-        squares = (weights * self._idf[features]) ** 2
-        norms = np.sqrt(np.bincount(rows, weights=squares, minlength=size))
+        own = self._buckets.take(counts.features >> CHECK_BITS, axis=0)
+        idf = IDF_LEVELS[own[:, 1]]
+        norms = np.sqrt(np.bincount(rows, weights=(weights * idf) ** 2, minlength=size))
         norms[norms == 0] = 1.0
-        own = self._weight[features] * weights[:, None]
-        sums = [
-            np.bincount(rows, weights=own[:, place], minlength=size)
-            for place in range(own.shape[1])
-        ]
+        sums = []
+        for place, scale in enumerate(self._scale):
+            weight = own[:, 2 + place].view(np.int8) * scale
+            weight *= idf
+            weight *= weights
+            sums.append(np.bincount(rows, weights=weight, minlength=size))
         return np.stack(sums, axis=1) / norms[:, None] + self._bias
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -90,7 +96,7 @@ class LinearClassifier:
         Args:
             texts: Normalized texts.
         """
-        logits = self._logits(count_features(texts, self._features, check=self._check))
+        logits = self._logits(count_features(texts, self._features, check=self._buckets[:, 0]))
         return np.asarray(1 / (1 + np.exp(-logits.clip(-50, 50))))
 
 
@@ -113,10 +119,8 @@ def load_classifier(name: str, folder: Path = _FOLDER) -> LinearClassifier:
     except Exception as error:
         # safetensors' own error has no narrower base than Exception
         raise CheckpointError(f"The safety classifier {str(path)!r} is damaged.") from error
-    weight = tensors["weight"].astype(np.float32) * tensors["scale"][:, None]
-    if weight.shape != (len(classes), 1 << features.bits):
+    size = 1 << features.bits
+    shapes = [tensors[name].shape for name in ("check", "idf", "weight")]
+    if shapes != [(size,), (size,), (len(classes), size)]:
         raise CheckpointError(f"The safety classifier {str(path)!r} has the wrong size.")
-    idf = IDF_LEVELS[tensors["idf"]]
-    bias = tensors["bias"].astype(np.float32)
-    check = tensors["check"]
-    return LinearClassifier(check, idf, weight, bias, classes=classes, features=features)
+    return LinearClassifier(**tensors, classes=classes, features=features)

@@ -18,12 +18,11 @@ from autogpt.safety.spans import Span
 
 __all__ = ["plain_post", "score_moderation"]
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
-_LATIN = re.compile("[A-Za-z]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]+")
 _CHARS = 240  # about a tweet: what the classifiers were trained on
 # What a few letters say is chance.
 _LEAST_LETTERS = 3
-
+_LATIN = re.compile(f"(?:[A-Za-z][^A-Za-z]*){{{_LEAST_LETTERS}}}")
 
 _USER = re.compile(r"@\w+")
 _URL = re.compile(r"https?://\S+")
@@ -40,12 +39,12 @@ def score_moderation(read: Normalized) -> Iterator[Span]:
     """Yield each part of the text with its score for ``hate`` and for ``offensive``."""
     english: list[tuple[int, int]] = []
     chinese: list[tuple[int, int]] = []
-    for begin, end in pieces(read.text, chars=_CHARS):
+    for begin, end in pieces(read.text, chars=_CHARS, within=read.sentences):
         part = read.text[begin:end]
-        han = 0 if part.isascii() else len(_HAN.findall(part))
+        han = 0 if part.isascii() else sum(map(len, _HAN.findall(part)))
         if han >= _LEAST_LETTERS and 3 * han >= len(part.replace(" ", "")):
             chinese.append((begin, end))
-        elif len(_LATIN.findall(part)) >= _LEAST_LETTERS:
+        elif _LATIN.search(part):
             english.append((begin, end))
     for name, parts in (("moderation_en", english), ("moderation_zh", chinese)):
         if parts:

@@ -12,11 +12,13 @@ extensions), section 23.9 of the standard (tag characters).
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from autogpt.safety.sentences import sentences
 from autogpt.safety.spans import Span
 
 __all__ = ["Normalized", "has_hidden", "hidden_text", "normalize"]
@@ -39,10 +41,13 @@ _LOOK_ALIKES = (
 )  # fmt: skip
 _SQUARED = ((0x1F130, 65), (0x1F150, 65), (0x1F170, 65), (0x1F1E6, 65))
 _TAGS = range(0xE0000, 0xE0080)
+_TAG = re.compile("[\U000e0000-\U000e007f]")
 _ACCENTS = ((0x300, 0x370), (0x483, 0x488), (0x1AB0, 0x1B00), (0x1DC0, 0x1E00), (0x20D0, 0x2100))
 _ACCENTED_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
 # A hidden message has at least so many tag characters; a flag of a region has up to seven.
 _LEAST_TAGS = 8
+# So many characters are replaced faster one after the other than all at once.
+_FEW = 24
 
 
 class _Folding(dict[int, str]):
@@ -105,21 +110,31 @@ class Normalized:
 
     original: str
     text: str
-    _plain: bool = field(default=False, repr=False)
+    _plain: bool = field(default=False, repr=False)  # each character is one in both
+
+    @cached_property
+    def lower(self) -> str:
+        """The folded text in lower case, character by character."""
+        return self.text.lower()
+
+    @cached_property
+    def sentences(self) -> Sequence[tuple[int, int]]:
+        """Where the sentences of the folded text begin and end."""
+        return tuple(sentences(self.text))
 
     @cached_property
     def _places(self) -> Sequence[int]:
         """For each folded character, the place of its original; and the end."""
-        lengths = [len(folded) for folded in map(_FOLDING.__getitem__, map(ord, self.original))]
-        if lengths.count(1) == len(lengths):
-            return range(len(lengths) + 1)
+        folded = {each: _FOLDING[ord(each)] for each in set(self.original)}
+        lengths = {each: len(own) for each, own in folded.items() if len(own) != 1}
         places: list[int] = []
-        for place, length in enumerate(lengths):
-            if length == 1:
-                places.append(place)
-            else:
-                places += [place] * length
-        return [*places, len(self.original)]
+        begin = 0
+        for place, each in enumerate(self.original):
+            if each in lengths:
+                places += range(begin, place)
+                places += [place] * lengths[each]
+                begin = place + 1
+        return [*places, *range(begin, len(self.original) + 1)]
 
     def start(self, place: int) -> int:
         """Return where the character at ``place`` of the folded text begins in the original."""
@@ -144,7 +159,15 @@ def normalize(text: str) -> Normalized:
     """
     if text.isascii():
         return Normalized(text, text, _plain=True)
-    return Normalized(text, text.translate(_FOLDING))
+    # A text has few different characters, and most of them stay.
+    changed = {each: folded for each in set(text) if (folded := _FOLDING[ord(each)]) != each}
+    plain = all(len(folded) == 1 for folded in changed.values())
+    if len(changed) > _FEW or not changed.keys().isdisjoint("".join(changed.values())):
+        return Normalized(text, text.translate(_FOLDING), _plain=plain)
+    folded = text
+    for each, other in changed.items():
+        folded = folded.replace(each, other)
+    return Normalized(text, folded, _plain=plain)
 
 
 def hidden_text(text: str) -> str:
@@ -155,8 +178,8 @@ def hidden_text(text: str) -> str:
     """
     if text.isascii():
         return ""
-    found = [chr(code - 0xE0000) for each in text if (code := ord(each)) in _TAGS]
-    return "".join(found) if len(found) >= _LEAST_TAGS else ""
+    found = _TAG.findall(text)
+    return "".join(chr(ord(each) - 0xE0000) for each in found) if len(found) >= _LEAST_TAGS else ""
 
 
 def has_hidden(text: str) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import re
+import string
 from collections.abc import Callable, Iterator
 
 from autogpt.safety.normalize import Normalized, normalize
@@ -92,6 +93,8 @@ def _count_digits(text: str) -> int:
     return sum(character.isdigit() for character in text)
 
 
+_LOCAL = string.ascii_letters + string.digits + ".!#$%&'*+/=?^_`{|}~-"  # what stands before the @
+_LONGEST_LOCAL = 64
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9.!#$%&'*+/=?^_`{|}~-])[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{0,63}"
@@ -124,7 +127,6 @@ _PHONE = re.compile(
 _Check = Callable[[str], bool]
 # What is checked more strictly comes first, and keeps a place that others claim too.
 _KINDS: tuple[tuple[str, str, re.Pattern[str], _Check], ...] = (
-    ("email", "@", _EMAIL, lambda text: ".." not in text and "@" in text),
     ("resident_id", "", _RESIDENT, lambda text: is_resident_id(_compact(text))),
     ("card", "", _CARD, lambda text: is_card(_compact(text))),
     ("ip", ".", _IP4, _is_address),
@@ -132,7 +134,10 @@ _KINDS: tuple[tuple[str, str, re.Pattern[str], _Check], ...] = (
     ("ssn", "", _SSN, lambda _: True),
     ("phone", "", _PHONE, lambda text: 8 <= _count_digits(text) <= 15),
 )
-_HAS_DIGITS = re.compile(r"\d[\d .()-]{5,}\d|\d+\.\d+\.|::|:[0-9A-Fa-f]{1,4}:")
+# The first character is taken before its kind is asked for: so most of a text is passed over fast.
+_HAS_DIGITS = re.compile(
+    r"[\d:](?:(?<=\d)(?:[\d .()-]{5,}\d|\d*\.\d+\.)|(?<=:)(?::|[0-9A-Fa-f]{1,4}:))"
+)
 
 
 def find_personal(text: str | Normalized) -> list[Span]:
@@ -148,9 +153,9 @@ def find_personal(text: str | Normalized) -> list[Span]:
 def _matches(read: Normalized) -> Iterator[Span]:
     text = read.text
     has_digits = _HAS_DIGITS.search(text) is not None
-    finders = [_by_pattern(*kind) for kind in (_KINDS if has_digits else _KINDS[:1])]
+    finders = [_by_pattern(*kind) for kind in _KINDS] if has_digits else []
     # What is found is blanked, so that a looser pattern does not take a part of it.
-    for finder in (finders[0], _accounts, *finders[1:], _new_addresses):
+    for finder in (_emails, _accounts, *finders, _new_addresses):
         found = list(finder(text))
         for kind, start, end in found:
             yield read.span(f"personal.{kind}", start, end)
@@ -159,6 +164,19 @@ def _matches(read: Normalized) -> Iterator[Span]:
 
 
 _Found = Iterator[tuple[str, int, int]]
+
+
+def _emails(text: str) -> _Found:
+    """Find addresses from their @ on: where one begins cannot be told from what follows."""
+    end, at = 0, text.find("@")
+    while at >= 0:
+        before = text[max(0, at - _LONGEST_LOCAL - 1) : at]
+        begin = at - len(before) + len(before.rstrip(_LOCAL))
+        match = _EMAIL.match(text, begin) if begin >= end else None
+        if match is not None and ".." not in match[0]:
+            end = match.end()
+            yield "email", begin, end
+        at = text.find("@", at + 1)
 
 
 def _by_pattern(

@@ -113,10 +113,11 @@ class Policy:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)} of a policy must be 1 or more.")
 
-    def names(self, *families: str) -> bool:
-        """Whether it has a rule for one of these; what it has none for need not be looked for."""
+    @property
+    def families(self) -> frozenset[str]:
+        """What it has a rule for; the rest need not be looked for."""
         every = [*self.rules, *(name for rules in self.routes.values() for name in rules)]
-        return any(name.partition(".")[0] in families for name in every)
+        return frozenset(name.partition(".")[0] for name in every)
 
     def rule(self, category: str, route: str | None = None) -> Rule:
         """Return the rule for a category: the route's before the general, the kind's before it."""

@@ -133,6 +133,7 @@ class Rails:
     ) -> None:
         self.policy = load_policy(policy)
         self.guards = tuple(guards)
+        self._wanted = self.policy.families
         self.audit = AuditLog(Path(self.policy.audit)) if self.policy.audit else None
 
     def __repr__(self) -> str:
@@ -250,18 +251,21 @@ class Rails:
         if direction == "context":
             return found
         for name in _SCORED[direction]:
-            if self.policy.names(name):
+            if name in self._wanted:
                 found.note(name, 0.0)
-        if self.policy.names("self_harm", "encouragement"):
+        if self._wants("self_harm", "encouragement"):
             found.add(find_self_harm(read))
-        if self.policy.names("hate", "offensive"):
+        if self._wants("hate", "offensive"):
             found.add(score_moderation(read))
-        if direction != "output" and self.policy.names("jailbreak", "injection"):
+        if direction != "output" and self._wants("jailbreak", "injection"):
             found.add(score_injection(read, by_sentence=direction == "untrusted"))
         for guard in self.guards:
             for category, score in guard.scores(text).items():
                 found.add([Span(category=category, start=0, end=len(text), score=score)])
         return found
+
+    def _wants(self, *families: str) -> bool:
+        return not self._wanted.isdisjoint(families)
 
     def _marked(self, text: str | Normalized, direction: Direction) -> _Findings:
         found = _Findings()
@@ -284,8 +288,10 @@ class Rails:
         masked: list[Span] = []
         action: Action = "allow"
         category = ""
+        kinds = {span.category for span in found.spans}
+        rules = {kind: self.policy.rule(kind, route) for kind in kinds}
         for span in found.spans:
-            rule = self.policy.rule(span.category, route)
+            rule = rules[span.category]
             if span.score < rule.threshold or span.end <= offset:
                 continue
             start = max(span.start - offset, 0)

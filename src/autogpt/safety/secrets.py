@@ -16,8 +16,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from autogpt.safety.normalize import Normalized, normalize
+from autogpt.safety.prefilter import holds_any
 from autogpt.safety.spans import Span, merge_spans
 
 __all__ = ["FORMATS", "find_secrets", "redact_secrets"]
@@ -60,6 +62,11 @@ _ASSIGNED = re.compile(
     r"client[_ -]?secret|bearer|密钥|令牌)[\"']?\s*(?:[:=]|=>|是|\s)\s*[\"']?"
     r"(?P<secret>[A-Za-z0-9_\-+/=.~]{16,})"
 )
+_PAIRS = ("api key", "secret key", "access key", "access token", "auth token", "client secret")
+_NAMES = (
+    *(pair.replace(" ", gap) for pair, gap in product(_PAIRS, ("", "_", " ", "-"))),
+    *("bearer", "密钥", "令牌"),
+)
 _PASSWORD = re.compile(
     r"(?i)(?:password|passwd|passphrase|\bpwd|密码|口令)[\"']?\s*(?:[:=]|=>|是|为|\bis\b)\s*"
     r"[\"']?(?P<secret>[^\s\"'<>,;，。；、]{6,})"
@@ -87,9 +94,13 @@ FORMATS: tuple[_Format, ...] = (
         _is_random,
         ignores_case=True,
     ),
-    _format("github", "gh", r"gh[pousr]_[A-Za-z0-9]{36,}"),
+    _format("github", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{36,}"),
     _format("github", "github_pat_", r"github_pat_[A-Za-z0-9_]{22,}"),
-    _format("gitlab", "gl", rf"gl(?:pat|dt|rt|cbt|ptt|soat|agent|oas)-{_KEY}{{20,}}"),
+    _format(
+        "gitlab",
+        "glpat- gldt- glrt- glcbt- glptt- glsoat- glagent- gloas-",
+        rf"gl(?:pat|dt|rt|cbt|ptt|soat|agent|oas)-{_KEY}{{20,}}",
+    ),
     _format("anthropic", "sk-ant-", rf"sk-ant-{_KEY}{{20,}}"),
     _format("openai", "sk-", rf"sk-(?:proj|svcacct|admin|None|service)-{_KEY}{{20,}}"),
     _format("openrouter", "sk-or-", rf"sk-or-{_KEY}{{20,}}"),
@@ -115,8 +126,15 @@ FORMATS: tuple[_Format, ...] = (
     _format("sendgrid", "SG.", rf"SG\.{_KEY}{{16,}}\.{_KEY}{{16,}}"),
     _format("twilio", "SK", r"SK[0-9a-f]{32,}"),
     _format("telegram", ":AA", rf"\d{{8,10}}:AA{_KEY}{{32,}}"),
-    _format("discord", ".", rf"[MNO][A-Za-z0-9_-]{{23,27}}\.{_KEY}{{6}}\.{_KEY}{{27,}}"),
-    _format("digitalocean", "do", r"do[oprst]_v1_[a-f0-9]{64,}"),
+    _format(  # what stands before it is asked behind its first letter, which is found fast
+        "discord",
+        ".",
+        rf"[MNO](?<![A-Za-z0-9].){_KEY}{{23,27}}\.{_KEY}{{6}}\.{_KEY}{{27,}}",
+        bounded=False,
+    ),
+    _format(
+        "digitalocean", "doo_v1_ dop_v1_ dor_v1_ dos_v1_ dot_v1_", r"do[oprst]_v1_[a-f0-9]{64,}"
+    ),
     _format("azure_storage", "AccountKey=", r"AccountKey=(?P<secret>[A-Za-z0-9+/=]{40,})"),
     _format("databricks", "dapi", r"dapi[a-f0-9]{32,}(?:-\d)?"),
     _format("shopify", "shp", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32,}"),
@@ -139,7 +157,7 @@ FORMATS: tuple[_Format, ...] = (
     ),
     _Format(
         "assigned",
-        ("key", "token", "secret", "bearer", "密钥", "令牌"),
+        _NAMES,
         _ASSIGNED,
         _is_random,
         ignores_case=True,
@@ -167,10 +185,8 @@ def find_secrets(text: str | Normalized) -> list[Span]:
 
 def _matches(read: Normalized) -> Iterator[Span]:
     text = read.text
-    lower = text.lower()
     for form in FORMATS:
-        where = lower if form.ignores_case else text
-        if not any(needle in where for needle in form.needles):
+        if not holds_any(read.lower if form.ignores_case else text, form.needles):
             continue
         group = "secret" if "secret" in form.pattern.groupindex else 0
         for match in form.pattern.finditer(text):

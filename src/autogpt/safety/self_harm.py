@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 
 from autogpt.safety.normalize import Normalized, normalize
+from autogpt.safety.prefilter import Prefiltered
 from autogpt.safety.spans import Span
 
-__all__ = ["find_self_harm"]
+__all__ = ["PATTERNS", "find_self_harm"]
 
 _OWN = re.compile(
     r"""(?ix)
@@ -62,31 +63,39 @@ _URGED = re.compile(
 )
 
 
-# Without one of these a pattern cannot match, and to look for them is faster than to try.
-_WORDS = (
-    "kill hang drown shoot poison harm hurt cut starv life all suicid overdos die dead disappear "
-    "born live alive wake reason better kms"
+# What each match holds: much faster to look for than to try the patterns.
+_HARMS = ("kill", "hang", "drown", "shoot", "poison", "harm", "hurt", "cut", "starve")
+_ENDS = ("end", "ending", "take", "taking")
+_OWN_LITERALS = (
+    *(f"{verb}{ing} my" for verb in _HARMS for ing in ("", "ing")),
+    *(f"{verb} {what}" for verb in _ENDS for what in ("my life", "my own life", "it all")),
+    *("suicid", "overdos", "to die", "to be dead", "to disappear forever", "wish i was"),
+    *("wish i were", "want to live", "want to be alive", "want to wake up", "reason to live"),
+    *("reason to go on", "better off dead", "better off without me", "kms"),
 )
-_WORDS_OTHER = normalize(
-    "sterben umbringen leben tot mourir suicide tuer finir vivre morir matar morrer suicidar "
-    "uccider farla 自杀 死 轻生 自残 割腕 跳楼 上吊 生命 了结 离开 活 想不开 殺 結束 消え 죽 자살 "
-    "умереть покончить"
-).text
-_NEEDLES: dict[re.Pattern[str], tuple[str, ...]] = {
-    _OWN: tuple(_WORDS.split()),
-    _OWN_OTHER: tuple(_WORDS_OTHER.split()),
-    _URGED: ("your", "kys", "die", "end it", "bleach", "去死", "自杀", "跳楼"),
-}
+_OWN_OTHER_LITERALS = tuple(
+    normalize(
+        "想死|要死|备死|算死|定死|愿死|去死|自杀|轻生|自残|割腕|跳楼|上吊|了结|离开这个世界|生命"
+        "|不想活|活不下去|活下去|想不开|活着没|活着真累|无痛|自殺|想結束"
+        "|sterben|umbringen|nicht mehr leben|tot sein|mourir|me suicider|me tuer|en finir"
+        "|plus vivre|morir|suicidarme|matarme|morrer|me matar|me suicidar|uccidermi|suicidarmi"
+        "|farla finita|死にたい|消えてしまいたい|죽고|자살하고|хочу умереть|покончить с собой"
+    ).text.split("|")
+)
+_URGED_LITERALS = (
+    *("kill your", "hang your", "hurt your", "cut your", "kys", "you should ", "drink bleach"),
+    *("去死", "自杀吧", "去自杀", "去跳楼"),
+)
+PATTERNS: tuple[tuple[str, Prefiltered], ...] = (
+    ("self_harm", Prefiltered(_OWN, required=_OWN_LITERALS)),
+    ("self_harm", Prefiltered(_OWN_OTHER, required=_OWN_OTHER_LITERALS)),
+    ("encouragement", Prefiltered(_URGED, required=_URGED_LITERALS)),
+)
+"""The category of each pattern."""
 
 
 def find_self_harm(read: Normalized) -> Iterator[Span]:
     """Yield ``self_harm`` where someone speaks of it, ``encouragement`` where it is urged."""
-    lower = read.text.lower()
-    for category, pattern in (
-        ("self_harm", _OWN),
-        ("self_harm", _OWN_OTHER),
-        ("encouragement", _URGED),
-    ):
-        if any(needle in lower for needle in _NEEDLES[pattern]):
-            for match in pattern.finditer(read.text):
-                yield read.span(category, *match.span())
+    for category, pattern in PATTERNS:
+        for match in pattern.finditer(read.text, read.lower):
+            yield read.span(category, *match.span())

@@ -12,9 +12,11 @@ import binascii
 import codecs
 import html
 import re
+import string
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from autogpt.safety.normalize import hidden_text, normalize
 
@@ -27,7 +29,7 @@ _SIGNS = (
 )
 _MORSE = dict(zip(_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789", strict=True))
 _MORSE_RUN = re.compile(r"(?:[.\-]{1,6}[ /|]{1,4}){8,}[.\-]{0,6}")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(r"(?:(?:0x|\\x)?[0-9a-fA-F]{2}[ :,]?){12,}")
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2}){2,}|%20")
 _ENTITY = re.compile(r"&(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|[a-z]{2,8});")
@@ -49,8 +51,62 @@ _ROT13 = re.compile(
     r"vtaber|vafgehpgvba|cerivbhf|cebzcg|flfgrz|sbetrg|qvfertneq"
     r"|\b(?:gur|lbh|jvyy|guvf|gung|jvgu|sebz|lbhe)\b"
 )
+_BACKWARDS_LITERALS = (
+    *("erongi", "snoitcurtsni", "suoiverp", "tpmorp", "metsys", "tegrof", "dragersid"),
+    *("eht", "uoy", "lliw", "siht", "taht", "rof", "htiw", "morf", "ruoy"),
+)
+_ROT13_LITERALS = (
+    *("vtaber", "vafgehpgvba", "cerivbhf", "cebzcg", "flfgrz", "sbetrg", "qvfertneq"),
+    *("gur", "lbh", "jvyy", "guvf", "gung", "jvgu", "sebz", "lbhe"),
+)
 _LEET_NEEDLES = ("the", "you", "ing", "ion", "and", "all", "rule", "prompt")
 _PRINTABLE = 0.9  # of what is decoded, so much must be text
+
+
+def _classes(**members: str) -> bytes:
+    """Return a table for ``bytes.translate``: a character becomes the letter of its class, or z."""
+    table = bytearray(b"z" * 256)
+    for letter, characters in members.items():
+        for each in characters.encode("ascii"):
+            table[each] = ord(letter)
+    return bytes(table)
+
+
+# Few texts hold an encoding, and classes of characters tell most others fast: what a pattern needs
+# is looked for in them first. "?" stands for whatever is not ASCII, so it may be a letter or digit.
+_LETTERS, _DIGITS = string.ascii_letters, string.digits
+_BASE64_CLASSES = _classes(b=_LETTERS + _DIGITS + "+/_-")
+_HEX_CLASSES = _classes(h=string.hexdigits + "x\\ :,")
+_GAP_CLASSES = _classes(a=_LETTERS + "?", g=" .-_*|/,+~")
+_LEET_CLASSES = _classes(a=string.ascii_lowercase, o="0134578@$!|", d="269?")
+
+
+def _may_be_morse(text: str) -> bool:
+    return sum(text.count(sign + gap) for sign in ".-" for gap in " /|") >= 8
+
+
+def _may_be_base64(shape: bytes) -> bool:
+    return b"b" * 16 in shape.translate(_BASE64_CLASSES)
+
+
+def _may_be_hex(shape: bytes) -> bool:
+    return b"h" * 24 in shape.translate(_HEX_CLASSES)
+
+
+def _may_be_spaced(shape: bytes) -> bool:
+    gaps = shape.translate(_GAP_CLASSES).replace(b"gg", b"g")
+    return b"agagagaga" in gaps
+
+
+def _may_be_leet(lower: str) -> bool:
+    """Whether two words may have a sign among their letters, or a letter among digits."""
+    classes = lower.encode("ascii", "replace").translate(_LEET_CLASSES)
+    cores = (b"aoa", b"aoo", b"aod", b"oao", b"oad", b"dao", b"dad")
+    return sum(map(classes.count, cores)) >= 2
+
+
+def _has_two(text: str, literals: tuple[str, ...]) -> bool:
+    return sum(map(text.count, literals)) >= 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +143,14 @@ def _views(text: str, original: str) -> Iterator[View]:
     tags = hidden_text(original)
     if tags:
         yield View(tags, 0, len(text))
-    for match in _MORSE_RUN.finditer(text):
+    shape = text.encode("ascii", "replace")
+    for match in _MORSE_RUN.finditer(text) if _may_be_morse(text) else ():
         words = re.split(r" *[/|] *| {2,}", match[0].strip())
         letters = ["".join(_MORSE.get(each, "") for each in word.split(" ")) for word in words]
         yield View(" ".join(letters), *match.span())
-    for match in _BASE64.finditer(text):
+    for match in _BASE64.finditer(text) if _may_be_base64(shape) else ():
         yield from _decoded(_from_base64(match[0]), *match.span())
-    for match in _HEX.finditer(text):
+    for match in _HEX.finditer(text) if _may_be_hex(shape) else ():
         yield from _decoded(_from_hex(match[0]), *match.span())
     whole = text
     if "%" in text and _PERCENT.search(text):
@@ -104,22 +161,26 @@ def _views(text: str, original: str) -> Iterator[View]:
         whole = re.sub(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))", _unescape, whole)
     if whole != text:
         yield View(normalize(whole).text, 0, len(text))
-    yield from _respelled(text)
+    yield from _respelled(text, shape)
 
 
-def _respelled(text: str) -> Iterator[View]:
-    if _SPACED.search(text):
+def _respelled(text: str, shape: bytes) -> Iterator[View]:
+    if _may_be_spaced(shape) and _SPACED.search(text):
         yield View(" ".join(_joined(part) for part in _gaps(text).split("\n")), 0, len(text))
     lower = text.lower()
-    if len(_LEET_WORD.findall(lower)) >= 2:
+    if _may_be_leet(lower) and _is_twice(_LEET_WORD, lower):
         for table in (_LEET, _LEET_L):
             plain = lower.translate(table)
             if any(word in plain for word in _LEET_NEEDLES):  # else it is hexadecimal, or a code
                 yield View(plain, 0, len(text))
-    if len(_BACKWARDS.findall(lower)) >= 2:
+    if _has_two(lower, _BACKWARDS_LITERALS) and _is_twice(_BACKWARDS, lower):
         yield View(text[::-1], 0, len(text))
-    if len(_ROT13.findall(lower)) >= 2:
+    if _has_two(lower, _ROT13_LITERALS) and _is_twice(_ROT13, lower):
         yield View(codecs.decode(text, "rot13"), 0, len(text))
+
+
+def _is_twice(pattern: re.Pattern[str], text: str) -> bool:
+    return len(list(islice(pattern.finditer(text), 2))) == 2
 
 
 def _joined(text: str) -> str:

@@ -7,9 +7,9 @@
     ticket.leave()
 
 Only so many texts are written at once, all and of one key. The requests that wait for that are
-bounded, all and of one key. Keys take turns, each its oldest first; so a key with a hundred
-requests delays one with a single request by one, not by a hundred. What is refused costs next to
-nothing.
+bounded, all and of one key; but of several keys, one that has none waiting is let in however full
+it is, so that others who ask again and again cannot keep it out. Keys take turns, each its oldest
+first; so a key with a hundred requests delays one with a single request by one, not by a hundred.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from autogpt.server.config import LimitsConfig
 
 __all__ = ["Admission", "Refused", "Ticket"]
+
+_REFUSING_S = 0.25
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a failure
@@ -94,7 +96,9 @@ class Admission:
         self._per_key = limits.waiting_per_key or share
         most = math.ceil(0.75 * limits.running) if keys > 1 else limits.running
         self._running_per_key = limits.running_per_key or most
-        self._keys: dict[str, _KeyState] = {}
+        self._is_shared = keys > 1
+        self._keys: defaultdict[str, _KeyState] = defaultdict(_KeyState)
+        self._refused_at = -math.inf
         self._turns: deque[str] = deque()  # keys with requests that wait, next first
         self.inside = 0  # requests that were let in and do not run yet
         self.running = 0  # texts
@@ -106,13 +110,38 @@ class Admission:
         return self.inside
 
     @property
-    def is_full(self) -> bool:
-        """Whether any request would be refused: neither room to run nor to wait is left."""
+    def is_refusing(self) -> bool:
+        """Whether the next request may well be refused: there is no room, or one just was."""
+        return self._is_full or time.monotonic() - self._refused_at < _REFUSING_S
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether neither room to run nor to wait is left."""
         return self.inside >= self._limits.waiting + self._free
 
     @property
     def _free(self) -> int:
         return max(0, self._limits.running - self.running)
+
+    def check(self, key: str) -> None:
+        """See whether a request would be let in.
+
+        Raises:
+            Refused: If there is no room, or the key asks too often.
+        """
+        state = self._keys[key]
+        if self._is_full and (state.inside or not self._is_shared):
+            raise self._refused("queue_full", self._wait_s())
+        if state.inside >= self._per_key + self._free:
+            raise self._refused("key_queue_full", self._wait_s())
+        most = self._limits.requests_per_minute
+        if most is not None:
+            now = time.monotonic()
+            filled = (now - state.filled) * most / 60 if state.filled else most
+            state.tokens, state.filled = min(float(most), state.tokens + filled), now
+            if state.tokens < 1:
+                wait_s = math.ceil((1 - state.tokens) * 60 / most)
+                raise self._refused("rate_limited", wait_s)
 
     def enter(self, key: str) -> Ticket:
         """Let a request in.
@@ -120,12 +149,9 @@ class Admission:
         Raises:
             Refused: If there is no room, or the key asks too often.
         """
-        state = self._keys.setdefault(key, _KeyState())
-        if self.is_full:
-            raise Refused("queue_full", self.wait_s())
-        if state.inside >= self._per_key + self._free:
-            raise Refused("key_queue_full", self.wait_s())
-        self._take_from_bucket(state)
+        self.check(key)
+        state = self._keys[key]
+        state.tokens -= 1
         state.inside += 1
         self.inside += 1
         return Ticket(self, key)
@@ -189,21 +215,11 @@ class Admission:
             return key
         return None
 
-    def _take_from_bucket(self, state: _KeyState) -> None:
-        most = self._limits.requests_per_minute
-        if most is None:
-            return
-        now = time.monotonic()
-        if not state.filled:
-            state.tokens = float(most)
-        else:
-            state.tokens = min(float(most), state.tokens + (now - state.filled) * most / 60)
-        state.filled = now
-        if state.tokens < 1:
-            raise Refused("rate_limited", math.ceil((1 - state.tokens) * 60 / most))
-        state.tokens -= 1
+    def _refused(self, reason: str, retry_after_s: int) -> Refused:
+        self._refused_at = time.monotonic()
+        return Refused(reason, retry_after_s)
 
-    def wait_s(self) -> int:
+    def _wait_s(self) -> int:
         """Return after how long there will be room, roughly."""
         rounds = self.inside / max(1, self._limits.running)
         return max(1, min(60, math.ceil(self._service_s * rounds)))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import secrets
+from dataclasses import dataclass
+from http import HTTPStatus
 
 from autogpt.core.errors import AutoGPTError, RefusedError, UsageError
 from autogpt.core.i18n import Language, translated
 from autogpt.server.engine_client import EngineError, EngineLostError
 
-__all__ = ["ApiError", "to_api_error"]
+__all__ = ["SAFE_HEADERS", "ApiError", "WholeAnswer", "new_request_id", "to_api_error"]
+
+SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""That every answer has."""
 
 _TYPES = {
     400: "invalid_request_error",
@@ -73,6 +79,35 @@ class ApiError(Exception):
         if self.close:
             headers.append((b"connection", b"close"))
         return headers
+
+    def whole_answer(self, language: Language = "en") -> WholeAnswer:
+        """Return an answer of HTTP that ends the connection."""
+        body = self.body(language)
+        headers = [
+            *((name, value) for name, value in self.headers() if name != b"connection"),
+            *SAFE_HEADERS,
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        first = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\nx-request-id: "
+        rest = b"".join(b"\r\n%b: %b" % header for header in headers)
+        return WholeAnswer(first.encode(), rest + b"\r\n\r\n" + body)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeAnswer:
+    """An answer made of bytes that are ready; ``bytes()`` of it has a new id each time."""
+
+    before: bytes
+    after: bytes
+
+    def __bytes__(self) -> bytes:
+        return self.before + new_request_id().encode() + self.after
+
+
+def new_request_id() -> str:
+    """Return the name that a request has in its answer and in the log."""
+    return f"req_{secrets.token_hex(12)}"
 
 
 def to_api_error(error: Exception) -> ApiError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -87,6 +87,7 @@ def create_app(
     app.include_router(document_routes(app))
     for kind in (ApiError, AutoGPTError, HTTPException):
         app.add_exception_handler(kind, _told)
+    app.add_exception_handler(ClientDisconnect, _gone)
     if page is not None:
         app.mount("/", page)
     return Guard(
@@ -109,6 +110,11 @@ async def _told(request: Request, error: Exception) -> Response:
     response = Response(body, status_code=told.status)
     response.raw_headers = [*told.headers(), (b"content-length", str(len(body)).encode())]
     return response
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Note that a client left before its body was here; nobody reads this."""
+    return Response(status_code=499)
 
 
 def _watch(serving: Serving) -> None:

@@ -239,8 +239,8 @@ class EngineClient:
         finally:
             if ended is not None:
                 ended()
-        usage = found.get("usage", {})
-        read, written = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        usage = found["usage"]
+        read, written = usage["prompt_tokens"], usage["completion_tokens"]
         yield [Written(0, found[says], None, "stop", written, read, 0)]
 
     async def load(self, spec: ModelSpec) -> dict[str, Any]:

@@ -5,26 +5,27 @@ that rebinds its name to this address has another), the Origin ours or listed, t
 every route); is there room (``admission``); is the body JSON, and of a size that is read. Then the
 body, bounded in size and time, and the answer, which a client must take in time.
 
-Refusals are made of bytes that are ready. What is logged: identifiers, numbers, times; never a
-body, a header or a key.
+What is logged: identifiers, numbers, times; never a body, a header or a key. Of requests that are
+refused for want of room, how many there were in a second.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from autogpt.core.i18n import accepted
+from autogpt.core.i18n import Language
 from autogpt.server.admission import Admission, Refused, Ticket
-from autogpt.server.api_errors import ApiError
+from autogpt.server.api_errors import ApiError, WholeAnswer
 from autogpt.server.config import HEADER_BYTES, ServerConfig
 from autogpt.server.engine_client import EngineClient
+from autogpt.server.exchange import App, Exchange, Receive, Scope, Send, too_large
+from autogpt.server.head import Head, read_head
 from autogpt.server.keys import Key
 from autogpt.server.metrics import Metrics
 
@@ -33,26 +34,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Guard"]
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 _access = logging.getLogger("autogpt.server.access")
 _logger = logging.getLogger(__name__)
 
 _NOBODY = Key("", b"", is_admin=True)  # without keys, who reaches a loopback address may do all
 _MOST_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "DELETE"})
-_DISCARDED_BYTES, _DISCARDED_S = 64 << 20, 5.0
-_SAFE_HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-]
 # Where a page may be served without a key (``studio``), these still want one.
 _ALWAYS_CLOSED = ("/v1", "/health", "/metrics", "/docs", "/openapi.json")
-# Sounds: multipart/form-data as OpenAI has it, or base64 in JSON.
 _CHAT = "/v1/chat/completions"
+# Sounds and pictures: multipart/form-data as OpenAI has it, or base64 in JSON.
 _UPLOADS = frozenset({"/v1/audio/transcriptions", "/v1/tasks/transcribe", "/v1/tasks/recognize"})
 
 
@@ -91,16 +81,35 @@ class Guard:
         self._origins = {origin.rstrip("/") for origin in config.origins}
         self.is_draining = False
         self.under_way = 0
+        self._refused: Counter[str] = Counter()  # in the last second, by reason
 
-    def count_refusal(self) -> None:
-        """Note a request that was refused before it came here (``connection``)."""
-        self._metrics.refusals.labels("queue_full").inc()
+    def turned_away(self, data: bytes) -> bytes | None:
+        """Return the whole answer to a request for which there is no room; None to let it in.
+
+        Args:
+            data: What has come. Of anything but a whole request the answer is None, too.
+        """
+        head = read_head(data)
+        if head is None or head.method != "POST" or b"origin" in head.headers or self.is_draining:
+            return None
+        try:
+            self._check_host(head)
+            self._check_origin(head)
+            key = self._check_key(head)
+            self._check_engine()
+            self.admission.check(key.name)
+        except Refused as refused:
+            self._count(refused)
+            return bytes(_ready(refused.reason, refused.retry_after_s, head.language))
+        except ApiError:  # is told and logged as always
+            return None
+        return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served")
-        exchange = _Exchange(self._config, scope, receive, send, is_upload=self._is_upload(scope))
+        exchange = Exchange(self._config, scope, receive, send, is_upload=self._is_upload(scope))
         self.under_way += 1
         ticket: Ticket | None = None
         try:
@@ -111,55 +120,50 @@ class Guard:
                     return
                 await self._app(scope, exchange.receive, exchange.send)
             except ApiError as error:
-                if not exchange.has_begun:
-                    await exchange.tell(error)
+                if error.code in _COUNTED:
+                    self._metrics.refusals.labels(_COUNTED[error.code]).inc()
+                await exchange.tell(error)
+            except asyncio.CancelledError:  # the grace period is over
+                await exchange.tell(_going_down())
             except Exception:
                 _logger.exception("a request failed: %s", exchange.request_id)
-                if not exchange.has_begun:
-                    failed = ApiError(500, "The server failed on this request.", code="internal")
-                    await exchange.tell(failed)
+                failed = ApiError(500, "The server failed on this request.", code="internal")
+                await exchange.tell(failed)
         finally:
             self.under_way -= 1
             if ticket is not None:
                 ticket.leave()
             self._note(exchange)
 
-    def _let_in(self, exchange: _Exchange) -> Ticket | None:
+    def _let_in(self, exchange: Exchange) -> Ticket | None:
         """Return the ticket of a request that is work, None of another.
 
         Raises:
             ApiError: If it is not let in.
         """
-        headers, scope = exchange.headers, exchange.scope
+        head, scope = exchange.head, exchange.scope
         if self.is_draining:
-            raise ApiError(
-                503, "The server is going down.", code="draining", retry_after_s=5, close=True
-            )
-        if scope["method"] not in _MOST_METHODS:
+            raise _going_down()
+        if head.method not in _MOST_METHODS:
             raise ApiError(405, "There is no such method here.", close=True)
         _check_size(scope)
-        self._check_host(headers)
-        self._check_origin(exchange)
+        self._check_host(head)
+        exchange.origin = self._check_origin(head)
         if exchange.is_preflight:
             return None
-        key = self._check_key(exchange)
+        key = self._check_key(head)
         scope["state"] |= {"key": key, "request_id": exchange.request_id, "facts": exchange.facts}
         exchange.facts["key"] = key.name
-        if scope["method"] != "POST":
+        if head.method != "POST":
             scope["state"]["ticket"] = None
             return None
         try:
             self._check_engine()
             ticket = self.admission.enter(key.name)
         except Refused as refused:
-            self._metrics.refusals.labels(refused.reason).inc()
             exchange.is_refused = True
-            raise ApiError(
-                429,
-                _REASONS[refused.reason],
-                code=refused.reason,
-                retry_after_s=refused.retry_after_s,
-            ) from None
+            self._count(refused)
+            raise _no_room(refused.reason, refused.retry_after_s) from None
         try:
             self._check_body(exchange)
         except ApiError:
@@ -174,43 +178,42 @@ class Guard:
             return scope["path"] in _UPLOADS
         return any(facts.get("medium") == "picture" for facts in self._engine.models.values())
 
-    def _check_host(self, headers: Mapping[bytes, bytes]) -> None:
-        host = headers.get(b"host", b"").decode("latin-1")
+    def _check_host(self, head: Head) -> None:
+        host = head.headers.get(b"host", b"").decode("latin-1")
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         if name not in self._hosts:
             raise ApiError(
                 403, "The Host header names another server.", code="wrong_host", close=True
             )
 
-    def _check_origin(self, exchange: _Exchange) -> None:
-        """Refuse what a web page of another origin sends; note one that is listed."""
-        given = exchange.headers.get(b"origin")
+    def _check_origin(self, head: Head) -> bytes | None:
+        """Refuse what a web page of another origin sends; return one that is listed."""
+        given = head.headers.get(b"origin")
         if given is None:
-            if exchange.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
+            if head.headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
                 raise ApiError(403, "Pages of other origins may not ask.", code="wrong_origin")
-            return
+            return None
         origin = given.decode("latin-1")
         if origin in self._origins:
-            exchange.origin = given
-            return
-        host = exchange.headers.get(b"host", b"").decode("latin-1")
+            return given
+        host = head.headers.get(b"host", b"").decode("latin-1")
         if origin not in (f"http://{host}", f"https://{host}"):
             raise ApiError(
                 403, "Pages of this origin may not ask.", code="wrong_origin", close=True
             )
+        return None
 
-    def _check_key(self, exchange: _Exchange) -> Key:
+    def _check_key(self, head: Head) -> Key:
         keys = self._config.keys
         if not keys:
             return _NOBODY
-        if self._open_pages and exchange.scope["method"] in ("GET", "HEAD"):
-            path = exchange.scope["path"]
+        if self._open_pages and head.method in ("GET", "HEAD"):
+            path = head.path
             if not any(path == one or path.startswith(f"{one}/") for one in _ALWAYS_CLOSED):
                 return Key("", b"")
-        scheme, _, given = exchange.headers.get(b"authorization", b"").partition(b" ")
+        scheme, _, given = head.headers.get(b"authorization", b"").partition(b" ")
         key = keys.find(given.strip()) if scheme.lower() == b"bearer" else None
         if key is None:
-            self._metrics.refusals.labels("wrong_key").inc()
             raise ApiError(
                 401,
                 "The API key is missing or wrong; send it as 'Authorization: Bearer KEY'.",
@@ -220,30 +223,41 @@ class Guard:
 
     def _check_engine(self) -> None:
         if self._engine.state != "ready":
-            self._metrics.refusals.labels("engine_lost").inc()
             raise ApiError(503, "The engine is starting.", code="engine_lost", retry_after_s=2)
 
-    def _check_body(self, exchange: _Exchange) -> None:
-        headers, most = exchange.headers, exchange.most_bytes
+    def _check_body(self, exchange: Exchange) -> None:
+        headers, most = exchange.head.headers, exchange.most_bytes
         if b"transfer-encoding" in headers and b"content-length" in headers:
             raise ApiError(400, "Both Content-Length and Transfer-Encoding are set.", close=True)
         if b"content-encoding" in headers:
             raise ApiError(415, "Bodies must not be compressed.", close=True)
         length = headers.get(b"content-length")
         if length is not None and int(length) > most:
-            raise _too_large(most)
+            raise too_large(most)
         kind, _, rest = headers.get(b"content-type", b"").lower().partition(b";")
         if kind.strip() == b"application/json" and b"charset" not in rest.replace(
             b"charset=utf-8", b""
         ).replace(b'charset="utf-8"', b""):
             return
-        if exchange.scope["path"] in _UPLOADS and kind.strip() == b"multipart/form-data":
+        if exchange.head.path in _UPLOADS and kind.strip() == b"multipart/form-data":
             return
         raise ApiError(
             415, "The Content-Type must be application/json, in UTF-8.", code="wrong_content_type"
         )
 
-    def _note(self, exchange: _Exchange) -> None:
+    def _count(self, refused: Refused) -> None:
+        """Count a refusal for want of room, for the log and the metrics, which are told later."""
+        if not self._refused:
+            asyncio.get_running_loop().call_later(1.0, self._tell_refused)
+        self._refused[refused.reason] += 1
+
+    def _tell_refused(self) -> None:
+        for reason, count in self._refused.items():
+            self._metrics.refusals.labels(reason).inc(count)
+        _access.info(json.dumps({"refused": self._refused}))
+        self._refused.clear()
+
+    def _note(self, exchange: Exchange) -> None:
         """Count a request, and log it unless it was refused for want of room."""
         route = getattr(exchange.scope.get("route"), "path", "other")
         self._metrics.requests.labels(route, str(exchange.status)).inc()
@@ -254,7 +268,7 @@ class Guard:
         if _access.isEnabledFor(logging.INFO):
             line = {
                 "request_id": exchange.request_id,
-                "method": exchange.scope["method"],
+                "method": exchange.head.method,
                 "route": route,
                 "status": exchange.status,
                 "seconds": round(seconds, 4),
@@ -265,13 +279,13 @@ class Guard:
             self._trace(self._tracing, exchange, route, seconds)
 
     @staticmethod
-    def _trace(tracing: Tracing, exchange: _Exchange, route: str, seconds: float) -> None:
+    def _trace(tracing: Tracing, exchange: Exchange, route: str, seconds: float) -> None:
         from autogpt.server.tracing import Handled
 
-        given = exchange.headers.get(b"traceparent")
+        given = exchange.head.headers.get(b"traceparent")
         tracing.note(
             Handled(
-                method=exchange.scope["method"],
+                method=exchange.head.method,
                 route=route,
                 status=exchange.status,
                 request_id=exchange.request_id,
@@ -282,11 +296,31 @@ class Guard:
         )
 
 
-_REASONS = {
-    "queue_full": "Too many requests are waiting.",
-    "key_queue_full": "Too many requests of this key are waiting.",
-    "rate_limited": "This key has sent too many requests in the last minute.",
-}
+_COUNTED = {"invalid_api_key": "wrong_key", "engine_lost": "engine_lost"}  # code: reason
+
+
+def _no_room(reason: str, retry_after_s: int) -> ApiError:
+    """Return a refusal with which the connection ends: the next attempt then comes to the door."""
+    return ApiError(
+        429,
+        "Too many requests are waiting."
+        if reason == "queue_full"
+        else "Too many requests of this key are waiting."
+        if reason == "key_queue_full"
+        else "This key has sent too many requests in the last minute.",
+        code=reason,
+        retry_after_s=retry_after_s,
+        close=True,
+    )
+
+
+@lru_cache(maxsize=512)
+def _ready(reason: str, retry_after_s: int, language: Language) -> WholeAnswer:
+    return _no_room(reason, retry_after_s).whole_answer(language)
+
+
+def _going_down() -> ApiError:
+    return ApiError(503, "The server is going down.", code="draining", retry_after_s=5, close=True)
 
 
 def _check_size(scope: Scope) -> None:
@@ -299,118 +333,3 @@ def _check_size(scope: Scope) -> None:
             code="headers_too_large",
             close=True,
         )
-
-
-def _too_large(most: int) -> ApiError:
-    return ApiError(
-        413, f"The body has more than {most:,} bytes.", code="request_too_large", close=True
-    )
-
-
-class _Exchange:
-    """One request and its answer."""
-
-    def __init__(
-        self,
-        config: ServerConfig,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        *,
-        is_upload: bool,
-    ) -> None:
-        self.scope, self._receive, self._send = scope, receive, send
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.request_id = f"req_{secrets.token_hex(12)}"
-        self.begin = time.perf_counter()
-        self.facts: dict[str, object] = {}
-        self.origin: bytes | None = None
-        self.status = 499  # nginx's word for a client that went away
-        self.has_begun = False
-        self.is_refused = False
-        limits = config.limits
-        self.most_bytes = limits.upload_bytes if is_upload else limits.body_bytes
-        self._deadline = self.begin + (limits.upload_s if is_upload else limits.body_s)
-        self._bytes = 0
-        self._is_read = False
-        self._closes = False
-
-    @property
-    def is_preflight(self) -> bool:
-        """Whether a browser asks if a page of a listed origin may ask."""
-        return self.scope["method"] == "OPTIONS" and self.origin is not None
-
-    async def receive(self) -> Message:
-        """Return the next part of the body, if it is in time and not too much.
-
-        Raises:
-            ApiError: 408 or 413.
-        """
-        if self._is_read:
-            return await self._receive()
-        try:
-            async with asyncio.timeout(max(0.0, self._deadline - time.perf_counter())):
-                message = await self._receive()
-        except TimeoutError:
-            raise ApiError(408, "The body took too long.", code="timeout", close=True) from None
-        if message["type"] == "http.request":
-            self._bytes += len(message.get("body", b""))
-            self._is_read = not message.get("more_body", False)
-            if self._bytes > self.most_bytes:
-                raise _too_large(self.most_bytes)
-        return message
-
-    async def send(self, message: Message) -> None:
-        """Send a part of the answer.
-
-        Where the connection ends with it, what the client is still sending is taken for a while
-        and thrown away: a socket that is closed with something unread in it is reset, and the
-        answer is lost.
-        """
-        if message["type"] == "http.response.start":
-            self.has_begun, self.status = True, message["status"]
-            self._closes = (b"connection", b"close") in message["headers"]
-            message = {**message, "headers": [*message["headers"], *self._headers()]}
-        elif self._closes and not self._is_read and not message.get("more_body", False):
-            await self._send({**message, "more_body": True})
-            await self._discard()
-            message = {"type": "http.response.body"}
-        await self._send(message)
-
-    async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send a whole answer, whose length is added to the headers."""
-        headers = [*headers, (b"content-length", str(len(body)).encode())]
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
-
-    async def tell(self, error: ApiError) -> None:
-        """Answer with an error, in the client's language."""
-        language = accepted(self.headers.get(b"accept-language", b"").decode("latin-1"))
-        await self.answer(error.status, error.body(language), error.headers())
-
-    async def _discard(self) -> None:
-        """Take the rest of the body and throw it away, for some seconds at most."""
-        left = _DISCARDED_BYTES
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DISCARDED_S):
-                while left > 0:
-                    message = await self._receive()
-                    left -= len(message.get("body", b""))
-                    if message["type"] != "http.request" or not message.get("more_body", False):
-                        return
-
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        headers = [(b"x-request-id", self.request_id.encode()), *_SAFE_HEADERS]
-        if self.origin is not None:
-            headers += [
-                (b"access-control-allow-origin", self.origin),
-                (b"vary", b"origin"),
-                (b"access-control-expose-headers", b"x-request-id, retry-after"),
-            ]
-            if self.is_preflight:
-                headers += [
-                    (b"access-control-allow-methods", b"GET, POST"),
-                    (b"access-control-allow-headers", b"authorization, content-type"),
-                    (b"access-control-max-age", b"600"),
-                ]
-        return headers

@@ -17,7 +17,8 @@ import uvicorn
 
 from autogpt.core.errors import ResourceError
 from autogpt.server.config import HEADER_BYTES, ServerConfig
-from autogpt.server.connection import Door, connection_class
+from autogpt.server.connection import Connection
+from autogpt.server.door import Door
 from autogpt.server.engine_client import EngineClient
 from autogpt.server.guard import Guard
 
@@ -44,9 +45,9 @@ def serve(
     listener = _listen(config)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    server = _Server(app, engine, config, lambda: started(f"http://{shown}:{port}"))
+    server = _Server(app, engine, config, listener, lambda: started(f"http://{shown}:{port}"))
     try:
-        asyncio.run(server.serve(sockets=[listener]))
+        asyncio.run(server.serve())
     except asyncio.CancelledError:  # a signal while the models were loaded
         return 1
     finally:
@@ -74,13 +75,17 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which goes down as the module says."""
 
     def __init__(
-        self, app: Guard, engine: EngineClient, config: ServerConfig, started: Callable[[], None]
+        self,
+        app: Guard,
+        engine: EngineClient,
+        config: ServerConfig,
+        listener: socket.socket,
+        started: Callable[[], None],
     ) -> None:
-        door = Door(limits=config.limits, admission=app.admission, refused=app.count_refusal)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=connection_class(door),
+                http="h11",
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -90,20 +95,31 @@ class _Server(uvicorn.Server):
                 h11_max_incomplete_event_size=HEADER_BYTES,
                 timeout_keep_alive=15,
                 timeout_graceful_shutdown=2,
-                backlog=2048,
             )
         )
         self._guard, self._engine = app, engine
-        self._grace_s, self._tell = config.grace_s, started
+        self._limits, self._grace_s, self._tell = config.limits, config.grace_s, started
+        inside, most = self.server_state.connections, self._limits.connections
+        self._door = Door(listener, app, self._connect, inside=inside, most=most)
         self.exit_code = 0
         self._main: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell so."""
-        await super().startup(sockets)
+        await super().startup(sockets or [])
         if self.started:
+            self._door.open()
             self._tell()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the door, and end what is inside."""
+        self._door.close()
+        await super().shutdown(sockets)
+
+    def _connect(self) -> Connection:
+        state = self.lifespan.state
+        return Connection(self._limits, self.config, self.server_state, state)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the engine, serve, and end it."""

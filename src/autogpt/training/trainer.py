@@ -56,6 +56,8 @@ class TrainingConfig(OptimizerConfig):
         country: Where the power is from, as CHN or DEU (ISO 3166-1 alpha-3), for the card's
             estimate of CO2; nothing is looked up. Needs the extra ``carbon``.
         max_steps: Replaces the budget; the schedule then follows steps.
+        enough_steps: Ends the run within its budget, where the text is learned before: the
+            schedule follows whichever comes first. Set by the plan.
         schedule: A run whose schedule is followed step by step; replaces the budget, too.
         batch_size: Sequences a step.
         micro_batch_size: Sequences at once, a divisor of the batch size; the gradients of a
@@ -71,6 +73,7 @@ class TrainingConfig(OptimizerConfig):
     price_per_hour: float | None = None
     country: str | None = None
     max_steps: int | None = None
+    enough_steps: int | None = None
     schedule: str | None = None
     batch_size: int | None = None
     micro_batch_size: int | None = None
@@ -94,7 +97,8 @@ class TrainingConfig(OptimizerConfig):
             raise ConfigError(
                 f"country = {self.country!r} is no code of three letters, as CHN, DEU or USA."
             )
-        for name in ("max_steps", "batch_size", "micro_batch_size", "checkpoint_every"):
+        counts = ("max_steps", "enough_steps", "batch_size", "micro_batch_size", "checkpoint_every")
+        for name in counts:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} = {value} must be at least 1.")
@@ -365,12 +369,17 @@ class Trainer:
     def _share(self, budget_s: float | None) -> float:
         if self.config.max_steps is not None:
             return min(1.0, self.at.steps / self.config.max_steps)
-        return min(1.0, self.at.train_s / budget_s) if budget_s else 1.0
+        share = self.at.train_s / budget_s if budget_s else 1.0
+        if self.config.enough_steps is not None:
+            share = max(share, self.at.steps / self.config.enough_steps)
+        return min(1.0, share)
 
     def _done(self, step_s: float, budget_s: float | None) -> bool:
         """Whether another step would go over the budget by more than this one falls short."""
         if self.config.max_steps is not None:
             return self.at.steps >= self.config.max_steps
+        if self.config.enough_steps is not None and self.at.steps >= self.config.enough_steps:
+            return True
         return self.at.train_s + step_s / 2 >= (budget_s or 0.0)
 
     def _entry(self, loss: float, norm: float, share: float, tokens_per_s: float) -> Entry:

@@ -17,13 +17,13 @@ TEMPLATES: dict[str, str] = {
     "copy": "autogpt.agent.plans.edits.COPY",
     "replace": "autogpt.agent.plans.edits.REPLACE",
     "sort_lines": "autogpt.agent.plans.edits.SORT_LINES",
-    "counts": "autogpt.agent.plans.texts.COUNTS",
-    "mentions": "autogpt.agent.plans.texts.MENTIONS",
+    "counts": "autogpt.agent.plans.counts.COUNTS",
+    "mentions": "autogpt.agent.plans.mentions.MENTIONS",
     "specialist": "autogpt.agent.plans.labels.SPECIALIST",
     "sort": "autogpt.agent.plans.labels.SORT",
     "summary": "autogpt.agent.plans.summaries.SUMMARY",
     "table": "autogpt.agent.plans.tables.TABLES",
-    "quotes": "autogpt.agent.plans.texts.QUOTES",
+    "quotes": "autogpt.agent.plans.quotes.QUOTES",
 }
 """Name of a kind -> dotted path of its ``Template``."""
 

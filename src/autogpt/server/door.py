@@ -1,0 +1,145 @@
+"""The door: takes connections in, and turns away at once what would be refused.
+
+While requests are refused for want of room, who comes is seen to so much later that he is told
+within 45 ms (a refusal may take 50), with all who came meanwhile: clients that ask again at once
+would otherwise take the processor from those who are served (docs/log.md has the figures). A
+request that is there as a whole, and for which the guard has no room, is read, answered and its
+connection closed in one go; nothing of asyncio or HTTP is made for it. All others get a
+:class:`connection.Connection`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+
+from autogpt.server.api_errors import ApiError
+from autogpt.server.guard import Guard
+
+__all__ = ["Door"]
+
+_logger = logging.getLogger(__name__)
+
+_TOLD_WITHIN_S = 0.045
+_NO_FILES_S = 1.0
+_AT_ONCE = 64  # before streams that are being written have their turn
+_READ_BYTES = 1 << 16
+_BACKLOG = 2048
+_TOO_MANY = ApiError(503, "There are too many connections.", retry_after_s=1).whole_answer()
+
+
+class Door:
+    """See the module.
+
+    Args:
+        listener: Is bound; listens from :meth:`open` on.
+        guard: Says who is refused.
+        connect: Makes what takes a connection.
+        inside: The connections that there are.
+        most: Of them; more are turned away.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        guard: Guard,
+        connect: Callable[[], asyncio.Protocol],
+        *,
+        inside: Collection[object],
+        most: int,
+    ) -> None:
+        self._listener, self._guard, self._connect = listener, guard, connect
+        self._inside, self._most = inside, most
+        self._came: deque[socket.socket] = deque()
+        self._arriving: set[asyncio.Task[object]] = set()
+        self._resting: asyncio.TimerHandle | None = None
+        self._took_s = 0.0  # to see to those who came the last time
+
+    def open(self) -> None:
+        """Begin to take connections in."""
+        self._listener.listen(_BACKLOG)
+        self._listener.settimeout(0)
+        self._wait()
+
+    def close(self) -> None:
+        """Take no more."""
+        if self._resting is not None:
+            self._resting.cancel()
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
+
+    def _wait(self) -> None:
+        asyncio.get_running_loop().add_reader(self._listener, self._look)
+
+    def _rest(self, seconds: float, then: Callable[..., None], *given: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listener)
+        self._resting = loop.call_later(seconds, then, *given)
+
+    def _look(self) -> None:
+        """See to who has come, at once or a little later."""
+        if self._guard.admission.is_refusing:
+            self._rest(max(0.0, _TOLD_WITHIN_S - self._took_s), self._take_in)
+        else:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """Take in who is there: not who comes meanwhile, perhaps because he was refused."""
+        begin, rest_s = time.monotonic(), 0.0
+        try:
+            while True:
+                self._came.append(self._listener.accept()[0])
+        except (BlockingIOError, ConnectionAbortedError):
+            pass
+        except OSError as error:  # no files are left; who comes waits in the kernel
+            _logger.error("no connection can be taken in: %s", error.strerror)  # noqa: TRY400
+            rest_s = _NO_FILES_S
+        self._attend(begin, rest_s)
+
+    def _attend(self, begin: float, rest_s: float) -> None:
+        """See to some; streams that are being written have their turn before the others."""
+        for _ in range(min(_AT_ONCE, len(self._came))):
+            connection = self._came.popleft()
+            if not self._turns_away(connection):
+                self._let_in(connection)
+        if self._came:
+            self._rest(0.0, self._attend, begin, rest_s)
+            return
+        self._took_s = time.monotonic() - begin
+        if rest_s:
+            self._rest(rest_s, self._take_in)
+        else:
+            self._wait()
+
+    def _turns_away(self, connection: socket.socket) -> bool:
+        """Answer a request that is here already and would be refused anyway."""
+        is_crowded = len(self._inside) + len(self._arriving) >= self._most
+        if not (is_crowded or self._guard.admission.is_refusing):
+            return False
+        try:
+            data = connection.recv(_READ_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            data = b""
+        except OSError:
+            connection.close()
+            return True
+        answer = bytes(_TOO_MANY) if is_crowded else self._guard.turned_away(data)
+        if answer is None:
+            return False
+        with connection, contextlib.suppress(OSError):
+            if data:  # what stays unread would reset the connection, and the answer be lost
+                connection.recv(len(data), socket.MSG_DONTWAIT)
+            connection.send(answer, socket.MSG_DONTWAIT)
+        return True
+
+    def _let_in(self, connection: socket.socket) -> None:
+        connection.settimeout(0)
+        loop = asyncio.get_running_loop()
+        arriving = loop.create_task(loop.connect_accepted_socket(self._connect, connection))
+        self._arriving.add(arriving)
+        arriving.add_done_callback(self._arriving.discard)
