@@ -136,7 +136,7 @@ def draw_curves(
     _draw_speed(speed, train, colors)
     for axes in (loss, rate, speed):
         _tidy(axes, colors)
-        axes.set_xlim(0, max((m.tokens for m in measurements), default=1) * 1.015)
+        axes.set_xlim(0, max([1, *(m.tokens for m in measurements)]) * 1.015)
     bottom = (speed,) if shape == "narrow" else (rate, speed)
     for axes in bottom:
         axes.set_xlabel("training tokens")

@@ -37,6 +37,7 @@ _PROBED = 32  # texts, to see how fast they are read
 _LETTERS = 4  # of a token, about: a longer text is cut, and the ends of one take a token each
 _SPARE = 0.9  # of the time there is for reading: what is planned for
 _LEARNING = 0.3  # of the time left, at most: what is kept for learning
+_LATER_BYTES = 160 << 20  # longer texts, plots, the report (138 MB on sentence-polarity)
 _VECTOR_COPIES = 3  # as they come, together, and with a column for the bias
 _SETTINGS = (
     *("seed", "finetune.task", "finetune.base", "finetune.method", "finetune.patience"),
@@ -149,7 +150,7 @@ def plan_reading(
             steps=steps,
             step_s=learn_s / steps,
             wall_s=before_s + share * read_s + learn_s + after_s,
-            peak_memory_bytes=peak_rss_bytes() + vectors,
+            peak_memory_bytes=peak_rss_bytes() + vectors + _LATER_BYTES,
             by_clock=share < 1,
         ),
         read_until=read_until,
