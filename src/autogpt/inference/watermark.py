@@ -164,18 +164,16 @@ def detect(token_ids: Sequence[int], watermark: Watermark) -> Detection:
         watermark: Method and key; the strength is not needed.
     """
     width = _CONTEXT[watermark.method]
-    places = {
-        (tuple(token_ids[end - width : end]), token_ids[end])
-        for end in range(width, len(token_ids))
-    }
+    places = sorted(
+        {
+            (tuple(token_ids[end - width : end]), token_ids[end])
+            for end in range(width, len(token_ids))
+        }
+    )
     if not places:
         return Detection(p_value=1.0, places=0, score=0.0)
-    values = np.concatenate(
-        [
-            _values(watermark.key, context, np.array([token_id], dtype=np.uint64))
-            for context, token_id in sorted(places)
-        ]
-    )
+    seeds = np.array([_seed(watermark.key, context) for context, _ in places], np.uint64)
+    values = _mixed(seeds, np.array([token_id for _, token_id in places], np.uint64))
     count = len(values)
     if watermark.method == "kgw":
         hits = int(_is_green(values).sum())
@@ -207,10 +205,20 @@ def _is_green(values: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
 def _values(key: str, context: Sequence[int], token_ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return 64 bits for each token that follow from key, context and token alone."""
+    return _mixed(np.uint64(_seed(key, context)), token_ids)
+
+
+def _seed(key: str, context: Sequence[int]) -> int:
     text = ",".join(map(str, context)).encode()
-    seed = hashlib.blake2b(text, key=hashlib.sha256(key.encode()).digest(), digest_size=8).digest()
+    digest = hashlib.blake2b(text, key=hashlib.sha256(key.encode()).digest(), digest_size=8)
+    return int.from_bytes(digest.digest(), "little")
+
+
+def _mixed(
+    seeds: NDArray[np.uint64] | np.uint64, token_ids: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
     # The finalizer of SplitMix64 (Steele et al. 2014) spreads neighbors over all bits.
-    mixed = token_ids * np.uint64(0x9E3779B97F4A7C15) + np.uint64(int.from_bytes(seed, "little"))
+    mixed = token_ids * np.uint64(0x9E3779B97F4A7C15) + seeds
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(mixed ^ (mixed >> np.uint64(31)))

@@ -38,6 +38,7 @@ from autogpt.evaluation.results import Evaluation, conclude
 from autogpt.evaluation.suites import find_suite, read_items
 from autogpt.llm import LLM, load
 from autogpt.tasks import find_task
+from autogpt.tasks.asking import Taught
 from autogpt.tasks.base import Likelihood, Scorer, Writer
 
 __all__ = ["TASKS", "Settings", "evaluate", "evaluate_model"]
@@ -186,7 +187,7 @@ def evaluate_model(
     examples = read_examples(sources, _reading(settings, task), report=report)[: settings.limit]
     for reason in report.reading.skipped if task in _MEDIA else ():
         progress.say(f"skipped: {reason}")
-    task = task or _OF_KIND.get(report.kind or "", "")
+    task = task or _OF_KIND.get(report.kind or "", "") or _taught(model) or ""
     if task == "text":
         return _text(model, sources, settings, name, progress)
     if task not in _JUDGES:
@@ -234,6 +235,11 @@ def _task_of(model: object) -> str | None:
     if hasattr(model, "tag"):
         return "tag"
     return "classify" if hasattr(model, "predict") else None
+
+
+def _taught(model: object) -> str | None:
+    """Return the task that a model which writes was taught."""
+    return model.form.task if isinstance(model, Taught) and model.form is not None else None
 
 
 def _each(
