@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -39,7 +40,10 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
                 model = make_model(tmp_path / "tiny")
                 short = short.replace("smollm2-135m-instruct", str(model))
             cell.source = short
-    resources = {"metadata": {"path": str(tmp_path)}}
+    room = tmp_path / "notebooks"
+    room.mkdir()
+    shutil.copytree(ROOT / "docs/data", tmp_path / "docs/data")
+    resources = {"metadata": {"path": str(room)}}
     nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
     assert any(cell.get("outputs") for cell in notebook.cells)
 

@@ -53,14 +53,15 @@ async def trickle(port: int, dropped: list[int]) -> None:
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            told = asyncio.create_task(reader.read())  # until the server closes
             try:
                 for byte in b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 1000:
                     writer.write(bytes([byte]))
-                    await asyncio.sleep(1)
-                    if reader.at_eof():
+                    if (await asyncio.wait({told}, timeout=1))[0]:
+                        dropped[0] += 1
                         break
             finally:
-                dropped[0] += 1
+                told.cancel()
                 writer.close()
         await asyncio.sleep(0.1)
 

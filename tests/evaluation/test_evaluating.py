@@ -21,6 +21,7 @@ from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.recipe.evaluating import Settings, evaluate, evaluate_model
 from autogpt.recipe.model_comparison import compare_models
+from autogpt.tasks.asking import Form
 from autogpt.tokenizer.bpe import TokenizerConfig, train
 
 TEXT = "The boiler is broken. 锅炉坏了，请派人来修。 Shall I compare thee to a summer's day?\n" * 6
@@ -69,6 +70,12 @@ class Copier:
 
     def translate(self, text: str, *, to: str) -> Found:
         return Found(text if to == "en" else "锅炉坏了")
+
+
+class Translator(Copier):
+    """One that was taught to translate."""
+
+    form = Form(task="translate", prompts={"": "{text}"})
 
 
 def reviews(folder: Path) -> Path:
@@ -138,6 +145,7 @@ def test_texts(tmp_path: Path):
     found = evaluate_model(Copier(), str(path), settings=Settings(task="translate"))
     assert found.figures[0].value == pytest.approx(100.0)
     assert "tok:zh" in found.judged.metrics[0].signature
+    assert evaluate_model(Translator(), str(path)).figures == found.figures
     summaries = evaluate_model(Copier(), str(path), settings=Settings(task="summarize", limit=2))
     assert summaries.examples == 2
     assert summaries.figures[0].name == "rouge_l"

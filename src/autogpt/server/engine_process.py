@@ -28,19 +28,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from autogpt.core.errors import AutoGPTError, ConfigError, UsageError
-from autogpt.core.messages import Message, Prompt, TokenLogprob
+from autogpt.core.errors import AutoGPTError, UsageError
 from autogpt.inference.completion import StepOutput
 from autogpt.inference.params import SamplingParams
 from autogpt.llm import LLM
 from autogpt.server import lines
+from autogpt.server.prompts import prepare, prompt_of
 from autogpt.server.served_model import ServedModel, load_served
 from autogpt.server.shared_model import SharedModel, Sink
 from autogpt.server.task_calls import run_task
+from autogpt.server.writing import Row, Writing
 
 __all__ = ["EngineProcess", "main"]
 
@@ -50,40 +50,6 @@ _TOLD_EVERY_S = 0.02
 _TASKS_AT_ONCE = 8
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Row:
-    """A text on its way, and what has not been told of it yet."""
-
-    number: int
-    prompt_tokens: int
-    logprobs_wanted: bool
-    tokens: int = 0
-    reused: int = 0
-    pieces: list[str] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
-    finish: str | None = None
-
-    def take(self, request: int) -> list[object]:
-        """Return the news as ``lines.Written`` after the request's number, and forget them."""
-        packed = lines.pack_logprobs(self.logprobs) if self.logprobs_wanted else None
-        news: list[object] = [
-            *(request, self.number, "".join(self.pieces), packed),
-            *(self.finish, self.tokens, self.prompt_tokens, self.reused),
-        ]
-        self.pieces, self.logprobs = [], []
-        return news
-
-
-@dataclass(slots=True)
-class _Writing:
-    """A request that is being answered: one text or several."""
-
-    served: ServedModel
-    rows: dict[int, _Row] = field(default_factory=dict)
-    numbers: list[int] = field(default_factory=list)  # of the engine's requests
-    left: int = 0
 
 
 class EngineProcess:
@@ -97,10 +63,10 @@ class EngineProcess:
         self._socket = connection
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._models: dict[str, ServedModel] = {}
-        self._writings: dict[int, _Writing] = {}
+        self._writings: dict[int, Writing] = {}
         self._pending: set[int] = set()  # requests that are being made ready, or are tasks
         self._jobs: deque[tuple[int, Iterator[dict[str, object] | None]]] = deque()
-        self._news: dict[tuple[int, int], _Row] = {}
+        self._news: dict[tuple[int, int], Row] = {}
         self._told = 0.0
         self._is_urgent = False
         self._tokens = 0
@@ -224,7 +190,7 @@ class EngineProcess:
         def work() -> None:
             try:
                 ready = [
-                    _prepare(llm, _prompt(prompt), message["settings"], message["most_tokens"])
+                    prepare(llm, prompt_of(prompt), message["settings"], message["most_tokens"])
                     for prompt in message["prompts"]
                 ]
             except Exception as error:  # noqa: BLE001 - it is told to whoever asked
@@ -245,7 +211,7 @@ class EngineProcess:
         if number not in self._pending:  # cancelled meanwhile
             return
         self._pending.discard(number)
-        writing = self._writings[number] = _Writing(served)
+        writing = self._writings[number] = Writing(served)
         try:
             for place, (token_ids, params) in enumerate(prompts):
                 request = served.writer.engine.add_request(
@@ -256,11 +222,11 @@ class EngineProcess:
                 writing.left += params.n
                 for index in range(params.n):
                     row = place * params.n + index
-                    writing.rows[row] = _Row(row, len(token_ids), params.logprobs is not None)
+                    writing.rows[row] = Row(row, len(token_ids), params.logprobs is not None)
         except Exception as error:  # noqa: BLE001 - it is told to whoever asked
             self._fail(number, error)
 
-    def _sink(self, number: int, writing: _Writing, first: int) -> Sink:
+    def _sink(self, number: int, writing: Writing, first: int) -> Sink:
         def take(output: StepOutput) -> None:
             if output.error is not None:
                 self._fail(number, output.error)
@@ -414,42 +380,6 @@ class EngineProcess:
 
     def _send(self, message: Mapping[str, object]) -> None:
         self._socket.sendall(lines.encode(message))
-
-
-def _prompt(value: Any) -> Prompt | list[int]:  # noqa: ANN401 - from JSON
-    """Return a prompt: text, messages, or token ids."""
-    if isinstance(value, str):
-        return value
-    if value and isinstance(value[0], int):
-        return [int(token_id) for token_id in value]
-    return [Message(one["role"], one["content"]) for one in value]
-
-
-def _prepare(
-    llm: LLM, prompt: Prompt | list[int], settings: Mapping[str, Any], most_tokens: int
-) -> tuple[list[int], SamplingParams]:
-    """Return a prompt's tokens and how it is answered.
-
-    Args:
-        llm: The model.
-        prompt: Text, messages or token ids.
-        settings: As in ``inference.settings``; without ``max_tokens``, as many as the context
-            has room for.
-        most_tokens: But no more than this.
-    """
-    given = dict(settings)
-    is_read = isinstance(prompt, list) and isinstance(prompt[0], int)
-    token_ids = cast("list[int]", prompt) if is_read else llm.encode(cast("Prompt", prompt))
-    llm.engine.fit(token_ids, max_tokens=1, overflow="refuse")
-    if given.get("max_tokens") is None:
-        room = llm.engine.context_length - len(token_ids)
-        given["max_tokens"] = max(1, min(most_tokens, room))
-    if given.get("logit_bias"):
-        given["logit_bias"] = {int(key): value for key, value in given["logit_bias"].items()}
-        wrong = [key for key in given["logit_bias"] if key >= llm.engine.vocab_size]
-        if wrong:
-            raise ConfigError(f"logit_bias has the token id {wrong[0]}, which is not a token.")
-    return token_ids, llm.sampling(**given)
 
 
 def main() -> None:
