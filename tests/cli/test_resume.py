@@ -227,3 +227,21 @@ def test_a_run_is_replayed_from_its_recipe_and_schedule(autogpt: Warm, whole: Pa
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["steps"] == STEPS
     assert weights(again) == weights(whole)
+
+
+def test_a_text_that_was_learned_by_heart_leaves_the_weights_from_before(
+    autogpt: Warm, tmp_path: Path
+):
+    short = tmp_path / "short.txt"
+    short.write_text(CLASSIC.read_text(encoding="utf-8")[:6000], encoding="utf-8")
+    out = tmp_path / "run"
+    settings = ("training.max_steps=400", "training.lr=0.02", "training.muon_lr=0.05")
+    many = [word for setting in settings for word in ("--set", setting)]
+    result = autogpt.run("train", str(short), "--out", str(out), *TINY, *many)
+    assert result.returncode == 0, result.stderr
+    assert "by heart" in result.stderr
+    lines = (out / "metrics.jsonl").read_text().splitlines()
+    looks = [entry["loss"] for entry in map(json.loads, lines) if entry["kind"] == "validation"]
+    assert looks[-1] < looks[-2]
+    assert looks[-1] == pytest.approx(min(looks[1:]), abs=1e-4)
+    assert not (out / "best").exists()

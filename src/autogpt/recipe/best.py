@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from autogpt.core.errors import CheckpointError
 from autogpt.core.files import read_json, write_json
@@ -98,6 +99,17 @@ class Best:
         if not intact:
             raise CheckpointError(f"{str(path)!r} is damaged.")
         return load_file(path)
+
+    def restore(self, model: nn.Module) -> None:
+        """Put the weights that are kept into a model.
+
+        Raises:
+            CheckpointError: As :meth:`load`.
+        """
+        weights = self.load()
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                weight.copy_(weights[name])
 
     def remove(self) -> None:
         """Remove what is kept, once it lies in the finished model."""

@@ -27,6 +27,7 @@ from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.recipe import folder, plan_page, planning
 from autogpt.recipe.account import Account
+from autogpt.recipe.best import Best
 from autogpt.recipe.fork import fork
 from autogpt.recipe.live_samples import LiveSamples
 from autogpt.recipe.prepare import Prepared, prepare
@@ -323,6 +324,7 @@ class _Run:
             account.entry(entry, share, train_s=trainer.at.train_s)
 
         samples = self._samples(recipe, prepared, budget_s, after_step=at.steps)
+        best = Best(self.out) if world.size == 1 else None
 
         def look(model: GPT) -> Measured:
             measured = evaluate(
@@ -330,6 +332,9 @@ class _Run:
             )
             if samples is not None:
                 samples.look(model, trainer.at.steps)
+            # What is read again may be learned by heart.
+            if best is not None and trainer.at.tokens > len(prepared.train.tokens):
+                best.offer(trainer.at.steps, measured.loss, trainer.optimizer.state())
             return measured
 
         hooks = Hooks(
@@ -349,12 +354,24 @@ class _Run:
             raise KeyboardInterrupt
         self._phases["train"] = time.perf_counter() - mark
         mark = time.perf_counter()
-        measured = hooks.validate(trainer.finish())
+        measured = self._best_of(trainer, hooks, best)
         self._phases["evaluate"] = time.perf_counter() - mark
         evaluated_s = world.agreed(self._phases["evaluate"])
         trainer.at = replace(trainer.at, other_s=trainer.at.other_s + evaluated_s)
         show(trainer.validated(measured), 1.0)
         return measured
+
+    def _best_of(self, trainer: Trainer, hooks: Hooks, best: Best | None) -> Measured:
+        """Measure the finished model, or what it was before it learned a text by heart."""
+        measured = hooks.validate(trainer.finish())
+        kept = None if best is None else best.kept
+        if best is None or kept is None or kept.loss >= measured.loss:
+            return measured
+        self._shown.say(
+            f"the text was being learned by heart: the weights after step {kept.step} are kept"
+        )
+        best.restore(trainer.model)
+        return hooks.validate(trainer.model)
 
     def _samples(
         self, recipe: Recipe, prepared: Prepared, budget_s: float | None, *, after_step: int
@@ -417,6 +434,7 @@ class _Run:
             next_commands=_next_commands(self.out),
         )
         checkpoints.remove_all(self.out)
+        Best(self.out).remove()
         finishing_s = time.perf_counter() - mark
         planning.finishing_took(finishing_s, result.parameters)
         return replace(result, wall_s=at.elapsed_s + finishing_s)

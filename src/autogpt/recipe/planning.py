@@ -5,6 +5,7 @@ The plan is frozen before anything is learned. ``autogpt plan`` stops here; ``tr
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +56,7 @@ _AFTER_WEIGHT_S = 5e-8  # more for each weight: written, read again and run for 
 _LATER_BYTES = 95 << 20  # what is imported on the way: plots, samples, the report (docs/log.md)
 _COMPILER_BYTES = 100 << 20  # what torch.compile leaves beside it
 _GPU_TOKENS = 12 * 1024  # of a micro-batch: nanoGPT's on an A100 of 40 GB (2022); not measured
+_OFTEN_READ, _MORE_STEPS = 8, 1.25  # from so many passes on, at most so many times the plan's steps
 _SIZES = (  # of the model, written to the recipe: a preset may change with the version
     "hidden_size",
     "intermediate_size",
@@ -274,6 +276,8 @@ def decide(
         training = replace(training, max_steps=chosen.steps)
     elif chosen.predicted.wall_s < spending.seconds:  # the text is learned before
         training = replace(training, enough_steps=chosen.steps)
+    elif chosen.epochs > _OFTEN_READ:  # a faster machine than was measured is not to cram it
+        training = replace(training, enough_steps=math.ceil(_MORE_STEPS * chosen.steps))
     decided = Decided(
         recipe=replace(
             recipe,
