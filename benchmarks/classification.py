@@ -77,15 +77,13 @@ def main() -> None:
 
 def make(folder: Path) -> Path:
     """Write a model with a head that has learned nothing."""
-    from autogpt.core.refs import resolve
-    from autogpt.models.checkpoint import load_model
     from autogpt.models.heads import HeadConfig, HeadSettings, put_head, save_headed
-    from autogpt.tokenizer.bpe import Tokenizer
+    from autogpt.recipe.base_model import open_base
 
-    base = resolve("smollm2-135m-instruct")
-    tokenizer = Tokenizer.load(base)
+    base = open_base("smollm2-135m-instruct")
+    tokenizer = base.tokenizer
     labels = tuple(f"label {number}" for number in range(77))
-    model = put_head(load_model(base), HeadConfig(kind="sequence", labels=labels))
+    model = put_head(base.read("float32"), HeadConfig(kind="sequence", labels=labels))
     save_headed(
         model, folder, tokenizer=tokenizer, settings=HeadSettings(), pad_token_id=tokenizer.pad_id
     )

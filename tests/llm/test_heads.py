@@ -13,7 +13,7 @@ import transformers
 import autogpt
 from autogpt.core.errors import CheckpointError, ConfigError, UsageError
 from autogpt.data.text_batches import TextBatches, TextRow, texts_in_order
-from autogpt.llm.classifier import Classifier
+from autogpt.llm.classifier import Classifier, by_length
 from autogpt.llm.tagger import Tagger
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.heads import HeadConfig, HeadKind, HeadSettings, put_head, save_headed
@@ -81,6 +81,18 @@ def test_probabilities_are_the_same_alone_and_together(
     for wrong in ({"quantize": "int8"}, {"draft": "lookup"}):
         with pytest.raises(UsageError, match="has a head"):
             autogpt.load(tmp_path, **wrong)
+
+
+def test_rows_go_together_with_their_like() -> None:
+    lengths = [7, 60, 9, 0, 58, 8, 2000, 61, *[10] * 400]
+    groups = list(by_length(lengths, 2048))
+    assert sorted(place for group in groups for place in group) == list(range(len(lengths)))
+    assert groups[0] == [6]
+    for group in groups:
+        padded = len(group) * max(lengths[place] for place in group)
+        assert padded <= 2048
+        assert padded <= 256 or padded <= 1.3 * sum(lengths[place] for place in group)
+    assert list(by_length([], 2048)) == []
 
 
 def test_our_probabilities_are_those_of_the_pipeline(tokenizer: Tokenizer, tmp_path: Path) -> None:

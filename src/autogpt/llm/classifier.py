@@ -37,6 +37,8 @@ __all__ = ["Classifier", "EmbeddingScorer", "OwnTextScorer", "TextScorer", "by_l
 _logger = logging.getLogger(__name__)
 
 _TOKENS_AT_ONCE = 2048  # of a pass, padding included: enough to fill the cores
+_ENOUGH_TOKENS = 256  # of a pass: more of them are hardly faster each
+_ALIKE = 0.8  # of the longest: what is shorter is mostly padding
 _TEXTS_AT_ONCE = 1024  # sorted by length together
 
 
@@ -209,11 +211,17 @@ def text_ids(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> list[list
 
 
 def by_length(lengths: Sequence[int], tokens_at_once: int) -> Iterator[list[int]]:
-    """Yield the places of rows that go together: of like length, the longest first."""
+    """Yield the places of rows that go together: of like length, the longest first.
+
+    Once a pass has enough tokens to fill the cores, rows that are much shorter wait for the next.
+    """
     order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     while order:
-        count = max(1, tokens_at_once // max(1, lengths[order[0]]))
-        some, order = order[:count], order[count:]
+        longest = max(1, lengths[order[0]])
+        count = min(len(order), max(1, tokens_at_once // longest))
+        while count * longest > _ENOUGH_TOKENS and lengths[order[count - 1]] < _ALIKE * longest:
+            count -= 1
+        some, order = order[: max(1, count)], order[max(1, count) :]
         yield some
 
 
