@@ -180,7 +180,7 @@ def make_specialist(
         raise ToolError(
             f"The specialist ({method}) is right in {own.value:.1%} of {len(test)} held-out "
             f"examples, which is not surely more than its baselines ({told}); it was not kept.",
-            hint="Use the linear baseline, give more examples, or a larger budget.",
+            hint="Give more examples, or a larger budget.",
         )
     figure = measure(own, seed=seed)
     made = Made(
