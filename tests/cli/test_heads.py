@@ -192,9 +192,12 @@ def test_what_cannot_be_learned_is_told(room: Path) -> None:
 
 
 def test_the_verb_classify(
-    room: Path, classified: FinetuneResult, capsys: pytest.CaptureFixture[str]
+    room: Path,
+    classified: FinetuneResult,
+    named: FinetuneResult,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    del classified
+    del classified, named
     run = str(room / "classified")
     code, out, _ = said(capsys, "classify", "--model", run, "red good", "--json")
     answer = json.loads(out)
