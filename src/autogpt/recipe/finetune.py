@@ -47,7 +47,7 @@ from autogpt.recipe.gathering import SHOWN, Gathered, gather
 from autogpt.recipe.learner import count, is_lora, learner, save_learned, with_layers
 from autogpt.recipe.rescue import RunRescue
 from autogpt.recipe.result import architecture_facts, peak_rss_bytes
-from autogpt.recipe.settings import FinetuneRecipe
+from autogpt.recipe.settings import HEADS, FinetuneRecipe
 from autogpt.recipe.teaching import Classroom, Taught, Teacher, find_teacher
 from autogpt.training import checkpoints, kernels, memory, record, tracking
 from autogpt.training.checkpoints import RunState
@@ -246,7 +246,7 @@ class _Run:
             recipe.training,
             tokens=taught.tokens,
             row_tokens=row_tokens,
-            texts=taught.rows_in(1) if recipe.finetune.task in forecast.HEADS else None,
+            texts=taught.rows_in(1) if recipe.finetune.task in HEADS else None,
         )
         batches = replace(taught.batches, batch_size=training.micro_batch_size)
         use = kernels.obeyed(recipe.kernels)

@@ -21,13 +21,12 @@ from autogpt.core.units import format_bytes, format_duration
 from autogpt.models.config import GPTConfig
 from autogpt.recipe import planning
 from autogpt.recipe.base_model import NEW
-from autogpt.recipe.settings import FinetuneRecipe
+from autogpt.recipe.settings import HEADS, FinetuneRecipe
 from autogpt.training import kernels
 from autogpt.training.plan import batch_of
 from autogpt.training.trainer import TrainingConfig
 
 __all__ = [
-    "HEADS",
     "Forecast",
     "epochs_of",
     "forecast",
@@ -37,8 +36,6 @@ __all__ = [
     "with_context",
     "with_kernels",
 ]
-
-HEADS = ("classify", "tag")  # tasks whose answer is a label, by a head
 
 _EPOCHS = 3.0
 _SHORTEST, _LONGEST, _MULTIPLE = 128, 1024, 64  # tokens of a row

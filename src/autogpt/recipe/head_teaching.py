@@ -104,13 +104,17 @@ class _HeadTeacher:
         del model, taught
         return self._figures
 
-    def _save(self, model: Trainable, folder: Path, *, scheme: str | None = None) -> None:
+    def _save(
+        self,
+        model: Trainable,
+        folder: Path,
+        scored: tuple[Scores, Targets],
+        *,
+        scheme: str | None = None,
+    ) -> None:
         """Write a model folder with the temperature that suits the validation examples."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
-        scores, targets = self._scored(model)
-        settings, figures = calibrated(
-            scores, targets, multi_label=self._head.multi_label, seed=self._seed
-        )
+        settings, figures = calibrated(*scored, multi_label=self._head.multi_label, seed=self._seed)
         self._figures |= figures
         settings = replace(settings, scheme=scheme)
         save_headed(
@@ -205,8 +209,9 @@ class ClassTeacher(_HeadTeacher):
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
-        self._figures = {"accuracy": share_right(*self._scored(model))}
-        self._save(model, folder)
+        scored = self._scored(model)
+        self._figures = {"accuracy": share_right(*scored)}
+        self._save(model, folder, scored)
 
     def _rows(self, examples: Sequence[Labeled]) -> list[TextRow]:
         before = list(self._tokenizer.bos_ids)
@@ -257,7 +262,7 @@ class TagTeacher(_HeadTeacher):
         """Write a model folder, calibrated on the validation examples."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
         self._figures = {}
-        self._save(model, folder, scheme="BIO")
+        self._save(model, folder, self._scored(model), scheme="BIO")
 
     def metrics(self, model: Trainable, taught: Taught) -> Mapping[str, float]:
         """Return also how many entities were found, of those there are: strict F1."""

@@ -20,7 +20,7 @@ from autogpt.models.trainable import Trainable
 from autogpt.nn import adapters
 from autogpt.recipe import folder
 from autogpt.recipe.base_model import NEW, BaseModel
-from autogpt.recipe.settings import FinetuneRecipe
+from autogpt.recipe.settings import HEADS, FinetuneRecipe
 from autogpt.recipe.teaching import Teacher
 from autogpt.tasks import asking
 
@@ -49,7 +49,7 @@ def learner(recipe: FinetuneRecipe, base: BaseModel, teacher: Teacher) -> Traina
 
 def with_layers(recipe: FinetuneRecipe, model: Trainable) -> FinetuneRecipe:
     """Write down which blocks there are and which learn."""
-    if recipe.finetune.task not in ("classify", "tag"):
+    if recipe.finetune.task not in HEADS:
         return recipe
     chosen = replace(
         recipe.finetune, layers=len(model.layers), frozen_layers=_frozen_layers(recipe, model)

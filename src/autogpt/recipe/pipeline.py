@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib.resources import as_file, files
@@ -326,10 +326,13 @@ class _Run:
         samples = self._samples(recipe, prepared, budget_s, after_step=at.steps)
         best = Best(self.out) if world.size == 1 else None
 
-        def look(model: GPT) -> Measured:
-            measured = evaluate(
+        def measure(model: GPT) -> Measured:
+            return evaluate(
                 model, prepared.validation, context_length=length, layout=trainer.layout
             )
+
+        def look(model: GPT) -> Measured:
+            measured = measure(model)
             if samples is not None:
                 samples.look(model, trainer.at.steps)
             # What is read again may be learned by heart.
@@ -354,24 +357,30 @@ class _Run:
             raise KeyboardInterrupt
         self._phases["train"] = time.perf_counter() - mark
         mark = time.perf_counter()
-        measured = self._best_of(trainer, hooks, best)
+        measured = self._finished(trainer, measure, best)
+        if samples is not None:
+            samples.look(trainer.model, trainer.at.steps)
         self._phases["evaluate"] = time.perf_counter() - mark
         evaluated_s = world.agreed(self._phases["evaluate"])
         trainer.at = replace(trainer.at, other_s=trainer.at.other_s + evaluated_s)
         show(trainer.validated(measured), 1.0)
         return measured
 
-    def _best_of(self, trainer: Trainer, hooks: Hooks, best: Best | None) -> Measured:
-        """Measure the finished model, or what it was before it learned a text by heart."""
-        measured = hooks.validate(trainer.finish())
+    def _finished(
+        self, trainer: Trainer, measure: Callable[[GPT], Measured], best: Best | None
+    ) -> Measured:
+        """Finish the model, and measure it; it is what it was before it learned a text by heart."""
+        model = trainer.finish()
+        assert isinstance(model, GPT)  # as _trainer built it
+        measured = measure(model)
         kept = None if best is None else best.kept
         if best is None or kept is None or kept.loss >= measured.loss:
             return measured
         self._shown.say(
             f"the text was being learned by heart: the weights after step {kept.step} are kept"
         )
-        best.restore(trainer.model)
-        return hooks.validate(trainer.model)
+        best.restore(model)
+        return measure(model)
 
     def _samples(
         self, recipe: Recipe, prepared: Prepared, budget_s: float | None, *, after_step: int

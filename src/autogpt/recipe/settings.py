@@ -27,6 +27,7 @@ from autogpt.training.trainer import TrainingConfig
 
 __all__ = [
     "FORMAT",
+    "HEADS",
     "FinetuneConfig",
     "FinetuneRecipe",
     "OriginConfig",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 FORMAT = 1
+HEADS = ("classify", "tag")
+"""Tasks whose answer is a label, by a head."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,7 +146,7 @@ class FinetuneConfig:
     def _check_layers(self) -> None:
         if self.layers is not None and self.layers < 1:
             raise ConfigError(f"layers = {self.layers} must be at least 1.")
-        if self.layers is not None and self.task not in ("classify", "tag"):
+        if self.layers is not None and self.task not in HEADS:
             raise ConfigError(
                 f"layers = {self.layers} is for models with a head, not for {self.task!r}."
             )

@@ -31,6 +31,7 @@ from autogpt.data.preferences import PairBatches, pair_rows, pairs_in_order
 from autogpt.models.checkpoint import save_model
 from autogpt.models.gpt import GPT
 from autogpt.models.trainable import Trainable
+from autogpt.recipe.class_head import of_another_kind
 from autogpt.recipe.settings import FinetuneRecipe
 from autogpt.tasks import TASKS, asking, find_task
 from autogpt.tasks.asking import Form
@@ -338,7 +339,7 @@ class _Pairs:
         pairs = cls()
         for example in examples:
             if not isinstance(example, Preference):
-                raise _of_another_kind(example, "preference")
+                raise of_another_kind(example, "preference")
             for side, answer in (
                 (pairs.chosen, example.chosen),
                 (pairs.rejected, example.rejected),
@@ -401,7 +402,7 @@ def _lesson(example: Example, *, task: str, form: Form | None, tokenizer: Tokeni
                 form.lesson(example) if form else (user(example.source), assistant(example.target))
             )
             return _answered(turns, tokenizer, learn="last", place=example.place)
-    raise _of_another_kind(example, task)
+    raise of_another_kind(example, task)
 
 
 def _answered(turns: Sequence[Message], tokenizer: Tokenizer, *, learn: str, place: str) -> Lesson:
@@ -424,12 +425,6 @@ def _answered(turns: Sequence[Message], tokenizer: Tokenizer, *, learn: str, pla
         )
     prompt, answer = turns[0].content, turns[1].content
     return encode_completion(f"{prompt}\n\n", answer, tokenizer, place=place)
-
-
-def _of_another_kind(example: Example, task: str) -> UsageError:
-    return UsageError(
-        f"The task {task!r} cannot learn from a {type(example).__name__.lower()} ({example.place})."
-    )
 
 
 def _fingerprint(lessons: Sequence[Lesson]) -> str:

@@ -34,7 +34,10 @@ _logger = logging.getLogger(__name__)
 
 _COMMAND = (sys.executable, "-m", "autogpt.server.engine_process")
 _PING_EVERY_S = 5.0
-_SAYS = {"recognizer": ("recognize", "label"), "transcriber": ("transcribe", "text")}
+_LOOKS = {  # of a kind of model that sees: its task, and where its answer stands
+    "recognizer": ("recognize", "label"),
+    "transcriber": ("transcribe", "text"),
+}
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 
 State = Literal["starting", "ready", "lost", "stopped"]
@@ -231,7 +234,7 @@ class EngineClient:
             EngineError: If that is no picture.
             EngineLostError: If the process ended.
         """
-        task, says = _SAYS[self.models[model]["kind"]]
+        task, name = _LOOKS[self.models[model]["kind"]]
         try:
             (found,) = await self.ask(
                 "task", model=model, name=task, inputs=[picture], parameters={}
@@ -241,7 +244,7 @@ class EngineClient:
                 ended()
         usage = found["usage"]
         read, written = usage["prompt_tokens"], usage["completion_tokens"]
-        yield [Written(0, found[says], None, "stop", written, read, 0)]
+        yield [Written(0, found[name], None, "stop", written, read, 0)]
 
     async def load(self, spec: ModelSpec) -> dict[str, Any]:
         """Load a model, and remember to load it again in the next process.

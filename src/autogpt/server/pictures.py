@@ -55,6 +55,7 @@ def picture_of(request: ChatRequest, facts: Mapping[str, Any]) -> str | None:
         "tools": request.tools,
         "response_format": form is not None and not isinstance(form, TextFormat),
         "logprobs": request.logprobs,
+        "logit_bias": request.logit_bias,
         "stop": request.stop,
         "n": (request.n or 1) > 1,
     }
