@@ -81,7 +81,14 @@ def width_of(reference: str) -> int | None:
         UsageError: If there is no such model, or it is one that is not taught further.
         CheckpointError: If it is damaged or not supported.
     """
-    return None if reference == NEW else open_base(reference).config.hidden_size
+    if reference == NEW:
+        return None
+    path = _teachable(reference)
+    if path.is_dir():
+        return read_config(path).hidden_size
+    from autogpt.interop.gguf import open_gguf  # only those who have such a file wait for it
+
+    return open_gguf(path).config.hidden_size
 
 
 def open_base(reference: str) -> BaseModel:
@@ -91,17 +98,7 @@ def open_base(reference: str) -> BaseModel:
         UsageError: If there is no such model, or it is one that is not taught further.
         CheckpointError: If it is damaged or not supported.
     """
-    path = resolve(reference)
-    if path.is_dir() and is_embedding_head(read_settings(path)):
-        raise UsageError(
-            f"{reference!r} is a head on a sentence encoder, and is not taught further here.",
-            hint="Name the encoder, with all examples.",
-        )
-    if path.is_dir() and is_multimodal(read_settings(path)):
-        raise UsageError(
-            f"{reference!r} was taught pictures or sounds already, and is not taught further here.",
-            hint="Name a model that writes, or 'new', with all examples.",
-        )
+    path = _teachable(reference)
     if path.is_dir():
         deep = not holds(path)  # a stored model was checked when it came
         return BaseModel(
@@ -119,6 +116,26 @@ def open_base(reference: str) -> BaseModel:
         tokenizer=file.tokenizer(),
         read=lambda dtype: file.model(dtype=dtype),  # type: ignore[arg-type]
     )
+
+
+def _teachable(reference: str) -> Path:
+    """Return where a model is.
+
+    Raises:
+        UsageError: If there is no such model, or it is one that is not taught further.
+    """
+    path = resolve(reference)
+    if path.is_dir() and is_embedding_head(read_settings(path)):
+        raise UsageError(
+            f"{reference!r} is a head on a sentence encoder, and is not taught further here.",
+            hint="Name the encoder, with all examples.",
+        )
+    if path.is_dir() and is_multimodal(read_settings(path)):
+        raise UsageError(
+            f"{reference!r} was taught pictures or sounds already, and is not taught further here.",
+            hint="Name a model that writes, or 'new', with all examples.",
+        )
+    return path
 
 
 def new_tokenizer(texts: Sequence[str], recipe: FinetuneRecipe, out: Path) -> Tokenizer:
