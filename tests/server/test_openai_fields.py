@@ -17,8 +17,8 @@ from autogpt.server.openai import (
     CompletionRequest,
     EmbeddingRequest,
     ModerationRequest,
-    ResponseRequest,
 )
+from autogpt.server.openai_responses import ResponseRequest
 
 DOCS = Path("docs/serving.md").read_text(encoding="utf-8")
 

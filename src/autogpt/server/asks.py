@@ -18,13 +18,15 @@ from autogpt.server.openai import (
     JsonObjectFormat,
     JsonSchemaFormat,
     NamedTool,
+    Sampling,
+)
+from autogpt.server.openai_responses import (
     ResponseCall,
     ResponseCallOutput,
     ResponseMessage,
     ResponseNamedTool,
     ResponseRequest,
     ResponseSchema,
-    Sampling,
 )
 from autogpt.server.tools import Tool
 

@@ -15,9 +15,9 @@ from autogpt.server.openai import (
     CompletionRequest,
     EmbeddingRequest,
     ModerationRequest,
-    ResponseRequest,
     TaskRequest,
 )
+from autogpt.server.openai_responses import ResponseRequest
 
 __all__ = ["document_routes"]
 

@@ -3,10 +3,10 @@
 Types are strict ("1" is no number, true is none either), numbers finite, texts encodable, lists and
 nesting bounded. A field that OpenAI has and this server cannot honor is refused where it asks for
 something, and accepted where it asks for nothing (``store: false``). Reading JSON itself is in
-``bodies``; what the fields mean for the engine in ``asks``.
+``bodies``; what the fields mean for the engine in ``asks``; ``POST /v1/responses`` in
+``openai_responses``.
 
-Source: OpenAI's API reference (2026-10), "Chat", "Completions", "Embeddings", "Responses",
-"Moderations".
+Source: OpenAI's API reference (2026-10), "Chat", "Completions", "Embeddings", "Moderations".
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ __all__ = [
     "FunctionTool",
     "ModerationRequest",
     "NamedTool",
-    "ResponseFunction",
-    "ResponseRequest",
     "Sampling",
     "TaskRequest",
 ]
@@ -269,7 +267,9 @@ class ChatRequest(Common):
             raise ValueError("top_logprobs is only allowed when logprobs is true")
         if self.max_tokens is not None and self.max_completion_tokens is not None:
             raise ValueError("max_tokens and max_completion_tokens are the same: give one")
-        _check_choice(self.tool_choice, [tool.function.name for tool in self.tools or ()])
+        choice = self.tool_choice
+        name = choice.function.name if isinstance(choice, NamedTool) else None
+        check_choice(choice, name, [tool.function.name for tool in self.tools or ()])
         return self
 
 
@@ -322,129 +322,13 @@ class TaskRequest(Wire):
     parameters: Annotated[dict[str, Any], Field(max_length=64)] = Field(default_factory=dict)
 
 
-class Item(Wire):
-    """What the server may have said itself: fields of it that are not known are passed over."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
-
-
-class ResponseText(Item):
-    """A part of a turn."""
-
-    type: Literal["input_text", "output_text"]
-    text: str
-    annotations: list[Any] | None = None
-    logprobs: list[Any] | None = None
-
-
-class ResponseMessage(Item):
-    """A turn."""
-
-    type: Literal["message"] = "message"
-    role: Literal["developer", "system", "user", "assistant"]
-    content: str | Annotated[list[ResponseText], Field(max_length=MOST_ITEMS)]
-    id: str | None = None
-    status: str | None = None
-    phase: str | None = None
-
-
-class ResponseCall(Item):
-    """A call that the model made in an earlier turn."""
-
-    type: Literal["function_call"]
-    call_id: Name
-    name: FunctionName
-    arguments: str
-    id: str | None = None
-    status: str | None = None
-
-
-class ResponseCallOutput(Item):
-    """What a call gave."""
-
-    type: Literal["function_call_output"]
-    call_id: Name
-    output: str
-    id: str | None = None
-    status: str | None = None
-
-
-class ResponseFunction(Wire):
-    """A function that the model may call."""
-
-    type: Literal["function"]
-    name: FunctionName
-    description: Annotated[str, Field(max_length=8192)] | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class ResponseNamedTool(Wire):
-    """The one tool that must be called."""
-
-    type: Literal["function"]
-    name: FunctionName
-
-
-class ResponseSchema(Wire):
-    """JSON of a schema."""
-
-    type: Literal["json_schema"]
-    name: FunctionName
-    description: str | None = None
-    schema_: dict[str, Any] = Field(alias="schema")
-    strict: bool | None = None
-
-
-class ResponseTextOptions(Wire):
-    """The form of the answer."""
-
-    format: (
-        Annotated[TextFormat | JsonObjectFormat | ResponseSchema, Field(discriminator="type")]
-        | None
-    ) = None
-    verbosity: Literal["medium"] | None = None
-
-
-class ResponseRequest(Wire):
-    """``POST /v1/responses``; nothing is kept, so there is no previous response."""
-
-    model: Name
-    input: (
-        str
-        | Annotated[
-            list[ResponseMessage | ResponseCall | ResponseCallOutput],
-            Field(min_length=1, max_length=MOST_ITEMS),
-        ]
-    )
-    instructions: str | None = None
-    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Probability | None = None
-    text: ResponseTextOptions | None = None
-    tools: Annotated[list[ResponseFunction], Field(max_length=MOST_TOOLS)] | None = None
-    tool_choice: Literal["none", "auto", "required"] | ResponseNamedTool | None = None
-    parallel_tool_calls: bool | None = None
-    stream: bool | None = None
-    store: bool | None = None
-    background: Literal[False] | None = None
-    include: Annotated[list[str], Field(max_length=0)] | None = None
-    previous_response_id: None = None
-    truncation: Literal["disabled"] | None = None
-    service_tier: Literal["auto", "default"] | None = None
-    metadata: Metadata | None = None
-    user: Annotated[str, Field(max_length=512)] | None = None
-    prompt_cache_key: Annotated[str, Field(max_length=512)] | None = None
-    safety_identifier: Annotated[str, Field(max_length=512)] | None = None
-
-    @model_validator(mode="after")
-    def _agrees_with_itself(self) -> ResponseRequest:
-        _check_choice(self.tool_choice, [tool.name for tool in self.tools or ()])
-        return self
-
-
-def _check_choice(choice: object, names: list[str]) -> None:
+def check_choice(choice: object, name: str | None, names: list[str]) -> None:
     """Raise what is wrong with the tools and the choice among them.
+
+    Args:
+        choice: None, "none", "auto", "required", or a tool.
+        name: Of that tool.
+        names: Of the tools there are.
 
     Raises:
         ValueError: If a name is there twice, or is chosen and not there.
@@ -455,14 +339,8 @@ def _check_choice(choice: object, names: list[str]) -> None:
         return
     if not names:
         raise ValueError("tool_choice is only allowed when tools are given")
-    if isinstance(choice, NamedTool):
-        wanted = choice.function.name
-    elif isinstance(choice, ResponseNamedTool):
-        wanted = choice.name
-    else:
-        return
-    if wanted not in names:
-        raise ValueError(f"tool_choice names {wanted!r}, which is not among the tools")
+    if name is not None and name not in names:
+        raise ValueError(f"tool_choice names {name!r}, which is not among the tools")
 
 
 for _model in (Common, ChatRequest, CompletionRequest):

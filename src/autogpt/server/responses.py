@@ -17,7 +17,7 @@ from autogpt.core.i18n import Language, accepted
 from autogpt.server.api_errors import to_api_error
 from autogpt.server.asks import response_ask
 from autogpt.server.generation import Piece, Usage
-from autogpt.server.openai import ResponseRequest
+from autogpt.server.openai_responses import ResponseRequest
 from autogpt.server.serving import Serving, describe, read
 from autogpt.server.streams import EventStream, event, unless_gone
 from autogpt.server.tools import Call, CallReader, new_call_id
