@@ -77,7 +77,8 @@ def main() -> None:
 
 def make(folder: Path) -> Path:
     """Write a model with a head that has learned nothing."""
-    from autogpt.models.heads import HeadConfig, HeadSettings, put_head, save_headed
+    from autogpt.models.head_files import HeadSettings, save_headed
+    from autogpt.models.heads import HeadConfig, put_head
     from autogpt.recipe.base_model import open_base
 
     base = open_base("smollm2-135m-instruct")

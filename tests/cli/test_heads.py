@@ -17,7 +17,7 @@ import autogpt
 from autogpt.cli.app import main
 from autogpt.core.errors import DataError
 from autogpt.core.progress import Progress
-from autogpt.models.heads import load_headed
+from autogpt.models.head_files import load_headed
 from autogpt.recipe import FinetuneResult, finetune
 
 WORDS = ["red", "blue", "one", "two", "cat", "天", "地"]

@@ -16,7 +16,8 @@ from autogpt.data.text_batches import TextBatches, TextRow, texts_in_order
 from autogpt.llm.classifier import Classifier, by_length
 from autogpt.llm.tagger import Tagger
 from autogpt.models.gpt import GPT, GPTConfig
-from autogpt.models.heads import HeadConfig, HeadKind, HeadSettings, put_head, save_headed
+from autogpt.models.head_files import HeadSettings, save_headed
+from autogpt.models.heads import HeadConfig, HeadKind, put_head
 from autogpt.tasks.spans import units_of
 from autogpt.tokenizer.bpe import Tokenizer, TokenizerConfig, train
 from autogpt.tokenizer.units import encode_units, unit_windows

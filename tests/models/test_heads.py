@@ -12,15 +12,8 @@ import transformers
 
 from autogpt.core.errors import CheckpointError, ConfigError, UsageError
 from autogpt.models.gpt import GPT, GPTConfig
-from autogpt.models.heads import (
-    Calibration,
-    HeadConfig,
-    HeadedGPT,
-    HeadSettings,
-    load_headed,
-    put_head,
-    save_headed,
-)
+from autogpt.models.head_files import Calibration, HeadSettings, load_headed, save_headed
+from autogpt.models.heads import HeadConfig, HeadedGPT, put_head
 from autogpt.models.weights import write_safetensors
 from autogpt.nn.cache import KVCache
 from autogpt.tokenizer.bpe import Tokenizer, TokenizerConfig, train

@@ -27,7 +27,7 @@ from autogpt.interop.transformers import open_sentence_encoder
 from autogpt.models.checkpoint import load_model, read_config, read_settings
 from autogpt.models.embedding_head import is_embedding_head, load_embedding_head
 from autogpt.models.gpt import GPT
-from autogpt.models.heads import head_kind, load_headed
+from autogpt.models.head_files import head_kind, load_headed
 from autogpt.models.multimodal_files import is_multimodal, load_multimodal
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.chat import render

@@ -18,7 +18,8 @@ import torch
 from autogpt.core.errors import CheckpointError, MissingExtraError
 from autogpt.interop.pooling import read_object
 from autogpt.interop.transformers import explained, refuse_foreign_code, without_bars
-from autogpt.models.heads import HeadConfig, HeadKind, head_kind, read_head
+from autogpt.models.head_files import head_kind, read_head
+from autogpt.models.heads import HeadConfig, HeadKind
 from autogpt.models.weights import open_weights
 from autogpt.tasks.scores import TextScores, TokenScores
 from autogpt.tasks.spans import units_of

@@ -15,8 +15,8 @@ answered.
 
 What goes in and comes out passes the safety rails (``guarding``), as ``load(..., policy=)`` says.
 
-``loading`` makes it, ``model`` is it. Not here: the decode loop (``inference.engine``), names of
-models (``core.refs``).
+``loading`` makes it, ``model`` is it, ``reading`` is what it says of texts without writing. Not
+here: the decode loop (``inference.engine``), names of models (``core.refs``).
 """
 
 from autogpt.llm.loading import load

@@ -25,7 +25,8 @@ import torch
 from autogpt.core.errors import UsageError
 from autogpt.interop.transformers import Encoder
 from autogpt.models.embedding_head import EmbeddingHead
-from autogpt.models.heads import HeadConfig, HeadedGPT, HeadSettings
+from autogpt.models.head_files import HeadSettings
+from autogpt.models.heads import HeadConfig, HeadedGPT
 from autogpt.tasks.account import shares
 from autogpt.tasks.calibration import to_probabilities
 from autogpt.tasks.classify import Classification, decide

@@ -8,7 +8,7 @@ themselves know neither messages nor chunks: ``safety``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from autogpt.core.messages import (
     Chunk,
@@ -22,9 +22,9 @@ from autogpt.core.messages import (
 )
 from autogpt.safety.policy import Direction
 from autogpt.safety.rails import Admission, Rails
-from autogpt.safety.streaming import OutputRail
+from autogpt.safety.streaming import Form, OutputRail
 
-__all__ = ["GuardedRow", "admit_prompt", "refused_chunk"]
+__all__ = ["Admitted", "GuardedRow", "admit_prompt", "admit_prompts", "refused_chunk"]
 
 _DIRECTIONS: dict[Role, Direction] = {"system": "context", "assistant": "context"}
 
@@ -112,3 +112,61 @@ class GuardedRow:
     def refusal(self) -> str | None:
         """What is said of a completion that was stopped."""
         return None if self.rail is None or self.rail.verdict is None else self.rail.answer
+
+
+@dataclass(slots=True)
+class Admitted:
+    """Several prompts behind the rails.
+
+    Attributes:
+        prompts: Those that the model may read, as it may read them.
+        rows: Of each completion of those: its index among the completions of all, and its rail.
+        refused: The whole completions of the others.
+    """
+
+    prompts: list[Prompt] = field(default_factory=list)
+    rows: list[tuple[int, GuardedRow]] = field(default_factory=list)
+    refused: list[Chunk] = field(default_factory=list)
+
+
+def admit_prompts(
+    rails: Rails | None,
+    prompts: Sequence[Prompt],
+    *,
+    n: int = 1,
+    route: str | None = None,
+    untrusted: bool = False,
+    form: Form = "text",
+) -> Admitted:
+    """Return which prompts the model may read, the rows they give, and refusals.
+
+    Args:
+        rails: What is looked for; None lets everything pass.
+        prompts: Texts, or conversations.
+        n: Completions of each.
+        route: As in :func:`admit_prompt`.
+        untrusted: As in :func:`admit_prompt`.
+        form: What is written, as the rails of the way out need to know.
+
+    Raises:
+        RefusedError: If there is one prompt, and it is refused.
+    """
+    if rails is None or not rails.policy.enabled:
+        return Admitted(
+            list(prompts), [(index, GuardedRow(None)) for index in range(len(prompts) * n)]
+        )
+    found = Admitted()
+    for place, prompt in enumerate(prompts):
+        shown, admission = admit_prompt(rails, prompt, route=route, untrusted=untrusted)
+        if len(prompts) == 1:
+            admission.raise_if_refused()
+        indices = range(place * n, (place + 1) * n)
+        if admission.is_refused:
+            found.refused += [refused_chunk(admission, index) for index in indices]
+            continue
+        found.prompts.append(shown)
+        found.rows += [
+            (index, GuardedRow(rails.output(admission.vault, route=route, form=form)))
+            for index in indices
+        ]
+    return found

@@ -38,7 +38,8 @@ from autogpt.models.checkpoint import (
 )
 from autogpt.models.embedding_head import is_embedding_head, load_embedding_head
 from autogpt.models.gpt import GPT, GPTConfig
-from autogpt.models.heads import HeadKind, head_kind, load_headed
+from autogpt.models.head_files import head_kind, load_headed
+from autogpt.models.heads import HeadKind
 from autogpt.models.multimodal_files import is_multimodal, load_multimodal
 from autogpt.models.quantized import (
     Quantization,

@@ -1,36 +1,26 @@
 """A loaded model that writes: prompts in, text out, whole or piece by piece.
 
-Not here: the decode loop (``inference.engine``), reading models (``llm.loading``).
+Not here: the decode loop (``inference.engine``), what it says of texts without writing
+(``llm.reading``), reading models from files (``llm.loading``).
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Unpack
 
 from torch import Tensor
 
-from autogpt.core.errors import ConfigError, UsageError
-from autogpt.core.messages import (
-    Chunk,
-    Completion,
-    FinishReason,
-    Prompt,
-    Timing,
-    TokenLogprob,
-    Usage,
-)
+from autogpt.core.errors import ConfigError
+from autogpt.core.messages import Chunk, Completion, Prompt
 from autogpt.core.units import format_count
-from autogpt.evaluation.inspection.inspection import Focus, Inspection, inspect
 from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
-from autogpt.inference.engine import Engine, Overflow, StepOutput, end_ids
+from autogpt.inference.engine import Engine, Overflow, end_ids
 from autogpt.inference.grammar import GrammarCompiler
-from autogpt.inference.likelihood import Question, pose, score, score_quantized
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.settings import (
     DRY_BREAKERS,
@@ -40,24 +30,20 @@ from autogpt.inference.settings import (
     constraint_of,
 )
 from autogpt.inference.speculative import Speculator
-from autogpt.inference.watermark import Detection, Watermark, detect
-from autogpt.llm.guarding import GuardedRow, admit_prompt, refused_chunk
+from autogpt.llm.completions import as_chunks, whole_completions
+from autogpt.llm.guarding import admit_prompts
+from autogpt.llm.reading import ReadingMethods
 from autogpt.llm.tasks import TaskMethods
 from autogpt.models.gpt import GPT, parameter_count
 from autogpt.safety.rails import Rails
 from autogpt.safety.streaming import Form as OutputForm
 from autogpt.tasks.asking import Form
-from autogpt.tasks.base import Likelihood
-from autogpt.tasks.chat import trimmed
 from autogpt.tokenizer.bpe import Tokenizer
-from autogpt.tokenizer.chat import encode_chat
 
 __all__ = ["LLM"]
 
-_logger = logging.getLogger(__name__)
 
-
-class LLM(TaskMethods):
+class LLM(ReadingMethods, TaskMethods):
     """A model and its tokenizer. Made by :func:`load`.
 
     Args:
@@ -215,13 +201,10 @@ class LLM(TaskMethods):
             RefusedError: If there is one prompt, and a safety rail refuses it.
         """
         params = params or self.defaults
-        drafts = [_Draft(logprobs=params.logprobs) for _ in range(len(prompts) * params.n)]
-        for chunk in self.run(prompts, params, overflow=overflow, route=route, untrusted=untrusted):
-            drafts[chunk.index].add(chunk)
-        completions = [draft.finished() for draft in drafts]
-        return [
-            completions[start : start + params.n] for start in range(0, len(completions), params.n)
-        ]
+        chunks = self.run(prompts, params, overflow=overflow, route=route, untrusted=untrusted)
+        count = len(prompts) * params.n
+        completions = whole_completions(chunks, count, logprobs=params.logprobs)
+        return [completions[start : start + params.n] for start in range(0, count, params.n)]
 
     def write(
         self,
@@ -252,11 +235,6 @@ class LLM(TaskMethods):
         return [row[0] for row in rows]
 
     @property
-    def answers_messages(self) -> bool:
-        """Whether it has a chat template, so that it takes messages and not only text."""
-        return self.tokenizer.roles.chat_template is not None
-
-    @property
     def can_search(self) -> bool:
         """Whether it can follow beams: with weights that are not quantized."""
         return self._search is not None
@@ -265,19 +243,6 @@ class LLM(TaskMethods):
     def parameters(self) -> int:
         """How many weights it has."""
         return parameter_count(self.model.config)
-
-    @property
-    def context_length(self) -> int:
-        """How many tokens it sees at once."""
-        return self.model.config.max_position_embeddings
-
-    def count_tokens(self, prompt: Prompt) -> int:
-        """Return how many tokens a prompt takes, with what the chat template adds.
-
-        Raises:
-            UsageError: If it is messages and the model has no chat template.
-        """
-        return len(self.encode(prompt))
 
     def sampling(self, **settings: Unpack[ManySettings]) -> SamplingParams:
         """Return the model's own settings, changed by those that are given.
@@ -302,94 +267,6 @@ class LLM(TaskMethods):
             )
         return params
 
-    def likelihoods(
-        self, prompts: Sequence[Prompt], continuations: Sequence[Sequence[str]]
-    ) -> list[list[Likelihood]]:
-        """Return how likely each continuation of each prompt is; a prompt is read once for all.
-
-        Of a prompt that is too long with its continuation, the beginning is left out.
-
-        Args:
-            prompts: Texts, or conversations whose next answer begins with a continuation.
-            continuations: Of each prompt; none empty.
-
-        Raises:
-            UsageError: If a continuation is empty or longer than the context, or a prompt is
-                messages and the model has no chat template.
-        """
-        questions = [
-            self._question(prompt, texts)
-            for prompt, texts in zip(prompts, continuations, strict=True)
-        ]
-        return self.score(questions)
-
-    def score(self, questions: Sequence[Question]) -> list[list[Likelihood]]:
-        """Return how likely continuations of prompts are that have been cut into tokens already.
-
-        Raises:
-            UsageError: If a continuation is longer than the context.
-        """
-        if self._backend is None:
-            return score(self.model, self._head, questions)
-        context = self.model.config.max_position_embeddings
-        return score_quantized(self._backend, questions, context=context)
-
-    def inspect(
-        self,
-        prompt: Prompt,
-        *,
-        focus: Focus | None = None,
-        params: SamplingParams | None = None,
-        name: str = "",
-    ) -> Inspection:
-        """Return what happens inside the model while it reads ``prompt``.
-
-        Args:
-            prompt: A text, or a conversation.
-            focus: What to look at closely; default the last token.
-            params: How the next token would be chosen, see ``evaluation.inspection.inspect``.
-            name: What to call the model.
-
-        Raises:
-            ConfigError: If the model is quantized: its weights are elsewhere.
-            UsageError: If the prompt is longer than the context, or is messages and the model has
-                no chat template.
-        """
-        if self._backend is not None:
-            raise ConfigError(
-                "Quantized weights cannot be looked into.", hint="Load the model without quantize."
-            )
-        return inspect(
-            self.model,
-            self.tokenizer,
-            self.encode(prompt),
-            head=self._head,
-            params=params,
-            focus=focus,
-            name=name,
-        )
-
-    def _question(self, prompt: Prompt, continuations: Sequence[str]) -> Question:
-        tokenizer = self.tokenizer
-        if isinstance(prompt, str):
-            before = tokenizer.bos_ids or (() if prompt.strip() else (tokenizer.pad_id,))
-            return pose(tokenizer, before, prompt, continuations)
-        return Question(self.encode(prompt), [tokenizer.encode(text) for text in continuations])
-
-    def find_watermark(self, text: str, *, method: str, key: str) -> Detection:
-        """Return what speaks for a text carrying the mark of a key; see ``inference.watermark``.
-
-        Args:
-            text: Written by this model or one with its tokenizer, if it carries one.
-            method: "kgw" or "synthid".
-            key: The secret.
-
-        Raises:
-            ConfigError: If the method is unknown or the key is empty.
-        """
-        watermark = Watermark(method=method, key=key)  # type: ignore[arg-type]  # it checks
-        return detect(self.tokenizer.encode(text), watermark)
-
     def run(
         self,
         prompts: Sequence[Prompt],
@@ -401,14 +278,19 @@ class LLM(TaskMethods):
     ) -> Iterator[Chunk]:
         """Check and encode now; write when the chunks are asked for. See :meth:`complete`."""
         begin = time.perf_counter()
-        admitted, rows, refused = self._admit(prompts, params, route, untrusted=untrusted)
+        form: OutputForm = "text"
+        if params.constraint is not None:
+            form = "json" if params.constraint.is_json else "fixed"
+        admitted = admit_prompts(
+            self.rails, prompts, n=params.n, route=route, untrusted=untrusted, form=form
+        )
+        max_tokens = params.max_tokens
+        read = admitted.prompts
+        if overflow == "truncate":
+            read = [self._newest_turns(prompt, max_tokens=max_tokens) for prompt in read]
         token_ids = [
-            self._engine.fit(
-                self.encode(prompt if overflow == "refuse" else self._trimmed(prompt, params)),
-                max_tokens=params.max_tokens,
-                overflow=overflow,
-            )
-            for prompt in admitted
+            self._engine.fit(self.encode(prompt), max_tokens=max_tokens, overflow=overflow)
+            for prompt in read
         ]
         writer = self._engine if params.beams == 1 else self._search
         if writer is None:
@@ -417,145 +299,11 @@ class LLM(TaskMethods):
                 hint="Load the model without quantize, or leave beams out.",
             )
         steps = writer.generate(token_ids, params) if token_ids else iter(())
-        counts = [len(ids) for ids in token_ids for _ in range(params.n)]
-        return itertools.chain(refused, self._chunks(steps, counts, begin, rows))
-
-    def _admit(
-        self,
-        prompts: Sequence[Prompt],
-        params: SamplingParams,
-        route: str | None,
-        *,
-        untrusted: bool,
-    ) -> tuple[list[Prompt], list[tuple[int, GuardedRow]], list[Chunk]]:
-        """Return the prompts that the model may read, the rows they give, and refusals."""
-        rails, n = self.rails, params.n
-        if rails is None or not rails.policy.enabled:
-            open_rows = [(index, GuardedRow(None)) for index in range(len(prompts) * n)]
-            return list(prompts), open_rows, []
-        form: OutputForm = "text"
-        if params.constraint is not None:
-            form = "json" if params.constraint.is_json else "fixed"
-        admitted: list[Prompt] = []
-        rows: list[tuple[int, GuardedRow]] = []
-        refused: list[Chunk] = []
-        for place, prompt in enumerate(prompts):
-            shown, admission = admit_prompt(rails, prompt, route=route, untrusted=untrusted)
-            if len(prompts) == 1:
-                admission.raise_if_refused()
-            indices = range(place * n, (place + 1) * n)
-            if admission.is_refused:
-                refused += [refused_chunk(admission, index) for index in indices]
-                continue
-            admitted.append(shown)
-            rows += [
-                (index, GuardedRow(rails.output(admission.vault, route=route, form=form)))
-                for index in indices
-            ]
-        return admitted, rows, refused
-
-    def _trimmed(self, prompt: Prompt, params: SamplingParams) -> Prompt:
-        """Return a conversation without its oldest turns, where it does not fit with its answer."""
-        if isinstance(prompt, str):
-            return prompt
-        room = max(self.context_length - params.max_tokens, self.context_length // 2, 1)
-        kept = trimmed(prompt, lambda turns: self.count_tokens(turns) <= room)
-        if len(kept) < len(prompt):
-            _logger.warning(
-                "the conversation is longer than the context of %d tokens; its oldest %d messages "
-                "are not read",
-                self.context_length,
-                len(prompt) - len(kept),
-            )
-        return kept
-
-    def encode(self, prompt: Prompt) -> list[int]:
-        """Return the token ids that the model reads of a prompt.
-
-        Raises:
-            UsageError: If the prompt is messages and the model has no chat template.
-        """
-        if isinstance(prompt, str):
-            tokenizer = self.tokenizer
-            return [*tokenizer.bos_ids, *tokenizer.encode(prompt)] or [tokenizer.pad_id]
-        roles = self.tokenizer.roles
-        template = roles.chat_template
-        if template is None:
-            raise UsageError(
-                "This model has no chat template, so it cannot answer messages.",
-                hint="Give it text to continue instead.",
-            )
-        tokens = {"eos_token": roles.eos, "pad_token": roles.pad, "bos_token": roles.bos or ""}
-        return encode_chat(prompt, self.tokenizer, template=template, tokens=tokens)
-
-    def _chunks(
-        self,
-        steps: Iterator[StepOutput],
-        prompt_tokens: Sequence[int],
-        begin: float,
-        rows: Sequence[tuple[int, GuardedRow]],
-    ) -> Iterator[Chunk]:
-        written = [0] * len(prompt_tokens)
-        first: float | None = None
-        total = 0
-        for step in steps:
-            index, row = rows[step.row]
-            if row.is_over:  # the others are still being written
-                continue
-            now = time.perf_counter()
-            first = first or now
-            total += 1
-            written[step.row] += 1
-            text, logprobs, finish = row.push(step.text, step.logprobs, step.finish_reason)
-            if finish is None:
-                if text or logprobs:
-                    yield Chunk(text=text, index=index, logprobs=logprobs)
-                continue
-            yield Chunk(
-                text=text,
-                index=index,
-                logprobs=logprobs,
-                finish_reason=finish,
-                usage=Usage(
-                    prompt_tokens=prompt_tokens[step.row], completion_tokens=written[step.row]
-                ),
-                timing=Timing(
-                    load_s=self._load_s,
-                    first_token_s=first - begin,
-                    tokens_per_s=(total - 1) / (now - first) if now > first else 0.0,
-                ),
-                refusal=row.refusal,
-            )
-            if all(each.is_over for _, each in rows):
-                break  # nothing that is still written would be shown
-        if isinstance(steps, Generator):
-            steps.close()
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A completion whose chunks are being collected."""
-
-    logprobs: int | None
-    pieces: list[str] = field(default_factory=list)
-    entries: list[TokenLogprob] = field(default_factory=list)
-    last: Chunk | None = None
-
-    def add(self, chunk: Chunk) -> None:
-        self.pieces.append(chunk.text)
-        self.entries.extend(chunk.logprobs)
-        self.last = chunk
-
-    def finished(self) -> Completion:
-        last = self.last
-        if last is None or last.finish_reason is None or last.usage is None or last.timing is None:
-            raise RuntimeError("the engine ended without finishing every row")
-        finish_reason: FinishReason = last.finish_reason
-        return Completion(
-            text="".join(self.pieces),
-            finish_reason=finish_reason,
-            usage=last.usage,
-            timing=last.timing,
-            logprobs=None if self.logprobs is None else tuple(self.entries),
-            refusal=last.refusal,
+        written = as_chunks(
+            steps,
+            admitted.rows,
+            prompt_tokens=[len(ids) for ids in token_ids for _ in range(params.n)],
+            begin=begin,
+            load_s=self._load_s,
         )
+        return itertools.chain(admitted.refused, written)

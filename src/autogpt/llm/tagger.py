@@ -24,7 +24,8 @@ from autogpt.core.errors import UsageError
 from autogpt.core.examples import Entity
 from autogpt.interop.heads import EncoderHead
 from autogpt.llm.classifier import by_length, padded
-from autogpt.models.heads import HeadedGPT, HeadSettings
+from autogpt.models.head_files import HeadSettings
+from autogpt.models.heads import HeadedGPT
 from autogpt.tasks.account import shares
 from autogpt.tasks.lattice import Lattice
 from autogpt.tasks.scores import TokenScores

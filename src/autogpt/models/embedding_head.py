@@ -5,7 +5,7 @@
     config.json          "encoder": its name, its width and the sha256 of its weights; the labels,
                          as transformers names them
     model.safetensors    "score.weight" [C, D] and "score.bias" [C]: the head alone
-    head.json            the temperature, the threshold (``models.heads``)
+    head.json            the temperature, the threshold (``models.head_files``)
 
 The encoder stays where it is and as it is (docs/decisions/0007). Not here: the encoder
 (``interop.transformers``), how the head is learned (``recipe.embedding_teaching``).
@@ -28,15 +28,15 @@ from autogpt.core.config import from_mapping
 from autogpt.core.errors import CheckpointError, ConfigError
 from autogpt.data.preprocessing import EncoderConfig
 from autogpt.models.checkpoint import check_manifest, read_settings, write_folder
-from autogpt.models.heads import (
+from autogpt.models.head_files import (
     HEAD,
-    HeadConfig,
     HeadSettings,
     head_fields,
     read_head,
     read_head_settings,
     write_head_settings,
 )
+from autogpt.models.heads import HeadConfig
 from autogpt.models.weights import open_weights
 
 __all__ = [

@@ -5,11 +5,6 @@
     a class    score of the last token           Qwen3ForSequenceClassification and the like
     a tag      score of every token              Qwen3ForTokenClassification and the like
 
-The folder is that of transformers: ``config.json`` names the class, the labels and, of several
-labels a text, ``problem_type``; the head is ``score.weight`` (tags: and ``score.bias``; GPT-2 calls
-them ``classifier``). Beside it lies ``head.json``, of our own, which others do not need: the
-temperature that makes probabilities honest, the threshold, how tags are spelled.
-
 A tag depends on what stands to the right as well. So a tagger's tokens look at the whole text,
 ``"is_causal": false`` in ``config.json``; transformers builds its mask accordingly (a class of
 GPT-2 or Gemma, or a model with a sliding window, does not, and stays causal here too). The other
@@ -18,62 +13,30 @@ twice the time and is done by no other program (docs/decisions/0005).
 
 Source: Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training"
 (the score of the last token); Dukic and Snajder 2024, "Looking Right is Sometimes Right" (decoders
-without the causal mask). Not here: training (``training.objective``), text (``llm``).
+without the causal mask). Not here: its folder (``models.head_files``), training
+(``training.objective``), text (``llm``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Literal, cast
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from autogpt.core.errors import CheckpointError, ConfigError
-from autogpt.core.files import read_json, write_json
-from autogpt.models.checkpoint import (
-    SavableTokenizer,
-    build_model,
-    check_manifest,
-    read_config,
-    read_settings,
-    stored_form,
-    write_folder,
-)
+from autogpt.core.errors import ConfigError
 from autogpt.models.empty import without_weights
-from autogpt.models.family import find_family
 from autogpt.models.gpt import GPT, GPTConfig
-from autogpt.models.weights import StoredWeights, open_weights
 from autogpt.nn.attention import AttentionForm
 
-__all__ = [
-    "Calibration",
-    "HeadConfig",
-    "HeadKind",
-    "HeadSettings",
-    "HeadedGPT",
-    "head_fields",
-    "head_kind",
-    "load_headed",
-    "put_head",
-    "read_head",
-    "read_head_settings",
-    "save_headed",
-    "write_head_settings",
-]
+__all__ = ["CLASSES", "HeadConfig", "HeadKind", "HeadedGPT", "put_head", "with_weights"]
 
 HeadKind = Literal["sequence", "token"]
 
-HEAD = "head.json"
-_FORMAT = "autogpt-head-1"
-_ENDINGS: dict[HeadKind, str] = {
-    "sequence": "ForSequenceClassification",
-    "token": "ForTokenClassification",
-}
-_CLASSES = {
+CLASSES = {
     "gemma3_text": "Gemma3Text",
     "gpt2": "GPT2",
     "llama": "Llama",
@@ -81,7 +44,7 @@ _CLASSES = {
     "qwen2": "Qwen2",
     "qwen3": "Qwen3",
 }
-_SINGLE, _MULTI = "single_label_classification", "multi_label_classification"
+"""What the names of transformers' classes begin with, by ``model_type``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,50 +71,6 @@ class HeadConfig:
             raise ConfigError(f"A head needs two labels or more, not {list(self.labels)}.")
         if len(set(self.labels)) < len(self.labels):
             raise ConfigError("A head has a label twice.")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Calibration:
-    """How honest probabilities are on examples that were not trained on.
-
-    Attributes:
-        examples: How many.
-        error_before: Expected calibration error, 15 bins, without a temperature.
-        error: With it.
-    """
-
-    examples: int
-    error_before: float
-    error: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HeadSettings:
-    """How a head's scores are read; ``head.json``.
-
-    Attributes:
-        temperature: Scores are divided by it.
-        threshold: Of one label a text: below this probability there is no answer; of several: from
-            it on a label counts; None: always the likeliest, or 0.5.
-        scheme: How tags are spelled, see ``tasks.spans``; None for classes.
-        calibration: What the temperature did.
-    """
-
-    temperature: float = 1.0
-    threshold: float | None = None
-    scheme: str | None = None
-    calibration: Calibration | None = None
-
-    def __post_init__(self) -> None:
-        """Check ranges.
-
-        Raises:
-            ConfigError: If a setting is out of its range.
-        """
-        if not 0.001 <= self.temperature <= 1000:
-            raise ConfigError(f"temperature = {self.temperature} must be from 0.001 to 1000.")
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise ConfigError(f"threshold = {self.threshold} must be from 0 to 1.")
 
 
 class HeadedGPT(GPT):
@@ -242,7 +161,7 @@ def put_head(body: GPT, head: HeadConfig, *, layers: int | None = None) -> Heade
     config = replace(body.config, tie_word_embeddings=True)  # there is no other head
     if layers is not None:
         config = _with_layers(config, layers)
-    if config.model_type not in _CLASSES:
+    if config.model_type not in CLASSES:
         raise ConfigError(f"Models of type {config.model_type!r} do not take a head.")
     if head.kind == "token" and _can_look_ahead(config):
         config = replace(config, is_causal=False)
@@ -260,7 +179,7 @@ def put_head(body: GPT, head: HeadConfig, *, layers: int | None = None) -> Heade
         f"score.{name}": weight.detach().to(device, dtype)
         for name, weight in score.state_dict().items()
     }
-    return _filled(config, head, weights, attention=body.attention)
+    return with_weights(config, head, weights, attention=body.attention)
 
 
 def _with_layers(config: GPTConfig, layers: int) -> GPTConfig:
@@ -282,13 +201,14 @@ def _is_kept(name: str, layers: int) -> bool:
     return room != "layers" or int(rest.partition(".")[0]) < layers
 
 
-def _filled(
+def with_weights(
     config: GPTConfig,
     head: HeadConfig,
     weights: Mapping[str, Tensor],
     *,
     attention: AttentionForm = "sdpa",
 ) -> HeadedGPT:
+    """Return a model that has ``weights``, by our names, and shares their memory."""
     with without_weights():
         model = HeadedGPT(config, head, attention=attention)
     model.load_state_dict(dict(weights), assign=True)
@@ -298,186 +218,3 @@ def _filled(
 def _can_look_ahead(config: GPTConfig) -> bool:
     """Whether transformers reads ``is_causal`` for this model."""
     return config.sliding_window is None and config.model_type not in ("gpt2", "gemma3_text")
-
-
-# -- files -----------------------------------------------------------------------------------------
-
-
-def head_kind(settings: Mapping[str, Any]) -> HeadKind | None:
-    """Return which head a ``config.json`` says the model has, of whatever family; None: none."""
-    names = settings.get("architectures")
-    for name in names if isinstance(names, list) else []:
-        for kind, ending in _ENDINGS.items():
-            if isinstance(name, str) and name.endswith(ending):
-                return kind
-    return None
-
-
-def save_headed(
-    model: HeadedGPT,
-    folder: Path,
-    *,
-    tokenizer: SavableTokenizer,
-    settings: HeadSettings,
-    pad_token_id: int,
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto",
-    card: str | None = None,
-) -> None:
-    """Write a folder that this package and transformers read.
-
-    Args:
-        model: The model, on any device.
-        folder: Where to; made if needed.
-        tokenizer: Saved along.
-        settings: How its scores are read.
-        pad_token_id: What fills up rows, where the model's config does not say; transformers needs
-            one to tell the last token.
-        dtype: Of the stored weights; "auto" is what the model has.
-        card: Text of ``README.md``.
-
-    Raises:
-        ConfigError: If the model's family does not have its switches.
-        ResourceError: If the disk is full or the folder cannot be written.
-    """
-    config, head = model.config, model.labels
-    if config.pad_token_id is None:
-        config = replace(config, pad_token_id=pad_token_id)
-    ours = model.state_dict()
-    own = [name for name in ours if name.startswith("score.")]
-    body = {name: weight for name, weight in ours.items() if name not in own}
-    fields_, tensors = stored_form(config, body)
-    kind = model.embedding.weight.dtype if dtype == "auto" else getattr(torch, dtype)
-    prefix = _prefix(config, head)
-    tensors += [(f"{prefix}.{name.partition('.')[2]}", ours[name]) for name in own]
-    write_head_settings(folder, settings)
-    made = {**head_fields(head, name=_CLASSES[config.model_type]), "classifier_dropout": 0.0}
-    write_folder(
-        folder,
-        {**fields_, **made},
-        tensors,
-        tokenizer=tokenizer,
-        dtype=kind,
-        card=card,
-        others=[HEAD],
-    )
-
-
-def _prefix(config: GPTConfig, head: HeadConfig) -> str:
-    return "classifier" if config.model_type == "gpt2" and head.kind == "token" else "score"
-
-
-def head_fields(head: HeadConfig, *, name: str) -> dict[str, Any]:
-    """Return what ``config.json`` says of a head on a model whose classes begin with ``name``."""
-    made: dict[str, Any] = {
-        "architectures": [f"{name}{_ENDINGS[head.kind]}"],
-        "id2label": {str(index): label for index, label in enumerate(head.labels)},
-        "label2id": {label: index for index, label in enumerate(head.labels)},
-    }
-    if head.kind == "sequence":
-        made["problem_type"] = _MULTI if head.multi_label else _SINGLE
-    return made
-
-
-def read_head(settings: Mapping[str, Any]) -> HeadConfig:
-    """Return the head that a ``config.json`` describes.
-
-    Raises:
-        CheckpointError: If it describes none, or its labels are broken.
-    """
-    kind = head_kind(settings)
-    if kind is None:
-        raise CheckpointError("config.json names no class with a head.")
-    table = settings.get("id2label")
-    count = len(table) if isinstance(table, dict) else 0
-    labels = [table.get(str(index)) for index in range(count)] if isinstance(table, dict) else []
-    if not labels or not all(isinstance(label, str) for label in labels):
-        raise CheckpointError(f"config.json says id2label = {table!r}, expected a name per number.")
-    try:
-        return HeadConfig(
-            kind=kind,
-            labels=tuple(cast(list[str], labels)),
-            multi_label=settings.get("problem_type") == _MULTI,
-        )
-    except ConfigError as error:
-        raise CheckpointError(f"config.json: {error.message}") from error
-
-
-def load_headed(
-    folder: Path,
-    *,
-    dtype: Literal["auto", "float32", "bfloat16"] = "float32",
-    deep: bool = True,
-) -> tuple[HeadedGPT, HeadSettings]:
-    """Read a model with a head.
-
-    Args:
-        folder: A folder in Hugging Face layout.
-        dtype: Of the model; "auto" is what the weights are stored as.
-        deep: As for ``load_model``.
-
-    Raises:
-        CheckpointError: As ``load_model``; or if there is no head, or it is not trained.
-    """
-    settings = read_settings(folder)
-    head = read_head(settings)
-    config = replace(read_config(folder), tie_word_embeddings=True)
-    check_manifest(folder, deep=deep)
-    with open_weights(folder) as stored:
-        prefix = _prefix(config, head)
-        own = {f"{prefix}.{part}": f"score.{part}" for part in ("weight", "bias")}
-        rest = {
-            name: place
-            for name, place in stored.places.items()
-            if name not in own and name != "lm_head.weight"
-        }
-        names = find_family(config.model_type)
-        body = build_model(config, replace(stored, places=rest), names=names, dtype=dtype)
-        weights = body.state_dict()
-        for theirs, ours in own.items():
-            if ours == "score.weight" or head.kind == "token":
-                weights[ours] = _read_score(stored, theirs, head, config).to(
-                    body.embedding.weight.dtype
-                )
-    return _filled(config, head, weights), read_head_settings(folder)
-
-
-def _read_score(stored: StoredWeights, name: str, head: HeadConfig, config: GPTConfig) -> Tensor:
-    if name not in stored.places:
-        raise CheckpointError(
-            f"{str(stored.path)!r} lacks {name!r}: the head of this model is not trained.",
-            hint="Train it with: autogpt finetune MODEL DATA --task classify (or tag).",
-        )
-    wanted = (len(head.labels), config.hidden_size)[: 2 if name.endswith("weight") else 1]
-    if stored.shape(name) != wanted:
-        raise CheckpointError(
-            f"{str(stored.path)!r} holds {name!r} with shape {list(stored.shape(name))}, but "
-            f"config.json asks for {list(wanted)}."
-        )
-    return stored.tensor(name)
-
-
-def write_head_settings(folder: Path, settings: HeadSettings) -> None:
-    """Write ``head.json``."""
-    write_json(folder / HEAD, {"format": _FORMAT, **asdict(settings)})
-
-
-def read_head_settings(folder: Path) -> HeadSettings:
-    """Return what ``head.json`` says; a folder of others has none.
-
-    Raises:
-        CheckpointError: If it is damaged.
-    """
-    path = folder / HEAD
-    if not path.is_file():
-        return HeadSettings()
-    found = read_json(path)
-    try:
-        if found["format"] != _FORMAT:
-            raise CheckpointError(f"{str(path)!r} has the format {found['format']!r}.")
-        known = {field.name: found.get(field.name) for field in fields(HeadSettings)}
-        calibration = known.pop("calibration")
-        return HeadSettings(
-            **known, calibration=None if calibration is None else Calibration(**calibration)
-        )
-    except (KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f"{str(path)!r} is damaged: {error}.") from error

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from autogpt.core.errors import DataError, UsageError
 from autogpt.core.examples import Example, Labeled
-from autogpt.models.heads import Calibration, HeadConfig, HeadSettings
+from autogpt.models.head_files import Calibration, HeadSettings
+from autogpt.models.heads import HeadConfig
 from autogpt.tasks.calibration import (
     expected_calibration_error,
     fit_temperature,

@@ -19,7 +19,8 @@ from autogpt.core.hardware import look
 from autogpt.data.text_batches import IGNORED, TextBatches, TextRow, texts_in_order
 from autogpt.llm.tagger import OwnTokenScorer, Tagger
 from autogpt.models.gpt import GPT
-from autogpt.models.heads import HeadConfig, HeadedGPT, put_head, save_headed
+from autogpt.models.head_files import save_headed
+from autogpt.models.heads import HeadConfig, HeadedGPT, put_head
 from autogpt.models.trainable import Trainable
 from autogpt.recipe.base_model import NEW
 from autogpt.recipe.class_head import (
