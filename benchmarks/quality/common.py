@@ -69,16 +69,27 @@ class Gate:
         """Return the rows, or the first of them in a dry run."""
         return rows[: self.args.limit] if self.args.limit else rows
 
+    def train(self, text: Path, *, budget: str, run: str = "before") -> Path:
+        """Train a model on plain text with the product's defaults; return the run's folder."""
+        return self._learn(["train", str(text)], run=run, budget=budget, settings=[])
+
     def finetune(self, model: str, train: Path, *, task: str, run: str = "run") -> Path:
         """Fine-tune with the product's defaults and what ``--set`` says; return the run's folder.
 
         A finished run is used again, so that a figure can be had without training once more.
         """
+        command = ["finetune", model, str(train), "--task", task]
+        settings = [*self.settings, *self.args.set]
+        return self._learn(command, run=run, budget=self.args.budget, settings=settings)
+
+    def _learn(
+        self, command: Sequence[str], *, run: str, budget: str, settings: Sequence[str]
+    ) -> Path:
         out, result = self.room / run, self.room / f"{run}.json"
         if not (self.args.reuse and result.exists()):
-            command = ["finetune", model, str(train), "--task", task, "--out", str(out)]
-            command += ["--budget", self.args.budget, "--seed", str(self.args.seed), "--json"]
-            for setting in [*self.settings, *self.args.set]:
+            command = [*command, "--out", str(out), "--budget", budget]
+            command += ["--seed", str(self.args.seed), "--json"]
+            for setting in settings:
                 command += ["--set", setting]
             if self.args.resume and out.exists():
                 command.append("--resume")

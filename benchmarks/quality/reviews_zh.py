@@ -2,19 +2,26 @@
 
     python benchmarks/quality/reviews_zh.py
 
-Accuracy on an own tenth above TF-IDF of character n-grams with logistic regression.
+It reads the reviews it is taught with as plain text first, and learns their labels then: both take
+45 minutes together. Accuracy on an own tenth above TF-IDF of character n-grams with logistic
+regression.
 """
 
 from classification import judge, read
-from common import gate, split
+from common import gate, split, write_lines
+
+READING = "20m"
 
 
 def main() -> None:
-    """Teach and judge."""
-    own = gate("reviews_zh", __doc__, base=None)
+    """Read, teach and judge."""
+    own = gate("reviews_zh", __doc__, budget="25m", base=None, reading=None)
     rows = read(own.data("classification", "reviews.zh.csv"))
     train, test = split(rows, key=lambda row: row[0])
-    judge(own, train, test, model="new", goal=lambda linear: linear)
+    texts = dict.fromkeys(text for text, _ in own.limited(train))
+    text = write_lines(own.room / "texts.jsonl", ({"text": one} for one in texts))
+    model = "new" if own.args.base else str(own.train(text, budget=own.args.reading or READING))
+    judge(own, train, test, model=model, goal=lambda linear: linear)
 
 
 if __name__ == "__main__":

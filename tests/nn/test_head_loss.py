@@ -16,13 +16,14 @@ def values(count: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, 
 
 @pytest.mark.parametrize("count", [1, 255, 600])  # less than a piece; two and a half
 @pytest.mark.parametrize("frozen", [False, True])
-def test_it_is_cross_entropy_with_its_gradients(count: int, frozen: bool):
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_it_is_cross_entropy_with_its_gradients(count: int, frozen: bool, smoothing: float):
     hidden, weight, targets = values(count, torch.float32)
     weight.requires_grad_(not frozen)
     wanted = [hidden] if frozen else [hidden, weight]
-    expected = F.cross_entropy(F.linear(hidden, weight), targets)
+    expected = F.cross_entropy(F.linear(hidden, weight), targets, label_smoothing=smoothing)
     gradients = torch.autograd.grad(3 * expected, wanted)
-    loss = mean_cross_entropy(hidden, weight, targets)
+    loss = mean_cross_entropy(hidden, weight, targets, smoothing=smoothing)
     torch.testing.assert_close(loss, expected)
     found = torch.autograd.grad(3 * loss, wanted)
     for one, other in zip(found, gradients, strict=True):

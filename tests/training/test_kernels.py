@@ -44,6 +44,13 @@ def test_what_is_given_is_obeyed():
     assert chosen == obeyed(settings)
 
 
+def test_the_number_of_threads_that_openmp_is_told_is_obeyed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert decide(KernelConfig(dtype="float32", attention="sdpa")).threads == 1
+    assert torch.get_num_threads() == 1
+    assert decide(KernelConfig(dtype="float32", attention="sdpa", threads=2)).threads == 2
+
+
 def test_what_was_measured_is_remembered(cache: Path):
     first = decide(KernelConfig())
     (file,) = cache.glob("measured-*.json")

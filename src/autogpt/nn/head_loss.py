@@ -27,10 +27,22 @@ _TOKENS = 256  # at a time: enough rows for a fast product
 
 
 def mean_cross_entropy(
-    hidden: Float[Tensor, "N D"], weight: Float[Tensor, "V D"], targets: Int[Tensor, " N"]
+    hidden: Float[Tensor, "N D"],
+    weight: Float[Tensor, "V D"],
+    targets: Int[Tensor, " N"],
+    *,
+    smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """Return the mean loss in nats, in fp32; all targets count, so N must not be 0."""
-    loss: Tensor = _MeanCrossEntropy.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
+    """Return the mean loss in nats, in fp32; all targets count, so N must not be 0.
+
+    Args:
+        hidden: What a model makes of tokens.
+        weight: Of its head.
+        targets: The tokens to come.
+        smoothing: Share of each target that is spread evenly over the vocabulary (Szegedy et al.
+            2016, "Rethinking the Inception Architecture for Computer Vision", section 7).
+    """
+    loss: Tensor = _MeanCrossEntropy.apply(hidden, weight, targets, smoothing)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -56,9 +68,15 @@ class _MeanCrossEntropy(torch.autograd.Function):
     """See :func:`mean_cross_entropy`."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # noqa: ANN401
-        count = len(targets)
-        wants_hidden, wants_weight, _ = ctx.needs_input_grad
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        smoothing: float,
+    ) -> Tensor:
+        count, sure, rest = len(targets), 1 - smoothing, smoothing / len(weight)
+        wants_hidden, wants_weight, *_ = ctx.needs_input_grad
         to_hidden = torch.empty_like(hidden) if wants_hidden else None
         to_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
         total = hidden.new_zeros((), dtype=torch.float32)
@@ -66,11 +84,15 @@ class _MeanCrossEntropy(torch.autograd.Function):
             some, wanted = hidden[start : start + _TOKENS], targets[start : start + _TOKENS, None]
             scores = F.linear(some, weight)
             logprobs = F.log_softmax(scores, dim=-1, dtype=torch.float32)  # [N, V]
-            total -= logprobs.gather(1, wanted).sum()
+            total -= sure * logprobs.gather(1, wanted).sum()
+            if smoothing:
+                total -= rest * logprobs.sum()
             if to_hidden is None and to_weight is None:
                 continue
-            change = logprobs.exp_()  # probabilities, less one where the target is
-            change.scatter_add_(1, wanted, change.new_full(wanted.shape, -1.0))
+            change = logprobs.exp_()  # probabilities, less what they should be
+            if smoothing:
+                change -= rest
+            change.scatter_add_(1, wanted, change.new_full(wanted.shape, -sure))
             change = change.mul_(1 / count).to(weight.dtype)
             if to_hidden is not None:
                 torch.mm(change, weight, out=to_hidden[start : start + _TOKENS])
@@ -81,10 +103,11 @@ class _MeanCrossEntropy(torch.autograd.Function):
         return total / count
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:  # noqa: ANN401
         to_hidden, to_weight = ctx.saved_tensors
         return (
             None if to_hidden is None else to_hidden * grad.to(to_hidden.dtype),
             None if to_weight is None else (to_weight * grad).to(ctx.weight_dtype),
+            None,
             None,
         )

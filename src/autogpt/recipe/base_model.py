@@ -20,12 +20,22 @@ from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.multimodal_files import is_multimodal
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.recipe import folder, planning
+from autogpt.recipe.pair_plan import sized_for_pairs
 from autogpt.recipe.prepare import Prepared
-from autogpt.recipe.settings import FinetuneRecipe, Recipe
+from autogpt.recipe.settings import PAIRS, FinetuneRecipe, Recipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.bpe import train as train_tokenizer
+from autogpt.tokenizer.chat import CHAT_TEMPLATE, PAIR_TEMPLATE
 
-__all__ = ["NEW", "BaseModel", "listens_first", "new_model", "new_tokenizer", "open_base"]
+__all__ = [
+    "NEW",
+    "BaseModel",
+    "listens_first",
+    "new_model",
+    "new_tokenizer",
+    "open_base",
+    "width_of",
+]
 
 NEW = "new"
 _HELD_OUT = 10  # one text in so many, to say how compressible texts are
@@ -64,6 +74,23 @@ def listens_first(reference: str, *, task: str) -> bool:
     return True
 
 
+def width_of(reference: str) -> int | None:
+    """Return the width of the model that a reference names; None of a new one.
+
+    Raises:
+        UsageError: If there is no such model, or it is one that is not taught further.
+        CheckpointError: If it is damaged or not supported.
+    """
+    if reference == NEW:
+        return None
+    path = _teachable(reference)
+    if path.is_dir():
+        return read_config(path).hidden_size
+    from autogpt.interop.gguf import open_gguf  # only those who have such a file wait for it
+
+    return open_gguf(path).config.hidden_size
+
+
 def open_base(reference: str) -> BaseModel:
     """Open the model that a reference names; its weights are read later.
 
@@ -71,17 +98,7 @@ def open_base(reference: str) -> BaseModel:
         UsageError: If there is no such model, or it is one that is not taught further.
         CheckpointError: If it is damaged or not supported.
     """
-    path = resolve(reference)
-    if path.is_dir() and is_embedding_head(read_settings(path)):
-        raise UsageError(
-            f"{reference!r} is a head on a sentence encoder, and is not taught further here.",
-            hint="Name the encoder, with all examples.",
-        )
-    if path.is_dir() and is_multimodal(read_settings(path)):
-        raise UsageError(
-            f"{reference!r} was taught pictures or sounds already, and is not taught further here.",
-            hint="Name a model that writes, or 'new', with all examples.",
-        )
+    path = _teachable(reference)
     if path.is_dir():
         deep = not holds(path)  # a stored model was checked when it came
         return BaseModel(
@@ -101,13 +118,38 @@ def open_base(reference: str) -> BaseModel:
     )
 
 
+def _teachable(reference: str) -> Path:
+    """Return where a model is.
+
+    Raises:
+        UsageError: If there is no such model, or it is one that is not taught further.
+    """
+    path = resolve(reference)
+    if path.is_dir() and is_embedding_head(read_settings(path)):
+        raise UsageError(
+            f"{reference!r} is a head on a sentence encoder, and is not taught further here.",
+            hint="Name the encoder, with all examples.",
+        )
+    if path.is_dir() and is_multimodal(read_settings(path)):
+        raise UsageError(
+            f"{reference!r} was taught pictures or sounds already, and is not taught further here.",
+            hint="Name a model that writes, or 'new', with all examples.",
+        )
+    return path
+
+
 def new_tokenizer(texts: Sequence[str], recipe: FinetuneRecipe, out: Path) -> Tokenizer:
     """Return the tokenizer of a new model: that of the run, or one made for the texts."""
     kept = out / folder.DATA / folder.TOKENIZER
     if kept.exists():
         return Tokenizer.load(kept)
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    tokenizer = train_tokenizer(texts, recipe.tokenizer, corpus_bytes=size)
+    tokenizer = train_tokenizer(
+        texts,
+        recipe.tokenizer,
+        corpus_bytes=size,
+        chat_template=PAIR_TEMPLATE if recipe.finetune.task in PAIRS else CHAT_TEMPLATE,
+    )
     tokenizer.save(kept)
     return tokenizer
 
@@ -139,7 +181,14 @@ def new_model(
 def _sized(
     texts: Sequence[str], tokenizer: Tokenizer, recipe: FinetuneRecipe, *, before_s: float
 ) -> ModelConfig:
-    """Let the planner choose, as it does for a model that is trained on text."""
+    """Let the planner choose, as it does for a model that is trained on text; pairs are told."""
+    if recipe.finetune.task in PAIRS:
+        return sized_for_pairs(
+            recipe,
+            vocab_size=tokenizer.vocab_size,
+            tokens=len(tokenizer.encode_flat(texts).ids) + len(texts),
+            before_s=before_s,
+        )
     plain = Recipe(
         seed=recipe.seed,
         tokenizer=recipe.tokenizer,

@@ -50,6 +50,7 @@ from autogpt.recipe.regression_path import (
 )
 from autogpt.recipe.result import peak_rss_bytes
 from autogpt.recipe.settings import FinetuneRecipe
+from autogpt.recipe.stopwatch import Stopwatch
 from autogpt.training import tracking
 from autogpt.training.record import Entry, Record
 
@@ -106,8 +107,7 @@ class EmbeddingRun:
         self, recipe: FinetuneRecipe, out: Path, shown: Progress, *, begun: float | None
     ) -> None:
         self._recipe, self._out, self._shown = recipe, out, shown
-        self._begin = self._mark = time.perf_counter() if begun is None else begun
-        self._phases: dict[str, float] = {}
+        self._watch = Stopwatch(begun)
         self._meter = EnergyMeter(country=recipe.training.country)
 
     def run(self, gathered: Gathered, track: Sequence[str], *, resume: bool) -> FinetuneResult:
@@ -119,9 +119,9 @@ class EmbeddingRun:
         train, held_out = labeled(gathered.train), labeled(gathered.validation)
         head = head_of(train, held_out)
         gathered.tell(train[:SHOWN], None, self._shown)
-        self._phase("read examples")
+        self._watch.lap("read examples")
         encoder, named = open_sentence_encoder(_lasting(self._recipe.finetune.base))
-        self._phase("load")
+        self._watch.lap("load")
         folder.save_recipe(self._out, self._recipe)
         write_json(self._out / folder.EXAMPLES, gathered.to_dict())
         plan = self._planned(encoder, head, train, held_out)
@@ -136,9 +136,9 @@ class EmbeddingRun:
             try:
                 looks = self._read(encoder, plan.held_out, None)
                 known = self._read(encoder, plan.train, plan.read_until)
-                self._phase("read texts")
+                self._watch.lap("read texts")
                 learned = self._learn(head, known, looks, account, plan.learn_until)
-                self._phase("learn")
+                self._watch.lap("learn")
             except KeyboardInterrupt:
                 say("stopped; the same command with --resume begins again")
                 raise
@@ -157,7 +157,7 @@ class EmbeddingRun:
             train=train,
             held_out=held,
             labels=len(head.labels),
-            begin=self._begin,
+            begin=self._watch.begin,
         )
         write_json(self._out / folder.FORECAST, plan.forecast.to_dict())
         count, chosen = len(train) + len(held), len(plan.train) + len(plan.held_out)
@@ -171,7 +171,7 @@ class EmbeddingRun:
             f"{format_count((encoder.dimension + 1) * len(head.labels))} weights learns"
         )
         self._shown.say(str(plan.forecast))
-        self._phase("plan")
+        self._watch.lap("plan")
         return plan
 
     # -- reading and learning ----------------------------------------------------------------------
@@ -256,7 +256,8 @@ class EmbeddingRun:
         wanted = targets_of(looks.examples, made.labels)
         settings, figures = calibrated(scores, wanted, multi_label=several, seed=self._recipe.seed)
         save_embedding_head(made, self._out / folder.MODEL, settings=settings)
-        train_s = self._phases["read texts"] + self._phases["learn"]
+        phases = self._watch.phases
+        train_s = phases["read texts"] + phases["learn"]
         learning = made.weight.numel() + made.bias.numel()
         result = FinetuneResult(
             run=str(self._out),
@@ -268,17 +269,18 @@ class EmbeddingRun:
             best_step=learned.best.steps,
             tokens=known.tokens,
             epochs=learned.steps,
-            wall_s=time.perf_counter() - self._begin,
+            wall_s=self._watch.passed,
             train_s=train_s,
             compile_s=0.0,
-            tokens_per_s=(known.tokens + looks.tokens) / max(self._phases["read texts"], 1e-9),
+            tokens_per_s=(known.tokens + looks.tokens)
+            / max(self._watch.phases["read texts"], 1e-9),
             val_loss=learned.loss,
             val_bits_per_byte=None,
             last_val_loss=learned.last_loss,
             peak_rss_bytes=peak_rss_bytes(),
             metrics={"accuracy": share_right(scores, wanted), **figures},
         )
-        self._phase("save")
+        self._watch.lap("save")
         write_reports(
             Told(
                 out=self._out,
@@ -292,23 +294,17 @@ class EmbeddingRun:
                 method="logistic regression by L-BFGS on the vectors of a frozen encoder, penalty "
                 f"{learned.best.penalty:.1g}, float32",
                 energy=self._meter.stop(),
-                phases=self._phases,
+                phases=self._watch.phases,
                 forecast=read_json(self._out / folder.FORECAST),
                 encoder=made.encoder.name,
             )
         )
         planning.finishing_took(time.perf_counter() - mark, 0, task=FINISHING)
-        return replace(result, wall_s=time.perf_counter() - self._begin)
+        return replace(result, wall_s=self._watch.passed)
 
     def _look(self, step: int, tokens: int, loss: float) -> Entry:
-        passed = time.perf_counter() - self._begin
+        passed = self._watch.passed
         return Entry(kind="validation", step=step, tokens=tokens, elapsed_s=passed, loss=loss)
-
-    def _phase(self, name: str) -> None:
-        """Count the time since the last phase for this one."""
-        now = time.perf_counter()
-        self._phases[name] = self._phases.get(name, 0.0) + now - self._mark
-        self._mark = now
 
 
 def _lasting(reference: str) -> str:

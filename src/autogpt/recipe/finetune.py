@@ -16,16 +16,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from autogpt.core.config import from_mapping, merge, to_mapping
-from autogpt.core.errors import RunError
-from autogpt.core.files import read_json, write_json
+from autogpt.core.files import read_json
 from autogpt.core.progress import Progress
-from autogpt.core.units import format_count
 from autogpt.evaluation.energy import EnergyMeter
 from autogpt.models import adapter_files
 from autogpt.models.trainable import Trainable
@@ -33,23 +29,21 @@ from autogpt.recipe import folder, forecast, planning
 from autogpt.recipe.account import Account
 from autogpt.recipe.base_model import (
     NEW,
-    BaseModel,
     listens_first,
-    new_model,
-    new_tokenizer,
-    open_base,
+    width_of,
 )
 from autogpt.recipe.best import Best, looks_since_best, masters
 from autogpt.recipe.embedding_plan import USUAL, check_settings, reads_first
 from autogpt.recipe.embedding_teaching import EmbeddingRun
 from autogpt.recipe.finetune_report import FinetuneResult, Told, write_reports
-from autogpt.recipe.gathering import SHOWN, Gathered, gather
-from autogpt.recipe.learner import count, is_lora, learner, save_learned, with_layers
-from autogpt.recipe.rescue import RunRescue
+from autogpt.recipe.gathering import Gathered, gather
+from autogpt.recipe.learner import count, is_lora, save_learned
+from autogpt.recipe.lesson_plan import Lesson, LessonPlan, seconds_of_a_look
 from autogpt.recipe.result import architecture_facts, peak_rss_bytes
-from autogpt.recipe.settings import HEADS, FinetuneRecipe
-from autogpt.recipe.teaching import Classroom, Taught, Teacher, find_teacher
-from autogpt.training import checkpoints, kernels, memory, record, tracking
+from autogpt.recipe.settings import FinetuneRecipe
+from autogpt.recipe.stopwatch import Stopwatch
+from autogpt.recipe.teaching import find_teacher
+from autogpt.training import checkpoints, memory, record, tracking
 from autogpt.training.checkpoints import RunState
 from autogpt.training.layout import Layout
 from autogpt.training.record import Record
@@ -115,7 +109,8 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
     reads = reads_first(model, task=task, method=method)
     if reads:
         check_settings(given)
-    usual = USUAL if reads else forecast.usual_training(from_mapping(FinetuneRecipe, given))
+    asked = from_mapping(FinetuneRecipe, given)
+    usual = USUAL if reads else forecast.usual_training(asked, width=width_of(asked.finetune.base))
     recipe = from_mapping(FinetuneRecipe, merge(usual, given))
     with folder.claimed(Path(out)), progress or Progress() as shown, memory.explained():
         kept = folder.go_on(Path(out), given, kind=FinetuneRecipe) if resume else None
@@ -132,16 +127,6 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
         return run.run(recipe, gathered, track, resume=kept is not None)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Lesson:
-    """Who is taught what by whom."""
-
-    base: BaseModel
-    teacher: Teacher
-    taught: Taught
-    model: Trainable
-
-
 class _Run:
     """One run on its way.
 
@@ -154,8 +139,7 @@ class _Run:
 
     def __init__(self, out: Path, shown: Progress, *, patience: int, begun: float | None) -> None:
         self.out, self._shown, self._patience = out, shown, patience
-        self._begin = self._mark = time.perf_counter() if begun is None else begun
-        self._phases: dict[str, float] = {}
+        self._watch = Stopwatch(begun)
         self._best = Best(out)
 
     def run(
@@ -163,7 +147,8 @@ class _Run:
     ) -> FinetuneResult:
         """Go through it."""
         self._meter = EnergyMeter(country=recipe.training.country)
-        recipe, lesson = self._prepare(recipe, gathered, resume=resume)
+        plan = LessonPlan(self.out, self._shown, self._watch, resume=resume)
+        recipe, lesson = plan.prepare(recipe, gathered)
         latest = checkpoints.latest(self.out, say=self._shown.say) if resume else None
         at = checkpoints.state_of(latest) if latest is not None else RunState(record_bytes=0)
         step = at.steps if resume else None
@@ -174,136 +159,11 @@ class _Run:
             SharedSaver(Saver(self.out, before=log.sync), Layout(), self.out) as saver,
         ):
             account = Account(log, tools, self._meter, self._shown)
-            trainer = self._trainer(recipe, lesson, saver)
-            recipe = self._decided(recipe, lesson, trainer, resume=resume)
+            trainer = plan.trainer(recipe, lesson, saver)
+            recipe = plan.decided(recipe, lesson, trainer)
             self._begin_or_go_on(trainer, saver, latest)
             measured = self._loop(trainer, lesson, account, saver, recipe.finetune.task)
         return self._finish(trainer, recipe, lesson, gathered, measured)
-
-    # -- before the loop ---------------------------------------------------------------------------
-
-    def _prepare(
-        self, recipe: FinetuneRecipe, gathered: Gathered, *, resume: bool
-    ) -> tuple[FinetuneRecipe, _Lesson]:
-        """Read the base, turn examples into lessons, and put adapters or a head where they go."""
-        is_new = recipe.finetune.base == NEW
-        opened = None if is_new else open_base(recipe.finetune.base)
-        texts = gathered.texts if is_new else []
-        tokenizer = opened.tokenizer if opened else new_tokenizer(texts, recipe, self.out)
-        room = self.out / folder.DATA
-        room.mkdir(parents=True, exist_ok=True)
-        teacher = find_teacher(recipe.finetune.task)(
-            Classroom(
-                recipe=recipe,
-                tokenizer=tokenizer,
-                train=gathered.train,
-                validation=gathered.validation,
-                room=room,
-                shown=self._shown,
-            )
-        )
-        if not resume:
-            gathered.tell(teacher.shown(SHOWN), tokenizer, self._shown)
-        limit = opened.config.max_position_embeddings if opened else None
-        recipe = forecast.with_context(recipe, longest=teacher.longest, limit=limit)
-        self._phase("read examples")
-        base = opened
-        if base is None:
-            base, recipe = new_model(texts, tokenizer, recipe, before_s=self._elapsed())
-        if not resume:
-            recipe = forecast.with_kernels(recipe, base.config)
-        self._phase("plan")
-        torch.manual_seed(recipe.seed)
-        model = learner(recipe, base, teacher)
-        recipe = with_layers(recipe, model)
-        self._phase("load")
-        length = recipe.finetune.context_length
-        assert length is not None  # decided above
-        taught = teacher.teach(model, context_length=length)
-        self._check_examples(taught, gathered, resume=resume)
-        self._phase("prepare lessons")
-        return recipe, _Lesson(base=base, teacher=teacher, taught=taught, model=model)
-
-    def _check_examples(self, taught: Taught, gathered: Gathered, *, resume: bool) -> None:
-        """Keep what the examples are, or compare it.
-
-        Raises:
-            RunError: If a run is resumed on others.
-        """
-        path = self.out / folder.EXAMPLES
-        if not resume or not path.is_file():
-            write_json(path, {**gathered.to_dict(), "fingerprint": taught.fingerprint})
-        elif read_json(path).get("fingerprint") != taught.fingerprint:
-            raise RunError(
-                f"The run in {str(self.out)!r} was begun on other examples.",
-                hint="Give the same, unchanged data, or train into another folder.",
-            )
-
-    def _trainer(self, recipe: FinetuneRecipe, lesson: _Lesson, saver: SharedSaver) -> Trainer:
-        taught, model = lesson.taught, lesson.model
-        row_tokens = taught.batches.context_length
-        training = forecast.with_batches(
-            recipe.training,
-            tokens=taught.tokens,
-            row_tokens=row_tokens,
-            texts=taught.rows_in(1) if recipe.finetune.task in HEADS else None,
-        )
-        batches = replace(taught.batches, batch_size=training.micro_batch_size)
-        use = kernels.obeyed(recipe.kernels)
-        rescue = RunRescue(self.out, recipe, saver, lesson.base.tokenizer, self._shown)
-        trainer = Trainer(model, batches, training, use, objective=taught.objective, rescue=rescue)
-        saver.tensors = trainer.optimizer.state()
-        return trainer
-
-    def _decided(
-        self, recipe: FinetuneRecipe, lesson: _Lesson, trainer: Trainer, *, resume: bool
-    ) -> FinetuneRecipe:
-        """Measure a step, decide the rest, say and keep what is expected."""
-        warmth = trainer.warm_up()
-        if resume:
-            self._phases["compile"] = warmth.compile_s
-            return replace(recipe, training=trainer.config)
-        expected = self._forecast(recipe, lesson, trainer)
-        left_s = expected.steps * expected.step_s
-        if lesson.taught.same_shapes:
-            faster = forecast.with_kernels(recipe, lesson.base.config, budget_s=left_s)
-            if faster.kernels.compile == "on" and not trainer.kernels.compiled:
-                trainer.compute_with(kernels.obeyed(faster.kernels))
-                recipe = faster
-                warmth = trainer.warm_up()
-                expected = self._forecast(recipe, lesson, trainer)
-        self._phases["compile"] = warmth.compile_s
-        if not expected.by_clock and trainer.config.max_steps is None:
-            trainer.config = replace(trainer.config, enough_steps=expected.steps)
-        recipe = replace(recipe, training=trainer.config)
-        folder.save_recipe(self.out, recipe)
-        write_json(self.out / folder.FORECAST, expected.to_dict())
-        learning = trainer.learning
-        self._shown.say(
-            f"{recipe.finetune.method}: {format_count(learning)} of "
-            f"{format_count(count(lesson.model))} weights learn in {trainer.kernels.dtype}"
-            f"{', compiled' if trainer.kernels.compiled else ''}"
-        )
-        self._shown.say(str(expected))
-        return recipe
-
-    def _forecast(
-        self, recipe: FinetuneRecipe, lesson: _Lesson, trainer: Trainer
-    ) -> forecast.Forecast:
-        assert trainer.warmth is not None  # measured before
-        return forecast.forecast(
-            trainer.config,
-            rows=lesson.taught.rows_in(1),
-            epochs=forecast.epochs_of(
-                replace(recipe, training=trainer.config), rows=lesson.taught.rows_in(1)
-            ),
-            part_s=trainer.warmth.part_s,
-            before_s=self._elapsed(),
-            after_s=planning.finishing_s(count(lesson.model), task=recipe.finetune.task),
-            look_s=_seconds_of_a_look(trainer, lesson.taught),
-            learning=trainer.learning,
-            peak_bytes=peak_rss_bytes(),
-        )
 
     def _begin_or_go_on(self, trainer: Trainer, saver: SharedSaver, latest: Path | None) -> None:
         """Take over a checkpoint, after the warm-up: that draws random numbers too."""
@@ -312,15 +172,15 @@ class _Run:
             self._shown.say(f"going on after step {trainer.at.steps}")
         state = trainer.at
         if latest is None:  # so that there is always something to go back to
-            begun = replace(state, other_s=self._elapsed(), record_bytes=0)
+            begun = replace(state, other_s=self._watch.passed, record_bytes=0)
             saver.save(begun, trainer.optimizer.state())
-        trainer.at = replace(state, other_s=state.other_s + self._elapsed())
-        self._phase("plan")
+        trainer.at = replace(state, other_s=state.other_s + self._watch.passed)
+        self._watch.lap("plan")
 
     # -- the loop ----------------------------------------------------------------------------------
 
     def _loop(
-        self, trainer: Trainer, lesson: _Lesson, account: Account, saver: SharedSaver, task: str
+        self, trainer: Trainer, lesson: Lesson, account: Account, saver: SharedSaver, task: str
     ) -> Measured:
         """Train, keeping the best weights, and measure the last ones.
 
@@ -358,24 +218,24 @@ class _Run:
         if not looks:  # what the base can do
             show(trainer.validated(validate(trainer.model)), 0.0)
         budget_s = forecast.seconds_to_spend(config)
-        look_s = _seconds_of_a_look(trainer, taught)
+        look_s = seconds_of_a_look(trainer, taught)
         after_s = planning.finishing_s(count(lesson.model), task=task)
         left_s = None
         if budget_s is not None:
             left_s = max(1.0, budget_s - trainer.at.other_s - look_s - after_s)
-        self._mark = time.perf_counter()
+        self._watch.mark()
         if not trainer.run(hooks, budget_s=left_s, validations=config.validations):
             saver.wait()
             self._shown.say(
                 f"stopped after step {trainer.at.steps}; the same command with --resume goes on"
             )
             raise KeyboardInterrupt
-        self._phase("train")
+        self._watch.lap("train")
         if looks[-1].step != trainer.at.steps:
             show(trainer.validated(validate(trainer.model)), 1.0)
         elif patience and looks_since_best(looks) >= patience:
             self._shown.say(f"the validation loss did not fall {patience} times: enough")
-        self._phase("evaluate")
+        self._watch.lap("evaluate")
         last = looks[-1]
         assert last.loss is not None  # it was finite, or the run had ended
         return Measured(last.loss, last.bits_per_byte)
@@ -386,7 +246,7 @@ class _Run:
         self,
         trainer: Trainer,
         recipe: FinetuneRecipe,
-        lesson: _Lesson,
+        lesson: Lesson,
         gathered: Gathered,
         measured: Measured,
     ) -> FinetuneResult:
@@ -420,7 +280,7 @@ class _Run:
             epochs=at.steps * (trainer.config.batch_size or 1) / lesson.taught.rows_in(1),
             wall_s=at.elapsed_s + time.perf_counter() - mark,
             train_s=at.train_s,
-            compile_s=self._phases["compile"],
+            compile_s=self._watch.phases["compile"],
             tokens_per_s=at.tokens * fill / max(at.train_s, 1e-9),
             val_loss=kept.loss,
             val_bits_per_byte=look.bits_per_byte,
@@ -430,7 +290,7 @@ class _Run:
         )
         energy = self._meter.stop()
         energy = replace(energy, kwh=energy.kwh + at.energy_kwh)
-        self._phases["save"] = time.perf_counter() - mark
+        self._watch.phases["save"] = time.perf_counter() - mark
         write_reports(
             Told(
                 out=self.out,
@@ -445,7 +305,7 @@ class _Run:
                 ),
                 method=_method(recipe),
                 energy=energy,
-                phases=self._phases,
+                phases=self._watch.phases,
                 forecast=read_json(self.out / folder.FORECAST),
                 encoder=recipe.media.encoder or "",
             )
@@ -457,23 +317,7 @@ class _Run:
         )
         return replace(result, wall_s=at.elapsed_s + time.perf_counter() - mark)
 
-    def _elapsed(self) -> float:
-        return time.perf_counter() - self._begin
-
-    def _phase(self, name: str) -> None:
-        """Count the time since the last phase for this one."""
-        now = time.perf_counter()
-        self._phases[name] = self._phases.get(name, 0.0) + now - self._mark
-        self._mark = now
-
 
 def _method(recipe: FinetuneRecipe) -> str:
     rank = f"LoRA of rank {recipe.lora.rank}, " if recipe.finetune.method == "lora" else ""
     return f"{rank}{recipe.training.matrices}, {recipe.kernels.dtype} with float32 masters"
-
-
-def _seconds_of_a_look(trainer: Trainer, taught: Taught) -> float:
-    """Return about how long the validation examples take: a third of as many to learn from."""
-    assert trainer.warmth is not None  # measured before
-    places = taught.validation_tokens / max(taught.fill, 0.01)
-    return trainer.warmth.part_s / 3 * places / trainer.tokens_per_part

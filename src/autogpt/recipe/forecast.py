@@ -5,9 +5,10 @@ compute, and how many passes over the examples the budget allows, from a measure
 
 Learning rates: 1e-4 for all weights, 5e-4 for adapters (Schulman et al. 2025, "LoRA Without
 Regret", found several times the rate of full fine-tuning best for adapters), and a tenth of each
-for preferences, so that the model stays near what it was. Under a head half of that: few examples
-are soon unlearned at the full rate (docs/log.md). They also want smaller and more steps, as in
-Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning". All are settings.
+for preferences, so that the model stays near what it was. These suit the 576 dimensions of SmolLM2
+and go with the inverse of the width (Yang et al. 2022, "Tensor Programs V"). Under a head half of
+that: few examples are soon unlearned at the full rate (docs/log.md). They also want smaller and
+more steps, as in Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning". All are settings.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from autogpt.core.units import format_bytes, format_duration
 from autogpt.models.config import GPTConfig
 from autogpt.recipe import planning
 from autogpt.recipe.base_model import NEW
-from autogpt.recipe.settings import HEADS, FinetuneRecipe
+from autogpt.recipe.settings import HEADS, PAIRS, FinetuneRecipe
 from autogpt.training import kernels
 from autogpt.training.plan import batch_of
 from autogpt.training.trainer import TrainingConfig
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 _EPOCHS = 3.0
+_WIDTH = 576  # of the model whose rates were compared
 _SHORTEST, _LONGEST, _MULTIPLE = 128, 1024, 64  # tokens of a row
 _STEP_TOKENS = 4096
 _STEPS_PER_EPOCH = 40  # at least, or so few examples would hardly move the weights
@@ -50,13 +52,22 @@ _OVER_STEP = 1.05  # of a step over its micro-batches: the optimizer
 _SAVED_BYTES = 16  # of a weight that learns: the copy for checkpoints, and that of the best
 
 
-def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
-    """Return the settings of training that suit a task and a method, before the user's own."""
+def usual_training(asked: FinetuneRecipe, *, width: int | None = None) -> dict[str, object]:
+    """Return the settings of training that suit a task and a method, before the user's own.
+
+    Args:
+        asked: Task, base and method.
+        width: Of a base that knows something.
+    """
     if asked.finetune.task in ("recognize", "transcribe"):
         return _usual_of_media(asked)
     if asked.finetune.base == NEW:
-        return {"training": {"budget": "20m", "validations": 10}}
+        training: dict[str, object] = {"budget": "20m", "validations": 10}
+        # Pairs are read many times, and their loss falls most in the decay.
+        often = {"finetune": {"dropout": 0.1, "label_smoothing": 0.1, "patience": 0}}
+        return {"training": training, **(often if asked.finetune.task in PAIRS else {})}
     rate = 1e-4 if asked.finetune.method == "full" else 5e-4
+    rate *= _WIDTH / (width or _WIDTH)
     if asked.finetune.task == "preference":
         rate /= 10
     if asked.finetune.task in HEADS:

@@ -28,6 +28,7 @@ from autogpt.training.trainer import TrainingConfig
 __all__ = [
     "FORMAT",
     "HEADS",
+    "PAIRS",
     "FinetuneConfig",
     "FinetuneRecipe",
     "OriginConfig",
@@ -39,6 +40,8 @@ __all__ = [
 FORMAT = 1
 HEADS = ("classify", "tag")
 """Tasks whose answer is a label, by a head."""
+PAIRS = ("summarize", "translate")
+"""Tasks that make one text of another."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +102,7 @@ class FinetuneConfig:
         frozen_layers: Blocks, from the first, that stay as they are, and the embedding with them;
             None: of a class 5 of 8, so that the others are learned in half the time, otherwise 0.
         dropout: Share of what blocks add that is dropped in training.
+        label_smoothing: Share of each token to be written that is spread over the vocabulary.
         beta: How strongly preferences hold a model to what it was.
     """
 
@@ -112,6 +116,7 @@ class FinetuneConfig:
     layers: int | None = None
     frozen_layers: int | None = None
     dropout: float = 0.0
+    label_smoothing: float = 0.0
     beta: float = 0.1
 
     def __post_init__(self) -> None:
@@ -139,6 +144,10 @@ class FinetuneConfig:
             )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout = {self.dropout} must be from 0 to below 1.")
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(
+                f"label_smoothing = {self.label_smoothing} must be from 0 to below 1."
+            )
         self._check_layers()
         if not 0 < self.beta < math.inf:
             raise ConfigError(f"beta = {self.beta} must be positive.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-__all__ = ["NAMES", "is_chinese", "language_of", "named"]
+__all__ = ["NAMES", "UNSPACED", "is_chinese", "language_of", "named"]
 
 NAMES: dict[str, tuple[str, str]] = {
     "ar": ("Arabic", "阿拉伯语"),
@@ -37,6 +37,8 @@ NAMES: dict[str, tuple[str, str]] = {
     "zh": ("Chinese", "中文"),
 }
 """ISO 639-1 code -> its name in English and in Chinese."""
+UNSPACED = ("zh", "ja", "th")
+"""Languages without spaces between words."""
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
 _LETTER = re.compile(r"[^\W\d_]")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from autogpt.tasks.numerals import DIGITS, numbers_of, values_of
 
-__all__ = ["Masked", "Piece", "mask", "missing", "protected"]
+__all__ = ["MARK", "Masked", "Piece", "mask", "missing", "protected"]
 
 _IN_URL = r"[!#-&(-;=?-~]"  # ASCII without quotes and angle brackets: Chinese often follows at once
 _PATTERNS = (
@@ -40,7 +40,8 @@ _PROTECTED = re.compile("|".join(_PATTERNS))
 _ADDRESS = re.compile("|".join(_PATTERNS[4:6]))
 _CODE = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+\d[A-Za-z0-9]*|(?<![A-Za-z0-9])\d+[A-Za-z]{3,}\d+\w*")
 _HALF_HOUR = "半"
-_MARK = re.compile(r"[\[【［〔]\s*(\d{1,3})\s*[\]】］〕]")
+MARK = re.compile(r"[\[【［〔]\s*(\d{1,3})\s*[\]】］〕]")
+"""What stands for a piece that is kept, as models write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,10 @@ class Masked:
 
     def restore(self, translated: str) -> str | None:
         """Return a translation with what the marks stand for; None if not each is there once."""
-        found = [int(number) for number in _MARK.findall(translated)]
+        found = [int(number) for number in MARK.findall(translated)]
         if sorted(found) != list(range(1, len(self.kept) + 1)):
             return None
-        return _MARK.sub(lambda match: self.kept[int(match[1]) - 1], translated)
+        return MARK.sub(lambda match: self.kept[int(match[1]) - 1], translated)
 
 
 def protected(

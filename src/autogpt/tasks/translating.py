@@ -23,7 +23,7 @@ from autogpt.core.messages import Message, Prompt, assistant, user
 from autogpt.tasks.account import Account
 from autogpt.tasks.asking import Form, answer_of, form_of, prompt_for
 from autogpt.tasks.base import Progress, Writer
-from autogpt.tasks.language import language_of, named
+from autogpt.tasks.language import UNSPACED, language_of, named
 from autogpt.tasks.masks import Masked, Piece, mask, missing, protected
 from autogpt.tasks.sentences import Block, blocks_of, sentences_of
 
@@ -31,7 +31,7 @@ __all__ = ["Lane", "Settings", "Translator", "Unit", "laid_out"]
 
 _AT_ONCE = 16  # sentences in a batch
 _LONGER = 3  # a translation may take so many times the tokens of its source
-_UNSPACED = ("zh", "ja", "th")
+
 _LETTER = re.compile(r"[^\W\d_]")
 _CLAUSES = re.compile(r"(?<=[,;:，；：、—])\s*")
 _CELL = re.compile(r"[^|]+")
@@ -120,7 +120,7 @@ def laid_out(text: str, target: str) -> list[str | Unit]:
     """Return a text as what is fixed and its sentences, joined as the target's language does."""
     rows: list[str | Unit] = []
     at = 0
-    between = "" if target in _UNSPACED else " "
+    between = "" if target in UNSPACED else " "
     for block in _readable(text):
         for number, one in enumerate(sentences_of(text, [block])):
             rows.append(text[at : one.start] if number == 0 else between)
@@ -302,7 +302,7 @@ class Translator:
         for (lane, _, _), completion in zip(rows, completions, strict=True):
             lane.account.add([completion])
         answers = iter(_cleaned(completion.text) for completion in completions)
-        between = "" if settings.target in _UNSPACED else " "
+        between = "" if settings.target in UNSPACED else " "
         return [between.join(next(answers) for _ in parts) for parts in cut]
 
     def _cut(self, text: str) -> list[str]:

@@ -345,6 +345,7 @@ def train(
     config: TokenizerConfig,
     *,
     corpus_bytes: int,
+    chat_template: str | None = CHAT_TEMPLATE,
 ) -> Tokenizer:
     """Make a tokenizer from a corpus, using all cores; its ``training`` says how that went.
 
@@ -353,13 +354,16 @@ def train(
             is read once; of more than 100 MB an even sample is used.
         config: What to make.
         corpus_bytes: Size of the corpus in bytes, at least about; decides vocabulary and sampling.
+        chat_template: How conversations are written.
 
     Raises:
         DataError: If there is no text.
     """
     begin = time.perf_counter()
     fitted = fit(texts() if callable(texts) else texts, config, corpus_bytes=corpus_bytes)
-    tokenizer = Tokenizer(pipeline.build(fitted.merges))
+    tokenizer = Tokenizer(
+        pipeline.build(fitted.merges), roles=TokenizerRoles(chat_template=chat_template)
+    )
     seconds = time.perf_counter() - begin
     tokens = len(tokenizer.encode_flat(fitted.excerpt).ids)
     tokenizer.training = TrainingReport(

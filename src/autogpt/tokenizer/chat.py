@@ -15,7 +15,14 @@ from typing import Protocol
 from autogpt.core.messages import Message, TemplateMessage
 from autogpt.tokenizer.sandbox import render_template
 
-__all__ = ["CHAT_TEMPLATE", "ChatTokenizer", "Disguise", "encode_chat", "render"]
+__all__ = [
+    "CHAT_TEMPLATE",
+    "PAIR_TEMPLATE",
+    "ChatTokenizer",
+    "Disguise",
+    "encode_chat",
+    "render",
+]
 
 CHAT_TEMPLATE = (
     "{%- for message in messages %}"
@@ -24,6 +31,17 @@ CHAT_TEMPLATE = (
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
 """ChatML (OpenAI, 2023) as Qwen writes it, without a system message of its own."""
+
+PAIR_TEMPLATE = (
+    "{%- for message in messages %}"
+    "{{- message['content'] }}"
+    "{{- '<|im_end|>' if message['role'] == 'assistant' else '<|im_start|>' }}"
+    "{%- endfor %}"
+)
+"""A text, a token, and what is made of it: for models that are taught pairs from nothing.
+
+ChatML takes eight tokens more, a third of a short sentence with its translation.
+"""
 
 
 class ChatTokenizer(Protocol):

@@ -11,6 +11,7 @@ wins where it is not; compiling takes 30 to 45 s the first time and 3 s from tor
 from __future__ import annotations
 
 import importlib.util
+import os
 import statistics
 import sys
 import time
@@ -61,7 +62,7 @@ class KernelConfig:
         dtype: To compute in; the masters of the weights are fp32 in any case.
         attention: The form of attention, see ``autogpt.nn.attention``.
         compile: Whether torch.compile is used; "auto" where the budget earns it back.
-        threads: Of one operation.
+        threads: Of one operation; None: what OMP_NUM_THREADS says, else what is fastest.
     """
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -304,7 +305,10 @@ def _number(value: object, otherwise: float) -> float:
 
 
 def _threads() -> int:
-    """Return the faster of one thread a physical core and one a logical core."""
+    """Return what OMP_NUM_THREADS says; else one a core, physical or logical."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
     logical = usable_cores()
     physical = min(logical, psutil.cpu_count(logical=False) or logical)
     if physical == logical:

@@ -62,15 +62,25 @@ def next_token(
     return head(model, model(batch.inputs, document_ids=batch.document_ids), batch.targets)
 
 
-def learned_tokens(model: GPT, batch: Batch) -> Float[Tensor, ""]:
+def learned_tokens(model: GPT, batch: Batch, *, smoothing: float = 0.0) -> Float[Tensor, ""]:
     """Return the mean loss of the tokens to be learned, where those are few.
 
     The same number as :func:`next_token`; prompts and padding cost no logits, and no more than
     some tokens' logits are held at once. Not for compiling: how many are learned differs.
+
+    Args:
+        model: The model.
+        batch: Packed text.
+        smoothing: Share of each target that is spread over the vocabulary, in training alone.
     """
     hidden = model(batch.inputs, document_ids=batch.document_ids)  # [B, T, D]
     learned = batch.targets != -100
-    return mean_cross_entropy(hidden[learned], _head(model), batch.targets[learned])
+    return mean_cross_entropy(
+        hidden[learned],
+        _head(model),
+        batch.targets[learned],
+        smoothing=smoothing if model.training else 0.0,
+    )
 
 
 def media_tokens(model: MultimodalGPT, batch: MediaBatch) -> Float[Tensor, ""]:

@@ -34,9 +34,11 @@ __all__ = [
     "Spending",
     "batch_of",
     "batch_sizes",
+    "candidates",
     "choose",
     "peak_memory_bytes",
     "preset",
+    "seconds_per_token",
     "weight_decay",
 ]
 
@@ -184,7 +186,7 @@ def choose(
         ResourceError: If not even the smallest model fits memory or time.
     """
     plans = []
-    for sizes in _candidates(settings):
+    for sizes in candidates(settings):
         config = build_config(
             sizes, corpus.vocab_size, eos_token_id=eos_token_id, pad_token_id=pad_token_id
         )
@@ -267,7 +269,7 @@ def peak_memory_bytes(config: GPTConfig, training: TrainingConfig, *, base_bytes
     return base_bytes + state + activations
 
 
-def _candidates(settings: ModelConfig) -> Iterator[ModelConfig]:
+def candidates(settings: ModelConfig) -> Iterator[ModelConfig]:
     """Yield sizes to consider; what the user has set is set in all of them."""
     base = preset(settings)
     if settings.preset != "auto" or (settings.hidden_size and settings.num_hidden_layers):
@@ -309,7 +311,7 @@ def _planned(
     """
     tokens, wall_s, decided = 0.0, 0.0, batch_sizes(training, config)
     for _ in range(2):  # tokens decide the batch, and the batch the tokens
-        token_s = _token_s(config, decided, machine.costs)
+        token_s = seconds_per_token(config, decided, machine.costs)
         look_s = corpus.validation_tokens * machine.costs.part_s(config) / PART_TOKENS * _LOOK_SHARE
         fixed_s = machine.before_s + machine.compile_s + machine.after_s + look_s
         if spending.seconds is None:
@@ -358,7 +360,7 @@ def _enough(config: GPTConfig, corpus: Corpus, law: Law, *, tokens: float) -> fl
     return min(some, key=lambda each: law.loss(corpus, weights=weights, tokens=each))
 
 
-def _token_s(config: GPTConfig, training: TrainingConfig, costs: StepCosts) -> float:
+def seconds_per_token(config: GPTConfig, training: TrainingConfig, costs: StepCosts) -> float:
     """Return the seconds of training on one token."""
     step_tokens = (training.batch_size or 1) * config.max_position_embeddings
     return costs.part_s(config) / PART_TOKENS + costs.update_s(config) / step_tokens
