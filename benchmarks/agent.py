@@ -29,16 +29,16 @@ from typing import Any
 from agent_goals import fresh, goals, unseen
 from agent_goals_later import fourth, third
 from agent_hostile import CANARY, documents
+from agent_routing import routing
 
 from autogpt.agent.agent import Agent
 from autogpt.agent.journal import Journal
 from autogpt.agent.models import AgentModel, LocalModel
 from autogpt.agent.plans.base import Answer, Goal, Plan, Use
 from autogpt.agent.policy import Limits
-from autogpt.agent.router import Embed, Router, described, installed_embedder
 from autogpt.agent.sandbox import Sandlock, candidates
 from autogpt.agent.stand_ins import ScriptedModel
-from autogpt.agent.tools.base import Tool, as_tool, tool
+from autogpt.agent.tools.base import as_tool, tool
 from autogpt.llm import load
 
 YES = ("write_file", "copy_file", "replace_text", "save_query", "label_table", "make_specialist")
@@ -377,69 +377,6 @@ def kill(_args: argparse.Namespace) -> dict[str, Any]:
         finished += ended.returncode == 0 and sent == ["hello", "goodbye"]
         duplicates += len(sent) - len(set(sent))
     return {"points": points, "finished": finished, "duplicate_effects": duplicates}
-
-
-def _kept(questions: list[tuple[str, str]], tools: dict[str, Tool]) -> Embed | None:
-    """Return the sentence model, with what it says of all texts here worked out once."""
-    embed = installed_embedder()
-    if embed is None:
-        return None
-    texts = [*(text for text, _ in questions), *(described(tool) for tool in tools.values())]
-    vectors = dict(zip(texts, embed(texts), strict=True))
-    return lambda some: [vectors[text] for text in some]
-
-
-def routing(args: argparse.Namespace) -> dict[str, Any]:
-    """Find the right function among all of BFCL's single-function files, and decline others."""
-    questions, tools = [], {}
-    for path in sorted(args.data.glob("BFCL_v4_*.json")):
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
-            function = row["function"][0]
-            parameters = json.dumps(function["parameters"])[:400]
-            name = f"{function['name']} {len(function['description'])} {parameters}"
-            tools[name] = Tool(
-                name=function["name"],
-                description=function["description"],
-                schema=function["parameters"],
-                run=print,
-            )
-            questions.append((row["question"][0][-1]["content"], name))
-    embed = None if args.no_embeddings else _kept(questions, tools)
-    router = Router(list(tools.values()), embed=embed)
-    names = list(tools)
-    place = {id(one): name for name, one in tools.items()}
-    hits: Counter[int] = Counter()
-    for text, name in questions:
-        ranked = [place[id(one.tool)] for one in router.rank(text, 5)]
-        # The same function is there in several versions; its name is what is looked for.
-        wanted = tools[name].name
-        own = [tools[one].name for one in ranked]
-        hits[1] += wanted in own[:1]
-        hits[5] += wanted in own
-    draw = random.Random(0)
-    declined = kept = 0
-    sample = draw.sample(questions, min(200, len(questions)))
-    for text, name in sample:
-        others = [
-            tools[one] for one in draw.sample(names, 12) if tools[one].name != tools[name].name
-        ][:5]
-        declined += not any(one.fits for one in Router(others, embed=embed).rank(text))
-        with_own = [*others[:4], tools[name]]
-        ranked = Router(with_own, embed=embed).rank(text)
-        kept += any(one.fits and one.tool is tools[name] for one in ranked)
-    count = len(questions)
-    return {
-        "functions": len(tools),
-        "names": len({one.name for one in tools.values()}),
-        "questions": count,
-        "embeddings": embed is not None,
-        "recall_at_1": hits[1] / count,
-        "recall_at_5": hits[5] / count,
-        "no_suitable_tool": len(sample),
-        "declined": declined / len(sample),
-        "suitable_tool_kept": kept / len(sample),
-    }
 
 
 def specialist(args: argparse.Namespace) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from autogpt.agent.calls import (
 from autogpt.agent.endpoint import EndpointModel
 from autogpt.agent.models import LocalModel, open_model
 from autogpt.agent.probing import probe, remembered
-from autogpt.agent.router import Router
 from autogpt.agent.stand_ins import RandomModel, ScriptedModel
 from autogpt.agent.tools.base import Tool, misfit
 from autogpt.core.errors import ResourceError, UsageError
@@ -105,29 +104,6 @@ def test_a_prompt_is_short() -> None:
 
 def test_confidence_decides() -> None:
     assert [decide(one) for one in (0.95, 0.6, 0.1, None)] == ["act", "ask", "escalate", "ask"]
-
-
-def test_routing() -> None:
-    router = Router([WEATHER, TAXI, NOTES])
-    assert router.rank("What's the weather in Oslo?")[0].tool is WEATHER
-    assert router.rank("Get me a taxi to the station")[0].tool is TAXI
-    assert router.rank("Search my notes for boiler words")[0].tool is NOTES
-    assert not any(one.fits for one in router.rank("Compose a sonnet on love"))
-    assert Router([]).rank("x") == []
-
-
-def test_routing_by_meaning() -> None:
-    vectors = {"weather": [1.0, 0.0], "rain": [0.9, 0.436]}
-
-    def embed(texts: Any) -> list[list[float]]:  # noqa: ANN401
-        return [
-            next((v for word, v in vectors.items() if word in text.lower()), [0.0, 1.0])
-            for text in texts
-        ]
-
-    ranked = Router([TAXI, WEATHER, NOTES], embed=embed).rank("Will it rain?")
-    assert ranked[0].tool is WEATHER
-    assert ranked[0].fits
 
 
 def test_probing_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
