@@ -22,10 +22,12 @@ def test_rates_go_with_the_inverse_of_the_width(task: str, method: str, expected
     assert rate(task, 576, method=method) == pytest.approx(expected)
     assert rate(task, 192, method=method) == pytest.approx(3 * expected)
     assert rate(task, 1152, method=method) == pytest.approx(expected / 2)
+    assert rate(task, 16, method=method) == pytest.approx(4 * expected)
+    assert rate(task, 8192, method=method) == pytest.approx(expected / 4)
 
 
-def test_pairs_from_nothing_are_kept_from_being_learned_by_heart():
-    for task, kept in (("translate", True), ("summarize", True), ("chat", False)):
+def test_pairs_and_tags_from_nothing_are_kept_from_being_learned_by_heart():
+    for task, kept in (("translate", True), ("summarize", True), ("tag", True), ("chat", False)):
         usual = usual_training(FinetuneRecipe(finetune=FinetuneConfig(task=task, base="new")))
         finetune = usual.get("finetune", {})
         assert isinstance(finetune, dict)

@@ -20,7 +20,7 @@ from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.multimodal_files import is_multimodal
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.recipe import folder, planning
-from autogpt.recipe.pair_plan import sized_for_pairs
+from autogpt.recipe.new_size import sized_to_read
 from autogpt.recipe.prepare import Prepared
 from autogpt.recipe.settings import PAIRS, FinetuneRecipe, Recipe
 from autogpt.tokenizer.bpe import Tokenizer
@@ -181,9 +181,9 @@ def new_model(
 def _sized(
     texts: Sequence[str], tokenizer: Tokenizer, recipe: FinetuneRecipe, *, before_s: float
 ) -> ModelConfig:
-    """Let the planner choose, as it does for a model that is trained on text; pairs are told."""
-    if recipe.finetune.task in PAIRS:
-        return sized_for_pairs(
+    """Let the planner choose, as it does for a model that is trained on text."""
+    if recipe.finetune.task in (*PAIRS, "tag"):  # of which the planner knows nothing
+        return sized_to_read(
             recipe,
             vocab_size=tokenizer.vocab_size,
             tokens=len(tokenizer.encode_flat(texts).ids) + len(texts),

@@ -40,6 +40,7 @@ __all__ = [
 
 _EPOCHS = 3.0
 _WIDTH = 576  # of the model whose rates were compared
+_MOST_RATE = 4  # times these rates, or their part, for models of other widths
 _SHORTEST, _LONGEST, _MULTIPLE = 128, 1024, 64  # tokens of a row
 _STEP_TOKENS = 4096
 _STEPS_PER_EPOCH = 40  # at least, or so few examples would hardly move the weights
@@ -62,12 +63,15 @@ def usual_training(asked: FinetuneRecipe, *, width: int | None = None) -> dict[s
     if asked.finetune.task in ("recognize", "transcribe"):
         return _usual_of_media(asked)
     if asked.finetune.base == NEW:
-        training: dict[str, object] = {"budget": "20m", "validations": 10}
-        # Pairs are read many times, and their loss falls most in the decay.
-        often = {"finetune": {"dropout": 0.1, "label_smoothing": 0.1, "patience": 0}}
-        return {"training": training, **(often if asked.finetune.task in PAIRS else {})}
+        usual: dict[str, object] = {"training": {"budget": "20m", "validations": 10}}
+        # These are read many times, and their loss falls most in the decay.
+        if asked.finetune.task in PAIRS:
+            usual["finetune"] = {"dropout": 0.1, "label_smoothing": 0.1, "patience": 0}
+        elif asked.finetune.task == "tag":
+            usual["finetune"] = {"dropout": 0.2, "patience": 0}
+        return usual
     rate = 1e-4 if asked.finetune.method == "full" else 5e-4
-    rate *= _WIDTH / (width or _WIDTH)
+    rate *= min(_MOST_RATE, max(1 / _MOST_RATE, _WIDTH / (width or _WIDTH)))
     if asked.finetune.task == "preference":
         rate /= 10
     if asked.finetune.task in HEADS:

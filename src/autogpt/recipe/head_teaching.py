@@ -35,6 +35,7 @@ from autogpt.recipe.class_head import (
 )
 from autogpt.recipe.head_start import best_depth, fit_head, go_through
 from autogpt.recipe.teaching import Classroom, Taught
+from autogpt.tasks.mentions import with_other_names
 from autogpt.tasks.spans import labels_of, token_labels, units_of, units_of_entities, write_labels
 from autogpt.tokenizer.lessons import Lesson
 from autogpt.tokenizer.units import UnitTokens, encode_units, unit_windows
@@ -45,6 +46,7 @@ __all__ = ["ClassTeacher", "TagTeacher"]
 
 _KEPT_PART = 4  # of the free memory: what blocks that do not learn made of the examples
 _PROBED_TOKENS = 256  # of a text, to see which blocks are of use
+_COPIES = 3  # of a text, with other names, for a model that knows none
 _LOOK_TOKENS = 4096  # of a batch of validation: enough to fill the cores
 
 
@@ -242,6 +244,10 @@ class TagTeacher(_HeadTeacher):
         if not types:
             raise DataError("There is no entity in the training examples.")
         super().__init__(room, HeadConfig(kind="token", labels=labels_of(types, "BIO")))
+        if self._is_new:
+            copies = with_other_names(self._train, copies=_COPIES, seed=self._seed)
+            room.shown.say(f"{len(copies)} copies have other names of the same types.")
+            self._train += copies
         self._tokens = [self._units(examples) for examples in (self._train, self._valid)]
 
     @property

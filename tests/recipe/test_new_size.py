@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from autogpt.models.presets import ModelConfig, build_config
-from autogpt.recipe.pair_plan import sized_for_pairs
+from autogpt.recipe.new_size import sized_to_read
 from autogpt.recipe.settings import FinetuneConfig, FinetuneRecipe
 from autogpt.training.plan import parameter_count
 from autogpt.training.trainer import TrainingConfig
@@ -15,7 +15,7 @@ PAIRS = FinetuneRecipe(
 
 def weights(recipe: FinetuneRecipe, *, budget: str, tokens: int = 200_000) -> int:
     asked = replace(recipe, training=TrainingConfig(budget=budget))
-    sizes = sized_for_pairs(asked, vocab_size=1024, tokens=tokens, before_s=10.0)
+    sizes = sized_to_read(asked, vocab_size=1024, tokens=tokens, before_s=10.0)
     return parameter_count(build_config(sizes, 1024))
 
 
@@ -31,7 +31,7 @@ def test_a_budget_that_is_gone_gives_the_smallest_model_there_is():
 
 def test_sizes_that_are_set_stay():
     asked = replace(PAIRS, model=replace(PAIRS.model, hidden_size=128))
-    sizes = sized_for_pairs(
+    sizes = sized_to_read(
         replace(asked, training=TrainingConfig(budget="20m")),
         vocab_size=1024,
         tokens=200_000,
@@ -43,5 +43,5 @@ def test_sizes_that_are_set_stay():
 
 def test_steps_in_place_of_a_budget_leave_the_usual_size():
     asked = replace(PAIRS, training=TrainingConfig(max_steps=3))
-    sizes = sized_for_pairs(asked, vocab_size=1024, tokens=1000, before_s=0.0)
+    sizes = sized_to_read(asked, vocab_size=1024, tokens=1000, before_s=0.0)
     assert sizes.preset == "tiny"
