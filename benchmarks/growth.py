@@ -23,7 +23,8 @@ from typing import Literal
 
 import torch
 
-from autogpt.inference.engine import Engine, EngineConfig
+from autogpt.inference.capacity import EngineConfig
+from autogpt.inference.engine import Engine
 from autogpt.inference.packing import pack_model
 from autogpt.inference.params import SamplingParams
 from autogpt.models.checkpoint import load_model

@@ -7,7 +7,7 @@ of the other's), sentences written by ``injection_phrases``, and harmless texts 
 Held out: the other half; harmless texts of all corpora, other documents; all of ``mitre_frr.json``,
 of which nothing is learned. The threshold is that of 1% false positives on held-out harmless texts.
 What is stored has then learned from both halves, with the same settings; ``--half`` stores what was
-measured.
+measured. Settings are compared by ``injection_folds.py``, which looks at no text that is held out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ import linear
 from autogpt.safety.features import Features
 from autogpt.safety.injection import score_injection
 from autogpt.safety.normalize import normalize
+from autogpt.safety.sentences import pieces
 
 FEATURES = Features(bits=18, shortest=1, longest=5, words=3)
 
@@ -38,36 +40,68 @@ WEIGHING = linear.Weighing(1.0, 1.0)
 DISGUISES = ("base64", "hex", "leet", "spaced", "reversed", "rot13", "wide", "invisible")
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How it is learned.
+
+    Attributes:
+        strength: scikit-learn's C.
+        windows: Whether every window of a jailbreak is learned, as the rail reads it, and pieces
+            from its middle; else its beginning, one window and a piece of the beginning.
+    """
+
+    strength: float = 10.0
+    windows: bool = False
+
+
 def main() -> None:
     """Train, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--half", action="store_true", help="Store what was measured.")
     parser.add_argument("--strength", type=float, default=10.0)
+    parser.add_argument("--windows", action="store_true", help="Learn every window of jailbreaks.")
+    parser.add_argument(
+        "--more", type=int, default=0, help="Harmless texts of each corpus beyond those."
+    )
     parser.add_argument("--data", type=Path, default=linear.DATA, help="The folder of data.")
     args = parser.parse_args()
     linear.DATA = args.data
     chance = random.Random(0)
     wild_train, wild_test = halves(wild(), chance)
-    calm_train, calm_test = calm(chance)
+    calm_train, calm_test, calm_more = calm(chance, args.more)
     made = injection_phrases.attacks(3000, chance)
-    negative = [*calm_train, *injection_phrases.harmless(4000, chance)]
+    learned_calm = [text for texts in calm_train.values() for text in texts]
+    negative = [*learned_calm, *injection_phrases.harmless(4000, chance), *calm_more]
+    recipe = Recipe(args.strength, args.windows)
 
     def learn(wild_texts: Sequence[str]) -> int:
-        positive = [*parts(wild_texts, chance), *made]
-        positive += [f"{chance.choice(calm_train)[:300]} {each}" for each in positive[-600:]]
+        positive = attacks(wild_texts, made, learned_calm, chance, recipe=recipe)
         learned = linear.matrix([*positive, *negative], FEATURES)
         shares = np.array([1.0] * len(positive) + [0.0] * len(negative))[:, None]
         idf = linear.idf_of(learned.counts, shares, WEIGHING)
-        model = linear.fit(linear.scaled(learned.counts, idf), shares, strength=args.strength)
+        model = linear.fit(linear.scaled(learned.counts, idf), shares, strength=recipe.strength)
         linear.write("injection", model, idf, learned.numbers, ["injection"], features=FEATURES)
         return len(positive)
 
-    attacks = learn(wild_train)
+    learned = learn(wild_train)
     report = measured(wild_test, calm_test)
     if not args.half:
-        attacks = learn([*wild_train, *wild_test])
-    report["trained_on"] = {"attacks": attacks, "harmless": len(negative)}
+        learned = learn([*wild_train, *wild_test])
+    report["trained_on"] = {"attacks": learned, "harmless": len(negative)}
     print(json.dumps(report, indent=1, ensure_ascii=False))
+
+
+def attacks(
+    wild_texts: Sequence[str],
+    made: Sequence[str],
+    calm_texts: Sequence[str],
+    chance: random.Random,
+    *,
+    recipe: Recipe,
+) -> list[str]:
+    """Return what is learned as an attack: of jailbreaks, of sentences, and those in documents."""
+    positive = [*parts(wild_texts, chance, windows=recipe.windows), *made]
+    return positive + [f"{chance.choice(calm_texts)[:300]} {each}" for each in positive[-600:]]
 
 
 def measured(wild_test: Sequence[str], calm_test: dict[str, list[str]]) -> dict[str, object]:
@@ -137,6 +171,19 @@ def wild() -> list[str]:
 
 def halves(texts: Sequence[str], chance: random.Random) -> tuple[list[str], list[str]]:
     """Return two halves of texts; those that share a run of 12 words stay together."""
+    train: list[str] = []
+    test: list[str] = []
+    for family in families(texts):  # the largest are learned from; of the rest every second
+        if len(family) > len(texts) // 4 or (len(train) <= len(test)):
+            train += family
+        else:
+            test += family
+    chance.shuffle(train)
+    return train, test
+
+
+def families(texts: Sequence[str]) -> list[list[str]]:
+    """Return texts with those together that share a run of 12 words, the largest family first."""
     texts = sorted(texts)
     groups = list(range(len(texts)))
 
@@ -156,19 +203,10 @@ def halves(texts: Sequence[str], chance: random.Random) -> tuple[list[str], list
     clusters: dict[int, list[str]] = {}
     for place, text in enumerate(texts):
         clusters.setdefault(root(place), []).append(text)
-    order = sorted(clusters.values(), key=lambda cluster: (-len(cluster), cluster[0]))
-    train: list[str] = []
-    test: list[str] = []
-    for cluster in order:  # the largest families are learned from; of the rest every second
-        if len(cluster) > len(texts) // 4 or (len(train) <= len(test)):
-            train += cluster
-        else:
-            test += cluster
-    chance.shuffle(train)
-    return train, test
+    return sorted(clusters.values(), key=lambda cluster: (-len(cluster), cluster[0]))
 
 
-def parts(texts: Sequence[str], chance: random.Random) -> Iterator[str]:
+def parts(texts: Sequence[str], chance: random.Random, *, windows: bool = False) -> Iterator[str]:
     """Yield each text's windows as the rail reads them, and a piece of any length."""
     for text in texts:
         yield text[:1200]
@@ -177,18 +215,27 @@ def parts(texts: Sequence[str], chance: random.Random) -> Iterator[str]:
             yield text[begin : begin + 1200]
         length = chance.randrange(150, 700)
         yield text[:length]
+        if windows:
+            yield from (text[begin:end] for begin, end in pieces(text, chars=1200))
+            for _ in range(2):
+                begin = chance.randrange(0, max(1, len(text) - 120))
+                yield text[begin : begin + chance.randrange(120, 700)]
 
 
-def calm(chance: random.Random) -> tuple[list[str], dict[str, list[str]]]:
-    """Return harmless texts to learn from, and others by corpus."""
-    train: list[str] = []
+def calm(
+    chance: random.Random, more: int = 0
+) -> tuple[dict[str, list[str]], dict[str, list[str]], list[str]]:
+    """Return harmless texts to learn from and others by corpus, and ``more`` of each to learn."""
+    train: dict[str, list[str]] = {}
     test: dict[str, list[str]] = {}
+    rest: list[str] = []
     for name, texts in corpora().items():
         chance.shuffle(texts)
         half = min(len(texts) // 2, 700)
-        train += texts[:half]
+        train[name] = texts[:half]
         test[name] = texts[half : half + 250]
-    return train, test
+        rest += texts[half + 250 : half + 250 + more]
+    return train, test, rest
 
 
 def corpora() -> dict[str, list[str]]:

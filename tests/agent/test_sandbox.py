@@ -10,15 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from autogpt.agent import sandbox
-from autogpt.agent.sandbox import (
-    ESCAPES,
-    Bubblewrap,
-    Sandbox,
-    candidates,
-    find_sandbox,
-    probe,
-)
+from autogpt.agent import escapes, sandbox
+from autogpt.agent.escapes import ESCAPES, find_sandbox, probe
+from autogpt.agent.glue import run_glue
+from autogpt.agent.sandbox import Bubblewrap, Sandbox, candidates
 from autogpt.agent.tools.base import ToolError
 from autogpt.agent.tools.folder import Folder
 from autogpt.agent.tools.python import python_tools
@@ -33,7 +28,8 @@ def test_every_escape_comes_to_nothing(box: Sandbox) -> None:
 
 SCRIPT = """
 import json
-from autogpt.agent.sandbox import candidates, probe
+from autogpt.agent.escapes import probe
+from autogpt.agent.sandbox import candidates
 print(json.dumps([[box.name, one.name, one.detail]
     for box in candidates() for one in probe(box) if not one.held]), len(candidates()))
 """
@@ -92,11 +88,11 @@ def test_python_runs_on_copies(tmp_path: Path) -> None:
 
 def test_glue_code_needs_no_process() -> None:
     pytest.importorskip("pydantic_monty")
-    assert sandbox.run_glue("sum(xs)", inputs={"xs": [1, 2]}) == "3"
+    assert run_glue("sum(xs)", inputs={"xs": [1, 2]}) == "3"
     with pytest.raises(ToolError, match="ZeroDivision"):
-        sandbox.run_glue("1 / 0")
+        run_glue("1 / 0")
     with pytest.raises(LookupError):
-        sandbox.run_glue("import socket")
+        run_glue("import socket")
 
 
 def test_without_a_sandbox_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +107,7 @@ def test_without_a_sandbox_code_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 
     findings = probe(Open(), names=("read outside", "write outside", "environment"))
     assert [one.held for one in findings[:3]] == [False, False, False]
-    monkeypatch.setattr(sandbox, "candidates", list)
+    monkeypatch.setattr(escapes, "candidates", list)
     find_sandbox.cache_clear()
     with pytest.raises(ToolError, match="No sandbox holds"):
         find_sandbox()

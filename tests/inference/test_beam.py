@@ -14,7 +14,8 @@ import transformers
 from autogpt.core.errors import UsageError
 from autogpt.inference import constraint
 from autogpt.inference.beam import BeamSearch
-from autogpt.inference.engine import Engine, StepOutput
+from autogpt.inference.completion import StepOutput
+from autogpt.inference.engine import Engine
 from autogpt.inference.grammar import GrammarCompiler
 from autogpt.inference.packing import pack_model
 from autogpt.inference.params import SamplingParams

@@ -14,7 +14,9 @@ import transformers
 
 from autogpt.core.errors import UsageError
 from autogpt.inference.backends import PagedCache, StepBatch, TorchBackend
-from autogpt.inference.engine import Engine, EngineConfig, StepOutput, end_ids
+from autogpt.inference.capacity import EngineConfig
+from autogpt.inference.completion import StepOutput, end_ids
+from autogpt.inference.engine import Engine
 from autogpt.inference.packing import pack_model
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.sampling import RowSampler, choose

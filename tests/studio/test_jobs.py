@@ -13,8 +13,8 @@ import pytest
 
 from autogpt.core.errors import UsageError
 from autogpt.studio import follow
+from autogpt.studio.commands import Work
 from autogpt.studio.jobs import Job, JobStore
-from autogpt.studio.requests import Work
 from autogpt.studio.runner import Runner
 from autogpt.studio.worker import Process
 from autogpt.studio.workspace import Workspace, safe_name

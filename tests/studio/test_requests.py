@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from autogpt.core.errors import AutoGPTError, DataError, UsageError
+from autogpt.studio.commands import flags, work
+from autogpt.studio.models import adapter_folder, model_reference
 from autogpt.studio.requests import (
     EvaluateRequest,
     ExportRequest,
@@ -19,10 +21,6 @@ from autogpt.studio.requests import (
     PullRequest,
     TaskBatchRequest,
     TrainRequest,
-    adapter_folder,
-    flags,
-    model_reference,
-    work,
 )
 from autogpt.studio.uploads import Uploads
 from autogpt.studio.workspace import Workspace

@@ -11,7 +11,8 @@ from autogpt.core.errors import UsageError
 from autogpt.core.examples import Labeled, Passage
 from autogpt.core.messages import Prompt
 from autogpt.tasks.base import Likelihood
-from autogpt.tasks.classify import Classify, decide
+from autogpt.tasks.classification import decide
+from autogpt.tasks.classify import Classify
 from autogpt.tasks.tag import Tag
 
 

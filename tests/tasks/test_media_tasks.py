@@ -12,7 +12,7 @@ import pytest
 from autogpt.core.errors import UsageError
 from autogpt.evaluation.metrics.transcripts import error_rates
 from autogpt.tasks import find_task
-from autogpt.tasks.classify import Classification, decide
+from autogpt.tasks.classification import Classification, decide
 from autogpt.tasks.transcribe import Segment, Transcript, joined, rendered
 
 

@@ -129,7 +129,7 @@ class Command:
 
     def run(self, scene: Scene) -> Checked:
         """Run it."""
-        from autogpt.agent.sandbox import find_sandbox
+        from autogpt.agent.escapes import find_sandbox
 
         name = f"command exits 0: {self.command}"
         with tempfile.TemporaryDirectory() as place:

@@ -341,7 +341,8 @@ def _probe(model: str, *, as_json: bool) -> None:
 
 def _show_sandbox(*, as_json: bool) -> None:
     """Try every escape in every sandbox that is here, and say what held."""
-    from autogpt.agent.sandbox import candidates, probe
+    from autogpt.agent.escapes import probe
+    from autogpt.agent.sandbox import candidates
 
     boxes = candidates()
     for box in boxes:

@@ -1,16 +1,24 @@
-"""The verb ``generate``: continue a text, or every text of a file."""
+"""The verb ``generate``: continue a text, or every text of a file; its flags and what they ask for.
+
+Not here: what is printed (``cli.generated``).
+"""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from autogpt.cli.inputs import Row, read_prompts, read_standard_input, standard_output
+from autogpt.cli.generated import (
+    print_agreement,
+    print_as_written,
+    print_completions,
+    print_lines,
+    print_shaded,
+)
+from autogpt.cli.inputs import read_prompts, read_standard_input, standard_output
 from autogpt.cli.offer import require
 from autogpt.cli.options import (
     Beams,
@@ -42,21 +50,15 @@ from autogpt.cli.options import (
     read_key,
     say_policy,
 )
-from autogpt.core.errors import RefusedError, UsageError
+from autogpt.core.errors import UsageError
 from autogpt.core.files import explain_os_errors
 
 if TYPE_CHECKING:
-    from autogpt.core.messages import Completion
     from autogpt.inference.engine import Overflow
-    from autogpt.inference.params import SamplingParams
     from autogpt.inference.settings import ManySettings
-    from autogpt.llm import LLM
     from autogpt.models.quantized import Quantization
-    from autogpt.safety.confidence import SentenceConfidence
 
 __all__ = ["generate"]
-
-_BATCH_ROWS = 16  # written together; more gains little on a CPU, and lines would come late
 
 
 def generate(  # noqa: PLR0913 - each flag is spelled out for the user
@@ -264,11 +266,11 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
     params = llm.sampling(**settings)
     with standard_output():
         if input_ is not None:
-            _print_lines(llm, prompts, params, too_long)
+            print_lines(llm, prompts, params, too_long)
         elif consistency is not None:
-            _print_agreement(llm, prompts[0][1], params, too_long, as_json=json_)
+            print_agreement(llm, prompts[0][1], params, too_long, as_json=json_)
         elif json_ or n > 1 or record is not None:
-            completions = _print_completions(
+            completions = print_completions(
                 llm, prompts[0][1], params, too_long, as_json=json_, confidence=confidence
             )
             if record is not None and signing_key is not None:
@@ -283,9 +285,9 @@ def generate(  # noqa: PLR0913 - each flag is spelled out for the user
                     key=signing_key,
                 )
         elif confidence:
-            _print_shaded(llm, prompts[0][1], params, too_long)
+            print_shaded(llm, prompts[0][1], params, too_long)
         else:
-            _stream(llm, prompts[0][1], params, too_long)
+            print_as_written(llm, prompts[0][1], params, too_long)
 
 
 def _read_overflow(value: str) -> Overflow:
@@ -358,89 +360,6 @@ def _check_usage(
         )
 
 
-def _print_lines(llm: LLM, prompts: list[Row], params: SamplingParams, overflow: Overflow) -> None:
-    """Print one JSON line per completion of all prompts, batch by batch."""
-    size = max(1, _BATCH_ROWS // params.n)
-    for start in range(0, len(prompts), size):
-        batch = prompts[start : start + size]
-        rows = llm.complete([text for _, text in batch], params, overflow=overflow)
-        for (source, text), completions in zip(batch, rows, strict=True):
-            for index, completion in enumerate(completions):
-                facts = {"source": source, "prompt": text, "index": index}
-                print(json.dumps(facts | completion.to_dict(), ensure_ascii=False), flush=True)
-
-
-def _print_completions(
-    llm: LLM,
-    prompt: str,
-    params: SamplingParams,
-    overflow: Overflow,
-    *,
-    as_json: bool,
-    confidence: bool,
-) -> list[Completion]:
-    completions = llm.complete([prompt], params, overflow=overflow)[0]
-    for index, completion in enumerate(completions):
-        fields = {"index": index} | completion.to_dict()
-        if confidence:
-            fields["sentences"] = [each.to_dict() for each in _confidences(completion)]
-        line = json.dumps(fields, ensure_ascii=False)
-        print(line if as_json else completion.text + "\n", flush=True)
-    _end_refused([completion.refusal for completion in completions])
-    return completions
-
-
-def _print_agreement(
-    llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow, *, as_json: bool
-) -> None:
-    from autogpt.safety.consistency import agree
-
-    completions = llm.complete([prompt], params, overflow=overflow)[0]
-    _end_refused([completion.refusal for completion in completions])
-    found = agree([completion.text for completion in completions])
-    chosen = completions[found.index]
-    if as_json:
-        texts = [completion.text for completion in completions]
-        fields = chosen.to_dict() | {"agreement": found.agreement, "texts": texts}
-        print(json.dumps(fields, ensure_ascii=False), flush=True)
-        return
-    print(chosen.text, flush=True)
-    print(f"autogpt: {len(completions)} answers, agreement {found.agreement:.0%}.", file=sys.stderr)
-
-
-def _print_shaded(llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow) -> None:
-    """Print each sentence the paler the less sure the model was of it; or its confidence."""
-    from rich.console import Console
-    from rich.text import Text
-
-    completion = llm.complete([prompt], params, overflow=overflow)[0][0]
-    shaded = Text(completion.text)
-    found = _confidences(completion)
-    for each in found:
-        level = min(5, int(each.confidence * 6))
-        shaded.stylize(f"color({240 + 3 * level})" if level < 5 else "bold", each.start, each.end)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(shaded)
-    if not console.is_terminal:
-        for each in found:
-            part = completion.text[each.start : each.end].replace("\n", " ")
-            print(f"{each.confidence:.2f}\t{part}")
-    _end_refused([completion.refusal])
-
-
-def _confidences(completion: Completion) -> list[SentenceConfidence]:
-    from autogpt.safety.confidence import sentence_confidences
-
-    return sentence_confidences(completion.text, completion.logprobs or ())
-
-
-def _end_refused(refusals: Sequence[str | None]) -> None:
-    """End with the exit code of a refusal if all texts were stopped."""
-    if all(refusals):
-        print(f"autogpt: {refusals[0]}", file=sys.stderr)
-        raise typer.Exit(RefusedError.exit_code)
-
-
 def _check_record(record: Path | None, key: Path | None, *, single: bool) -> None:
     if (record is None) != (key is None):
         raise UsageError("--record and --signing-key go together.", hint="Give both.")
@@ -455,15 +374,3 @@ def _check_reliability(consistency: int | None, n: int, input_: str | None) -> N
         raise UsageError(f"--consistency is {consistency}, expected 2 or more answers.")
     if n != 1 or input_ is not None:
         raise UsageError("--consistency writes the answers to one PROMPT, without --n.")
-
-
-def _stream(llm: LLM, prompt: str, params: SamplingParams, overflow: Overflow) -> None:
-    refusal = None
-    try:
-        for chunk in llm.run([prompt], params, overflow=overflow):
-            print(chunk.text, end="", flush=True)
-            refusal = chunk.refusal
-    finally:  # also on Ctrl-C: the shell's next line begins on a line of its own
-        print(flush=True)
-    if refusal is not None:
-        raise RefusedError(refusal, hint="What is above passed; --policy chooses other rules.")

@@ -17,7 +17,7 @@ from autogpt.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from autogpt.core.progress import Progress
-    from autogpt.tasks.classify import Classification
+    from autogpt.tasks.classification import Classification
     from autogpt.tasks.transcribe import Transcript, TranscriptFormat
 
 __all__ = ["recognize", "transcribe"]

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from autogpt.core.errors import UsageError
 from autogpt.core.messages import FinishReason, TokenLogprob
-from autogpt.inference.engine import StepOutput
+from autogpt.inference.completion import StepOutput
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.sampling import Choice, RowSampler, adjust, top_logprobs
 from autogpt.inference.stopping import TextStream

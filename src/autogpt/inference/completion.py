@@ -7,7 +7,7 @@ Not here: when it is its turn (``scheduler``), which token comes next (``samplin
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -17,7 +17,7 @@ from autogpt.inference.scheduler import Row
 from autogpt.inference.stopping import TextStream
 from autogpt.tokenizer.bpe import Tokenizer
 
-__all__ = ["Completion", "StepOutput"]
+__all__ = ["Completion", "StepOutput", "end_ids"]
 
 _NO_LOGPROBS: tuple[TokenLogprob, ...] = ()
 
@@ -148,3 +148,21 @@ class Completion(Row):
             finish_reason=finish,
             reused=self.reused or 0,
         )
+
+
+def end_ids(tokenizer: Tokenizer, *declared: int | Iterable[int] | None) -> frozenset[int]:
+    """Return the tokens that end a text: those declared, and those of the tokenizer.
+
+    The tokenizer's are the end of a message, the separator of documents, and the beginning of a
+    message: a model that begins another one is done with its own.
+
+    Args:
+        tokenizer: Names its special tokens.
+        declared: ``eos_token_id`` of the model's files: one id, several, or None.
+    """
+    ids = {tokenizer.eos_id, tokenizer.pad_id}
+    if tokenizer.im_start_id is not None:
+        ids.add(tokenizer.im_start_id)
+    for value in declared:
+        ids.update([value] if isinstance(value, int) else value or ())
+    return frozenset(ids)

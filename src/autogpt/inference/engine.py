@@ -20,7 +20,8 @@ the oldest tokens are forgotten, half a context at a time, because each time cos
 So a completion ends at ``max_tokens`` or when the model ends it, never because the context is
 full. A prompt longer than the context is cut or refused, as the caller chooses.
 
-Not here: choosing a token (``sampling``), stop strings (``stopping``), guessing (``speculative``).
+Not here: choosing a token (``sampling``), stop strings (``stopping``), guessing (``speculative``),
+how much is done at once (``capacity``).
 """
 
 from __future__ import annotations
@@ -29,73 +30,32 @@ import itertools
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Literal
 
-import psutil
 import torch
 from torch import Tensor
 
 from autogpt.core.errors import UsageError
 from autogpt.inference.backends import Backend, PagedCache, TorchBackend
 from autogpt.inference.blocks import BlockPool
-from autogpt.inference.completion import Completion, StepOutput
+from autogpt.inference.capacity import EngineConfig, count_blocks
+from autogpt.inference.completion import Completion, StepOutput, end_ids
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.sampling import Choice, RowSampler, choose
-from autogpt.inference.scheduler import Limits, Row, Scheduler
+from autogpt.inference.scheduler import Row, Scheduler
 from autogpt.inference.scores import Scores, join, run_turns
 from autogpt.inference.speculative import Speculator
 from autogpt.models.gpt import GPT
-from autogpt.nn.paged import BLOCK
 from autogpt.tokenizer.bpe import Tokenizer
 
-__all__ = ["Engine", "EngineConfig", "Overflow", "StepOutput", "end_ids"]
+__all__ = ["Engine", "Overflow"]
 
 _logger = logging.getLogger(__name__)
 
 Overflow = Literal["truncate", "refuse"]
 """What happens to a prompt that is longer than the context."""
-
-# Of the memory that is free, the part that keys and values may come to take, unless it is said.
-_MEMORY_SHARE = 0.25
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EngineConfig:
-    """How much an engine does at once.
-
-    Attributes:
-        rows: Texts that are written at once; more wait.
-        step_tokens: Most tokens of prompts that a step reads while texts are being written.
-        prompt_tokens: Most tokens of prompts that a step reads while none is.
-        cache_bytes: Memory for keys and values, taken as it is used; at least that of one
-            context. None: for ``rows`` whole contexts, but a quarter of the free memory at most.
-    """
-
-    rows: int = 64
-    step_tokens: int = 128
-    prompt_tokens: int = 512
-    cache_bytes: int | None = None
-
-
-def end_ids(tokenizer: Tokenizer, *declared: int | Iterable[int] | None) -> frozenset[int]:
-    """Return the tokens that end a text: those declared, and those of the tokenizer.
-
-    The tokenizer's are the end of a message, the separator of documents, and the beginning of a
-    message: a model that begins another one is done with its own.
-
-    Args:
-        tokenizer: Names its special tokens.
-        declared: ``eos_token_id`` of the model's files: one id, several, or None.
-    """
-    ids = {tokenizer.eos_id, tokenizer.pad_id}
-    if tokenizer.im_start_id is not None:
-        ids.add(tokenizer.im_start_id)
-    for value in declared:
-        ids.update([value] if isinstance(value, int) else value or ())
-    return frozenset(ids)
 
 
 class Engine:
@@ -130,15 +90,9 @@ class Engine:
         self._vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
         self._context = model.config.max_position_embeddings
         config = config or EngineConfig()
-        blocks = _count_blocks(model, config)
-        self._pool = BlockPool(blocks)
+        self._pool = BlockPool(count_blocks(model, config))
         self._cache: PagedCache | None = None  # memory is asked for with the first request
-        limits = Limits(
-            rows=config.rows,
-            step_tokens=config.step_tokens,
-            prompt_tokens=config.prompt_tokens,
-            context=self._context,
-        )
+        limits = config.limits(context=self._context)
         self._scheduler: Scheduler[Completion] = Scheduler(self._pool, limits)
         self._requests: dict[int, list[Completion]] = {}
         self._numbers = itertools.count()
@@ -443,15 +397,3 @@ class Engine:
         self._scheduler.discard(row)
         if self._speculator is not None:
             self._speculator.forget(row)
-
-
-def _count_blocks(model: GPT, config: EngineConfig) -> int:
-    """Return how many blocks fit the memory for keys and values."""
-    least = -(-model.config.max_position_embeddings // BLOCK)
-    shape = model.config
-    block_bytes = 2 * shape.num_hidden_layers * shape.num_key_value_heads * BLOCK * shape.head_dim
-    block_bytes *= model.embedding.weight.element_size()
-    if config.cache_bytes is not None:
-        return max(least, config.cache_bytes // block_bytes)
-    free = int(psutil.virtual_memory().available * _MEMORY_SHARE)
-    return max(least, min(least * config.rows, free // block_bytes))

@@ -31,7 +31,7 @@ from autogpt.core.files import read_json
 from autogpt.data.media import MediaStore
 from autogpt.interop.transformers import explained, refuse_foreign_code, without_bars
 from autogpt.models.weights import open_weights
-from autogpt.tasks.classify import Classification, decide
+from autogpt.tasks.classification import Classification, decide
 
 __all__ = ["HubRecognizer", "is_vision", "load_vision"]
 

@@ -29,7 +29,7 @@ from autogpt.models.head_files import HeadSettings
 from autogpt.models.heads import HeadConfig, HeadedGPT
 from autogpt.tasks.account import shares
 from autogpt.tasks.calibration import to_probabilities
-from autogpt.tasks.classify import Classification, decide
+from autogpt.tasks.classification import Classification, decide
 from autogpt.tasks.scores import TextScores
 from autogpt.tokenizer.bpe import Tokenizer
 

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from autogpt.core.messages import Chunk, Completion, FinishReason, Timing, TokenLogprob, Usage
-from autogpt.inference.engine import StepOutput
+from autogpt.inference.completion import StepOutput
 from autogpt.llm.guarding import GuardedRow
 
 __all__ = ["as_chunks", "whole_completions"]

@@ -16,7 +16,7 @@ from autogpt.core.files import read_json
 from autogpt.core.refs import resolve
 from autogpt.core.store import holds
 from autogpt.inference.backends import Backend, TorchBackend
-from autogpt.inference.engine import end_ids
+from autogpt.inference.completion import end_ids
 from autogpt.inference.native import CacheKind, load_backend, prepare
 from autogpt.inference.packing import pack_layers, pack_model
 from autogpt.inference.params import SamplingParams

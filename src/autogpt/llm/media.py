@@ -42,7 +42,7 @@ from autogpt.models.multimodal import MultimodalGPT, places_of
 from autogpt.models.multimodal_files import Recognition
 from autogpt.tasks.account import shares
 from autogpt.tasks.calibration import to_probabilities
-from autogpt.tasks.classify import Classification, decide
+from autogpt.tasks.classification import Classification, decide
 from autogpt.tasks.transcribe import Segment, Transcript, joined
 from autogpt.tokenizer.bpe import Tokenizer
 

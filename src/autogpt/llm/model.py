@@ -19,7 +19,8 @@ from autogpt.core.messages import Chunk, Completion, Prompt
 from autogpt.core.units import format_count
 from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
-from autogpt.inference.engine import Engine, Overflow, end_ids
+from autogpt.inference.completion import end_ids
+from autogpt.inference.engine import Engine, Overflow
 from autogpt.inference.grammar import GrammarCompiler
 from autogpt.inference.params import SamplingParams
 from autogpt.inference.settings import (

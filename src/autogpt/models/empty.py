@@ -1,6 +1,6 @@
 """A model that has shapes and no weights yet: what weights that are read are put into.
 
-Not here: reading them (``checkpoint``).
+Not here: putting them in (``models.stored_form``).
 """
 
 from __future__ import annotations

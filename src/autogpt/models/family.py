@@ -2,7 +2,7 @@
 
 A family is a module with the members of :class:`Family`, named in ``autogpt.models.FAMILIES``.
 Not here: reading the fields of a ``config.json`` (``hf_config``, ``hf_rope``), weights themselves
-(``checkpoint``).
+(``stored_form``).
 """
 
 from __future__ import annotations

@@ -22,16 +22,15 @@ from autogpt.core.errors import CheckpointError, ConfigError
 from autogpt.core.files import read_json, write_json
 from autogpt.models.checkpoint import (
     SavableTokenizer,
-    build_model,
     check_manifest,
     read_config,
     read_settings,
-    stored_form,
     write_folder,
 )
 from autogpt.models.family import find_family
 from autogpt.models.gpt import GPTConfig
 from autogpt.models.heads import CLASSES, HeadConfig, HeadedGPT, HeadKind, with_weights
+from autogpt.models.stored_form import build_model, stored_form
 from autogpt.models.weights import StoredWeights, open_weights
 
 __all__ = [

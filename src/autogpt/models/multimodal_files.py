@@ -24,16 +24,10 @@ import torch
 from autogpt.core.config import from_mapping
 from autogpt.core.errors import CheckpointError, ConfigError
 from autogpt.data.preprocessing import PictureConfig, SoundConfig
-from autogpt.models.checkpoint import (
-    SavableTokenizer,
-    build_model,
-    check_manifest,
-    read_settings,
-    stored_form,
-    write_folder,
-)
+from autogpt.models.checkpoint import SavableTokenizer, check_manifest, read_settings, write_folder
 from autogpt.models.family import find_family
 from autogpt.models.multimodal import MultimodalGPT, filled, put_stem
+from autogpt.models.stored_form import build_model, stored_form
 from autogpt.models.weights import open_weights
 
 __all__ = [

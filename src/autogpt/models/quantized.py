@@ -28,7 +28,8 @@ from torch import Tensor
 
 from autogpt.core.errors import CheckpointError, ConfigError
 from autogpt.core.files import MANIFEST, read_json
-from autogpt.models.checkpoint import empty_model, load_model, read_config
+from autogpt.models.checkpoint import load_model, read_config
+from autogpt.models.empty import empty_model
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.weights import write_safetensors
 from autogpt.nn.quantize import Bits, QuantizedMatrix, interleave, join, quantize

@@ -1,7 +1,7 @@
 """The tensors of a model folder, by name: safetensors files, written whole and read carefully.
 
 Only safetensors: a ``.bin`` or ``.pt`` file is a pickle, and reading one runs whatever program is
-in it. Not here: what the tensors mean (``checkpoint``).
+in it. Not here: what the tensors mean (``stored_form``).
 
 Source: safetensors format (Hugging Face 2022), https://github.com/huggingface/safetensors.
 """

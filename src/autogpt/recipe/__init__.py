@@ -2,8 +2,9 @@
 
 from autogpt.recipe.finetune import finetune
 from autogpt.recipe.finetune_report import FinetuneResult
-from autogpt.recipe.pipeline import QUICKSTART_SETTINGS, quickstart, train
+from autogpt.recipe.pipeline import train
 from autogpt.recipe.planning import RunPlan, plan, plans
+from autogpt.recipe.quickstart import QUICKSTART_SETTINGS, quickstart
 from autogpt.recipe.result import TrainResult
 from autogpt.recipe.settings import FinetuneRecipe, Recipe, read_recipe
 

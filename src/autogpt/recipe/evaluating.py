@@ -1,65 +1,41 @@
-"""From a model and examples to an evaluation: read, predict, judge, keep.
+"""From a model and examples, a text or a suite to an evaluation: read, ask, judge, keep.
 
-What a task needs of a model is a method of the loaded object, named here as protocols: whatever has
-it can be evaluated, be it a trained head, a language model, or a stand-in in a test. What the
-figures are and how they are judged is in ``evaluation``.
+How a model is asked what a task asks of it is in ``recipe.exams``; what the figures are and how
+they are judged is in ``evaluation``.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Literal, cast
 
 from autogpt.core.errors import DataError, UsageError
-from autogpt.core.examples import Entity, Labeled, Observed, Pair, Tagged
 from autogpt.core.progress import Progress
 from autogpt.data.examples import ExamplesConfig, ExamplesReport, read_examples
 from autogpt.data.media import medium_of
 from autogpt.data.readers import read as read_documents
 from autogpt.evaluation import results
 from autogpt.evaluation.compressors import compressed_bits_per_byte
-from autogpt.evaluation.judging import (
-    Judged,
-    judge_entities,
-    judge_labels,
-    judge_recognition,
-    judge_summaries,
-    judge_transcripts,
-    judge_translations,
-)
 from autogpt.evaluation.media_page import EXAMPLES, Shown, write_media_page
-from autogpt.evaluation.metrics.texts import is_chinese
 from autogpt.evaluation.perplexity import WINDOW, judge_language, stretches_of
 from autogpt.evaluation.results import Evaluation, conclude
 from autogpt.evaluation.suites import find_suite, read_items
 from autogpt.llm import LLM, load
-from autogpt.tasks import find_task
+from autogpt.recipe.exams import EXAMS, Exam, answers_to, cannot
 from autogpt.tasks.asking import Taught
-from autogpt.tasks.base import Likelihood, Scorer, Writer
+from autogpt.tasks.base import Likelihood, Scorer
 
 __all__ = ["TASKS", "Settings", "evaluate", "evaluate_model"]
 
 TASKS = ("text", "classify", "tag", "summarize", "translate", "recognize", "transcribe")
 _MEDIA = ("recognize", "transcribe")
 _OF_KIND = {"passage": "text", "labeled": "classify", "tagged": "tag"}
-_BATCH = 256  # examples between two looks at the clock
 
 Dtype = Literal["auto", "float32", "bfloat16"]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class Writes(Protocol):
-    """An answer that is a text."""
-
-    @property
-    def text(self) -> str:
-        """The text."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,7 +166,7 @@ def evaluate_model(
     task = task or _OF_KIND.get(report.kind or "", "") or _taught(model) or ""
     if task == "text":
         return _text(model, sources, settings, name, progress)
-    if task not in _JUDGES:
+    if task not in EXAMS:
         raise UsageError(
             f"The examples are of the kind {report.kind!r}, which several tasks have.",
             hint=f"Say which with --task: {', '.join(TASKS)}.",
@@ -198,7 +174,10 @@ def evaluate_model(
     train = None
     if settings.train is not None:
         train = read_examples(settings.train, _reading(settings, task))
-    judged, wall_s = _JUDGES[task](model, examples, train, settings, progress)
+    exam = Exam(
+        examples=examples, train=train, labels=settings.labels, to=settings.to, seed=settings.seed
+    )
+    judged, wall_s = EXAMS[task](model, exam, progress)
     return conclude(
         judged,
         model=name,
@@ -242,181 +221,12 @@ def _taught(model: object) -> str | None:
     return model.form.task if isinstance(model, Taught) and model.form is not None else None
 
 
-def _each(
-    items: Sequence[Item],
-    run: Callable[[Sequence[Item]], Sequence[Result]],
-    progress: Progress,
-    *,
-    batch: int = _BATCH,
-) -> tuple[list[Result], float]:
-    """Return the results of all items, batch by batch, and the seconds it took."""
-    begin = time.perf_counter()
-    found: list[Result] = []
-    for start in range(0, len(items), batch):
-        found += run(items[start : start + batch])
-        passed, share = time.perf_counter() - begin, len(found) / len(items)
-        progress.update(
-            share, f"{len(found)} of {len(items)} examples", left_s=passed / share - passed
-        )
-    return found, time.perf_counter() - begin
-
-
-def _classify(
-    model: Any,  # noqa: ANN401 - whatever has the method
-    examples: Sequence[Labeled],
-    train: Sequence[Labeled] | None,
-    settings: Settings,
-    progress: Progress,
-) -> tuple[Judged, float]:
-    """Ask a trained head; of a language model, the likelihood of each label."""
-    texts = [example.text for example in examples]
-    if hasattr(model, "predict"):
-        known = getattr(model, "labels", None)
-        strange = {label for example in examples for label in example.labels} - set(known or ())
-        if known and strange:
-            raise DataError(
-                f"The data have the label {min(strange)!r}, which the model does not know.",
-                hint=f"It knows: {', '.join(list(known)[:10])}.",
-            )
-        answers, wall_s = _each(texts, model.predict, progress)
-    elif hasattr(model, "classify"):
-        seen = {label for example in examples for label in example.labels}
-        labels = list(settings.labels or sorted(seen))
-
-        def zero_shot(some: Sequence[str]) -> list[dict[str, float]]:
-            found: list[dict[str, float]] = model.classify(some, labels=labels)
-            return found
-
-        answers, wall_s = _each(texts, zero_shot, progress)
-    else:
-        raise _cannot(model, "classify")
-    return judge_labels(examples, answers, train=train, seed=settings.seed), wall_s
-
-
-def _tag(
-    model: Any,  # noqa: ANN401 - whatever has the method
-    examples: Sequence[Tagged],
-    train: Sequence[Tagged] | None,
-    settings: Settings,
-    progress: Progress,
-) -> tuple[Judged, float]:
-    if not hasattr(model, "tag"):
-        raise _cannot(model, "tag")
-
-    def run(some: Sequence[Tagged]) -> list[tuple[Entity, ...]]:
-        return [tuple(answer.entities) for answer in model.tag([one.text for one in some])]
-
-    answers, wall_s = _each(examples, run, progress)
-    return judge_entities(examples, answers, train=train, seed=settings.seed), wall_s
-
-
-def _summarize(
-    model: Any,  # noqa: ANN401 - whatever has the method
-    examples: Sequence[Pair],
-    train: Sequence[Pair] | None,
-    settings: Settings,
-    progress: Progress,
-) -> tuple[Judged, float]:
-    del settings  # nothing of them matters here
-    return _write(model, "summarize", examples, train, judge_summaries, progress)
-
-
-def _translate(
-    model: Any,  # noqa: ANN401 - whatever has the method
-    examples: Sequence[Pair],
-    train: Sequence[Pair] | None,
-    settings: Settings,
-    progress: Progress,
-) -> tuple[Judged, float]:
-    to = settings.to or ("zh" if is_chinese(one.target for one in examples) else "en")
-    return _write(model, "translate", examples, train, judge_translations, progress, to=to)
-
-
-def _write(
-    model: Any,  # noqa: ANN401 - whatever has the method
-    task: str,
-    examples: Sequence[Pair],
-    train: Sequence[Pair] | None,
-    judge: Callable[..., Judged],
-    progress: Progress,
-    **options: str,
-) -> tuple[Judged, float]:
-    """Let a model write a text for each example as the task does, and judge the texts."""
-    ask = getattr(model, task, None)
-    if ask is None:
-        raise _cannot(model, task)
-    judge(examples[:1], [examples[0].target])  # so that a missing package is told before the work
-
-    def run(some: Sequence[Pair]) -> list[str]:
-        if isinstance(model, Writer):  # in batches
-            asked = cast("dict[str, Any]", options)
-            rows = find_task(task).run(model, [one.source for one in some], **asked)
-            return [str(row["text"]) for row in rows]
-        return [cast("Writes", ask(one.source, **options)).text for one in some]
-
-    written, wall_s = _each(examples, run, progress, batch=32)
-    return judge(examples, written, train=train), wall_s
-
-
-def _recognize(
-    model: Any,  # noqa: ANN401 - whatever has the method
-    examples: Sequence[Observed],
-    train: Sequence[Observed] | None,
-    settings: Settings,
-    progress: Progress,
-) -> tuple[Judged, float]:
-    if not hasattr(model, "medium") or not hasattr(model, "run"):
-        raise _cannot(model, "recognize")
-    if hasattr(model, "with_labels") and not model.labels:
-        model = model.with_labels(settings.labels or sorted({one.text for one in examples}))
-    strange = {one.text for one in examples} - set(model.labels)
-    if strange:
-        raise DataError(
-            f"The data have the label {min(strange)!r}, which the model does not know.",
-            hint=f"It knows: {', '.join(list(model.labels)[:10])}.",
-        )
-
-    def run(some: Sequence[Observed]) -> list[dict[str, float]]:
-        return [answer.probabilities for answer in model.run([one.source for one in some])]
-
-    answers, wall_s = _each(examples, run, progress)
-    return judge_recognition(examples, answers, train=train), wall_s
-
-
-def _transcribe(
-    model: Any,  # noqa: ANN401 - whatever has the method
-    examples: Sequence[Observed],
-    train: Sequence[Observed] | None,
-    settings: Settings,
-    progress: Progress,
-) -> tuple[Judged, float]:
-    del train, settings  # nothing of them matters here
-    if not hasattr(model, "transcribe"):
-        raise _cannot(model, "transcribe")
-    judge_transcripts(examples[:1], [""])  # so that a missing package is told before the work
-
-    def run(some: Sequence[Observed]) -> list[str]:
-        return [model.transcribe(one.source).text for one in some]
-
-    written, wall_s = _each(examples, run, progress, batch=4)
-    return judge_transcripts(examples, written), wall_s
-
-
-_Judge = Callable[
-    [object, Sequence[Any], Sequence[Any] | None, Settings, Progress], tuple[Judged, float]
-]
-_JUDGES: dict[str, _Judge] = {
-    "classify": _classify, "tag": _tag, "summarize": _summarize, "translate": _translate,
-    "recognize": _recognize, "transcribe": _transcribe,
-}  # fmt: skip
-
-
 def _text(
     model: object, sources: Sequence[str], settings: Settings, name: str, progress: Progress
 ) -> Evaluation:
     """Measure how well a text is predicted."""
     if not isinstance(model, LLM):
-        raise _cannot(model, "text")
+        raise cannot(model, "text")
     texts = list(_whole_texts(sources))[: settings.limit]
     if not texts:
         raise DataError(f"There is no text in {' '.join(sources)}.")
@@ -454,7 +264,7 @@ def _whole_texts(sources: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _suite(model: object, settings: Settings, name: str, progress: Progress) -> Evaluation:
     if not isinstance(model, LLM) and not hasattr(model, "likelihoods"):
-        raise _cannot(model, "suites")
+        raise cannot(model, "suites")
     scorer = cast("Scorer", model)
     suite, path = find_suite(settings.suite or "", settings.suite_data)
     items = read_items(suite, path, limit=settings.limit)
@@ -467,7 +277,7 @@ def _suite(model: object, settings: Settings, name: str, progress: Progress) -> 
 
     # Of like length together, so that little is computed for padding.
     order = sorted(range(len(items)), key=lambda place: -len(items[place].prompt))
-    found, wall_s = _each(order, run, progress)
+    found, wall_s = answers_to(order, run, progress)
     by_place = dict(zip(order, found, strict=True))
     return conclude(
         suite.judge(items, [by_place[place] for place in range(len(items))]),
@@ -476,11 +286,4 @@ def _suite(model: object, settings: Settings, name: str, progress: Progress) -> 
         task=suite.name,
         wall_s=wall_s,
         seed=settings.seed,
-    )
-
-
-def _cannot(model: object, task: str) -> UsageError:
-    return UsageError(
-        f"{model!r} cannot be evaluated on the task {task!r}.",
-        hint="Name another model, or another task with --task.",
     )

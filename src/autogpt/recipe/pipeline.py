@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
@@ -19,7 +18,6 @@ from autogpt.core.progress import Progress
 from autogpt.core.units import format_count
 from autogpt.data.batches import Batches
 from autogpt.evaluation.energy import EnergyMeter
-from autogpt.evaluation.report import Command
 from autogpt.llm import load
 from autogpt.models.card import model_card
 from autogpt.models.card_facts import Sample
@@ -29,7 +27,7 @@ from autogpt.recipe import folder, plan_page, planning
 from autogpt.recipe.account import Account
 from autogpt.recipe.best import Best
 from autogpt.recipe.fork import fork
-from autogpt.recipe.live_samples import LiveSamples
+from autogpt.recipe.looks import Looks, seconds_of_a_look
 from autogpt.recipe.prepare import Prepared, prepare
 from autogpt.recipe.rescue import RunRescue
 from autogpt.recipe.result import (
@@ -46,20 +44,11 @@ from autogpt.training.distributed import World, joined
 from autogpt.training.layout import lay_out, rows_at_once
 from autogpt.training.record import Record
 from autogpt.training.saving import Saver, SharedSaver
-from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
+from autogpt.training.trainer import Hooks, Measured, Trainer
 
-__all__ = ["QUICKSTART_SETTINGS", "quickstart", "train"]
+__all__ = ["train"]
 
 _VALIDATION_SHARE = 0.04  # of the budget, at most, goes into looks at the validation split
-_QUICKSTART_PROMPTS = ("KING:\n", "What is ", "My lord, ", "子曰：“", "子贡问", "曾子曰：“")
-# Half of the plays, so that the classics, a seventh of their size, get a fair share of the time.
-# Ten passes over so little text are learned by heart with less decay (docs/log.md).
-QUICKSTART_SETTINGS: dict[str, object] = {
-    "read": {"block_chars": 16_384, "max_chars": 600_000},
-    "tokenizer": {"vocab_size": 3072},
-    "model": {"preset": "tiny", "context_length": 128},
-    "training": {"budget": "2m", "weight_decay": 1.0},
-}
 
 
 def train(  # noqa: PLR0913 - each is spelled out for the user
@@ -125,25 +114,6 @@ def train(  # noqa: PLR0913 - each is spelled out for the user
         going_on = bool(world.agreed(kept is not None))
         recipe = _same(kept or recipe, world)
         return run.train(recipe, resume=going_on, prompts=prompts)
-
-
-def quickstart(
-    *,
-    out: Path | str,
-    settings: Mapping[str, object] | None = None,
-    begun: float | None = None,
-    progress: Progress | None = None,
-) -> TrainResult:
-    """Train on the bundled plays and classics for about two minutes."""
-    with as_file(files("autogpt.data") / "quickstart") as texts:
-        return train(
-            sorted(str(path) for path in texts.glob("*.txt")),
-            out=out,
-            settings=merge(QUICKSTART_SETTINGS, settings or {}),
-            prompts=_QUICKSTART_PROMPTS,
-            begun=begun,
-            progress=progress,
-        )
 
 
 class _Run:
@@ -307,49 +277,41 @@ class _Run:
         Raises:
             KeyboardInterrupt: When the user stopped the run.
         """
-        length, at = recipe.model.context_length, trainer.at
-        look_s = _seconds_of_a_look(trainer, prepared)
+        at = trainer.at
+        look_s = seconds_of_a_look(trainer, prepared)
         world = self._world  # what steers the loop is the same in all processes
         budget_s = planning.seconds_to_spend(recipe.training)
         budget_s = None if budget_s is None else world.agreed(budget_s)
         after_s = planning.finishing_s(parameter_count(trainer.model.config))
         left_s = None if budget_s is None else budget_s - at.other_s - look_s - after_s
-        looks = recipe.training.validations
+        validations = recipe.training.validations
         if budget_s is not None:
-            looks = min(looks, int(_VALIDATION_SHARE * budget_s / look_s))
+            validations = min(validations, int(_VALIDATION_SHARE * budget_s / look_s))
 
         account = Account(log, trackers, self._meter, self._shown)
 
         def show(entry: record.Entry, share: float) -> None:
             account.entry(entry, share, train_s=trainer.at.train_s)
 
-        samples = self._samples(recipe, prepared, budget_s, after_step=at.steps)
-        best = Best(self.out) if world.size == 1 else None
-
-        def measure(model: GPT) -> Measured:
-            return evaluate(
-                model, prepared.validation, context_length=length, layout=trainer.layout
-            )
-
-        def look(model: GPT) -> Measured:
-            measured = measure(model)
-            if samples is not None:
-                samples.look(model, trainer.at.steps)
-            # What is read again may be learned by heart.
-            if best is not None and trainer.at.tokens > len(prepared.train.tokens):
-                best.offer(trainer.at.steps, measured.loss, trainer.optimizer.state())
-            return measured
-
+        looks = Looks(
+            self.out,
+            trainer,
+            prepared,
+            recipe,
+            world=world,
+            budget_s=budget_s,
+            say=self._shown.say,
+        )
         hooks = Hooks(
             entry=show,
-            validate=look,
+            validate=looks.look,
             checkpoint=lambda state, tensors: saver.save(account.state(state), tensors),
             checkpoint_due=saver.due,
             stepped=account.stepped,
         )
         mark = time.perf_counter()
         left_s = None if left_s is None else world.agreed(max(1.0, left_s))
-        if not trainer.run(hooks, budget_s=left_s, validations=looks):
+        if not trainer.run(hooks, budget_s=left_s, validations=validations):
             saver.wait()
             self._shown.say(
                 f"stopped after step {trainer.at.steps}; the same command with --resume goes on"
@@ -357,40 +319,12 @@ class _Run:
             raise KeyboardInterrupt
         self._phases["train"] = time.perf_counter() - mark
         mark = time.perf_counter()
-        measured = self._finished(trainer, measure, best)
-        if samples is not None:
-            samples.look(trainer.model, trainer.at.steps)
+        measured = looks.last()
         self._phases["evaluate"] = time.perf_counter() - mark
         evaluated_s = world.agreed(self._phases["evaluate"])
         trainer.at = replace(trainer.at, other_s=trainer.at.other_s + evaluated_s)
         show(trainer.validated(measured), 1.0)
         return measured
-
-    def _finished(
-        self, trainer: Trainer, measure: Callable[[GPT], Measured], best: Best | None
-    ) -> Measured:
-        """Finish the model, and measure it; it is what it was before it learned a text by heart."""
-        model = trainer.finish()
-        assert isinstance(model, GPT)  # as _trainer built it
-        measured = measure(model)
-        kept = None if best is None else best.kept
-        if best is None or kept is None or kept.loss >= measured.loss:
-            return measured
-        self._shown.say(
-            f"the text was being learned by heart: the weights after step {kept.step} are kept"
-        )
-        best.restore(model)
-        return measure(model)
-
-    def _samples(
-        self, recipe: Recipe, prepared: Prepared, budget_s: float | None, *, after_step: int
-    ) -> LiveSamples | None:
-        """Return what lets the model write on the way; several processes share its weights."""
-        if self._world.size > 1 or self._world.device.type != "cpu":
-            return None
-        return LiveSamples(
-            self.out, prepared, budget_s=budget_s, seed=recipe.seed, after_step=after_step
-        )
 
     def _finish(
         self,
@@ -440,7 +374,6 @@ class _Run:
             self._phases,
             config=model.config,
             outcomes=plan_page.outcomes(self.out, result, energy.kwh),
-            next_commands=_next_commands(self.out),
         )
         checkpoints.remove_all(self.out)
         Best(self.out).remove()
@@ -458,19 +391,3 @@ def _same(recipe: Recipe, world: World) -> Recipe:
         return recipe
     text = world.shared(dump_toml(to_mapping(recipe)))
     return from_mapping(Recipe, tomllib.loads(text))
-
-
-def _seconds_of_a_look(trainer: Trainer, prepared: Prepared) -> float:
-    """Return about how long the validation split takes: a third of as many training tokens."""
-    warmth = trainer.warmth or trainer.warm_up()
-    return warmth.part_s / 3 * len(prepared.validation) / trainer.tokens_per_part
-
-
-def _next_commands(out: Path) -> tuple[Command, ...]:
-    return (
-        Command(command=f'autogpt generate {out} "Once"', purpose="continue a text"),
-        Command(
-            command="autogpt train my.txt --budget 10m --out runs/mine",
-            purpose="train on your own file",
-        ),
-    )

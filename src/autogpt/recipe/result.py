@@ -181,7 +181,6 @@ def write_run_report(
     *,
     config: GPTConfig,
     outcomes: tuple[Outcome, ...] = (),
-    next_commands: tuple[Command, ...],
 ) -> None:
     """Write ``curves.png`` and ``report.html``.
 
@@ -198,7 +197,13 @@ def write_run_report(
         phases_s=phases,
         outcomes=outcomes,
         decisions=_decisions(recipe),
-        next_commands=next_commands,
+        next_commands=(
+            Command(command=f'autogpt generate {out} "Once"', purpose="continue a text"),
+            Command(
+                command="autogpt train my.txt --budget 10m --out runs/mine",
+                purpose="train on your own file",
+            ),
+        ),
         provenance=provenance(facts.autogpt_version),
         flops_per_s=facts.training.tokens_per_s * operations,
     )

@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar, cast
 
 from autogpt.core.errors import ConfigError
 from autogpt.core.messages import Chunk, Prompt
-from autogpt.inference.engine import Engine, Overflow, StepOutput
+from autogpt.inference.completion import StepOutput
+from autogpt.inference.engine import Engine, Overflow
 from autogpt.inference.likelihood import Question
 from autogpt.inference.params import SamplingParams
 from autogpt.llm import LLM

@@ -1,23 +1,29 @@
-"""The models that a person can choose from: on this machine, trained here, or to be had."""
+"""The models that a person can choose from: on this machine, trained here, or to be had.
+
+Requests know them by name; :func:`model_reference` says which MODEL a name is.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autogpt.core.catalog import read_catalog
+from autogpt.core.catalog import is_short_name, read_catalog
+from autogpt.core.errors import UsageError
 from autogpt.core.hardware import look
+from autogpt.core.hub import HubReference
 from autogpt.core.refs import describe, resolve
 from autogpt.core.store import stored, unfinished
 from autogpt.studio import runs
-from autogpt.studio.requests import model_reference
 from autogpt.studio.workspace import Workspace
 
-__all__ = ["card", "list_models"]
+__all__ = ["adapter_folder", "card", "list_models", "model_reference"]
 
 _CARD, _CONFIG = "README.md", "config.json"
 _MOST_CARD_BYTES = 200_000
+_RUN, _SERVED = "run:", "served:"
 
 
 def list_models(workspace: Workspace) -> dict[str, object]:
@@ -31,7 +37,7 @@ def list_models(workspace: Workspace) -> dict[str, object]:
     return {
         "here": [_plain(model.to_dict(), model.name) for model in here],
         "runs": [
-            {"ref": f"run:{run['name']}", **run}
+            {"ref": f"{_RUN}{run['name']}", **run}
             for run in runs.list_runs(workspace)
             if run["model"]
         ],
@@ -65,7 +71,7 @@ def card(name: str, workspace: Workspace) -> dict[str, object]:
     path = resolve(reference) if facts.get("here") else None
     folder = path if path is None or path.is_dir() else path.parent
     facts.pop("path", None)
-    facts["name"] = name.removeprefix("run:")
+    facts["name"] = name.removeprefix(_RUN)
     return {
         "ref": name,
         "facts": facts,
@@ -90,3 +96,52 @@ def _text(path: Path) -> str | None:
     if kept.startswith("---\n") and "\n---\n" in kept[4:]:  # YAML for the hub, not for people
         kept = kept[4:].split("\n---\n", 1)[1]
     return kept.strip()
+
+
+def model_reference(
+    name: str, workspace: Workspace, served: Mapping[str, str] | None = None
+) -> str:
+    """Return the MODEL that a request names.
+
+    Args:
+        name: ``run:NAME``, ``served:NAME``, a short name or ``hf:org/name``.
+        workspace: Where runs are.
+        served: The MODEL of each model that is loaded, by its name.
+
+    Raises:
+        UsageError: If it is none of these.
+    """
+    if name.startswith(_SERVED):
+        known = (served or {}).get(name.removeprefix(_SERVED))
+        if known is None:
+            raise UsageError(f"The model {name.removeprefix(_SERVED)!r} is not loaded.")
+        return str(Path(known).resolve()) if Path(known).exists() else known
+    if name.startswith(_RUN):
+        return str(workspace.run(name.removeprefix(_RUN)))
+    if name.startswith("hf:"):
+        return str(HubReference.parse(name))
+    if is_short_name(name):
+        return name
+    raise UsageError(
+        f"{name!r} is not the name of a model.",
+        hint="Choose one that is listed, or write hf:organization/name.",
+    )
+
+
+def adapter_folder(name: str, workspace: Workspace) -> str:
+    """Return the folder of the LoRA adapter of a run.
+
+    Args:
+        name: ``run:NAME``.
+        workspace: Where runs are.
+
+    Raises:
+        UsageError: If there is no such run, or it has no adapter.
+    """
+    folder = workspace.run(name.removeprefix(_RUN)) / "adapter"
+    if not folder.is_dir():
+        raise UsageError(
+            f"The run {name.removeprefix(_RUN)!r} has no adapter.",
+            hint="Choose one that was taught with LoRA.",
+        )
+    return str(folder)

@@ -19,8 +19,8 @@ from pathlib import Path
 from autogpt.core.errors import UsageError
 from autogpt.core.i18n import text
 from autogpt.studio import follow, worker
+from autogpt.studio.commands import Work
 from autogpt.studio.jobs import Job, JobStore, Kind
-from autogpt.studio.requests import Work
 from autogpt.studio.worker import END, Process
 from autogpt.studio.workspace import Workspace
 

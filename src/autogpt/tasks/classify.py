@@ -11,7 +11,8 @@ is left is how much the text speaks for the label, however common or long it is.
 
 Source: Zhao et al. 2021, "Calibrate Before Use" (content-free inputs); Holtzman et al. 2021,
 "Surface Form Competition" (the same difference, as pointwise mutual information). Trained heads
-(``llm.classifier``) are asked in :class:`Trained`.
+(``llm.classifier``) are asked in :class:`Trained`. Not here: from probabilities to an answer
+(``tasks.classification``).
 """
 
 from __future__ import annotations
@@ -25,89 +26,15 @@ from typing import Protocol, runtime_checkable
 from autogpt.core.errors import UsageError
 from autogpt.core.examples import Example, Labeled
 from autogpt.core.messages import Message, assistant, user
-from autogpt.tasks.account import READING, read_fields, shares
+from autogpt.tasks.account import READING, shares
 from autogpt.tasks.base import TEXT, Job, Likelihood, Progress, Scorer, Task, telling
+from autogpt.tasks.classification import Classification, decide
 from autogpt.tasks.language import is_chinese
 from autogpt.tasks.schema import object_schema
 
-__all__ = ["TASK", "Classification", "Classify", "LabelJudge", "Trained", "decide"]
+__all__ = ["TASK", "Classify", "LabelJudge", "Trained"]
 
 _BATCH = 64  # texts that are scored together
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Classification:
-    """A text's labels.
-
-    Attributes:
-        text: The text.
-        label: The likeliest label; None where no label is likely enough.
-        labels: All that hold, the likeliest first: one or none, unless there may be several.
-        probabilities: Of the labels, the likeliest first.
-        prompt_tokens: Tokens that the model read; of a picture or a sound, places.
-        wall_s: Seconds; of inputs that were read together, its share.
-    """
-
-    text: str
-    label: str | None
-    labels: tuple[str, ...]
-    probabilities: dict[str, float]
-    prompt_tokens: int = 0
-    wall_s: float = 0.0
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the fields of ``autogpt classify --json``."""
-        return {
-            "label": self.label,
-            "labels": list(self.labels),
-            "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
-            **read_fields(self.prompt_tokens, self.wall_s),
-        }
-
-
-def decide(
-    text: str,
-    probabilities: Mapping[str, float],
-    *,
-    threshold: float | None = None,
-    top_k: int | None = None,
-    multi_label: bool = False,
-    prompt_tokens: int = 0,
-    wall_s: float = 0.0,
-) -> Classification:
-    """Return the answer that probabilities give.
-
-    Args:
-        text: The text.
-        probabilities: Of all labels.
-        threshold: Of one label a text: below it there is no answer; of several: from it on a label
-            counts. None: always the likeliest, or 0.5.
-        top_k: Keep so many of the likeliest labels.
-        multi_label: Whether several labels, or none, may hold.
-        prompt_tokens: As in :class:`Classification`.
-        wall_s: Likewise.
-
-    Raises:
-        UsageError: If the threshold is no probability, or ``top_k`` is not positive.
-    """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(f"threshold = {threshold} must be from 0 to 1.")
-    if top_k is not None and top_k < 1:
-        raise UsageError(f"top_k = {top_k} must be at least 1.")
-    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
-    if multi_label:
-        limit = 0.5 if threshold is None else threshold
-        chosen = tuple(label for label, p in ranked if p >= limit)
-    else:
-        chosen = tuple(label for label, p in ranked[:1] if p >= (threshold or 0.0))
-    return Classification(
-        text=text,
-        label=chosen[0] if chosen else None,
-        labels=chosen,
-        probabilities=dict(ranked[:top_k]),
-        prompt_tokens=prompt_tokens,
-        wall_s=wall_s,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +82,8 @@ class Classify:
         examples: Texts with their labels, shown before each text.
         multi_label: Whether several labels, or none, may hold. Each is then judged by itself: from
             one half on, the text speaks for it.
-        threshold: As in :func:`decide`.
-        top_k: As in :func:`decide`.
+        threshold: As in :func:`tasks.classification.decide`.
+        top_k: As in :func:`tasks.classification.decide`.
         text_chars: Of longer texts the end is left out; the model sees no more anyway.
     """
 
@@ -323,8 +250,8 @@ class Trained:
     """The task, for a model with a trained head.
 
     Attributes:
-        threshold: As in :func:`decide`; None: what the model says.
-        top_k: As in :func:`decide`.
+        threshold: As in :func:`tasks.classification.decide`; None: what the model says.
+        top_k: As in :func:`tasks.classification.decide`.
     """
 
     threshold: float | None = None

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 from autogpt.core.errors import UsageError
 from autogpt.tasks.account import READING
 from autogpt.tasks.base import Progress, Task, telling
-from autogpt.tasks.classify import Classification
+from autogpt.tasks.classification import Classification
 from autogpt.tasks.schema import Schema, object_schema
 
 __all__ = ["TASK", "Recognize", "content_of", "media_schema"]

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autogpt.agent.sandbox import Sandbox, find_sandbox, interpreter, run_glue
+from autogpt.agent.escapes import find_sandbox
+from autogpt.agent.glue import run_glue
+from autogpt.agent.sandbox import Sandbox, interpreter
 from autogpt.agent.tools.base import Tool, ToolError, as_tool, tool
 from autogpt.agent.tools.folder import Folder
 

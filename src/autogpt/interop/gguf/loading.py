@@ -21,8 +21,8 @@ from autogpt.interop.gguf.families import Architecture, Names, find_architecture
 from autogpt.interop.gguf.header import Header, read_header
 from autogpt.interop.gguf.vocabulary import Vocabulary, read_vocabulary
 from autogpt.interop.gguf.weights import GGUFTensor, PackedTensor
-from autogpt.models.checkpoint import build_model, check_weights
 from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.models.stored_form import build_model, check_weights
 from autogpt.models.weights import StoredWeights
 from autogpt.nn.attention import AttentionForm
 from autogpt.tokenizer.bpe import Tokenizer

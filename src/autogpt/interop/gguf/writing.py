@@ -36,8 +36,8 @@ from autogpt.core.files import explain_os_errors
 from autogpt.interop.gguf.families import ARCHITECTURES, Architecture
 from autogpt.interop.gguf.vocabulary_writing import vocabulary_entries
 from autogpt.interop.gguf.weights import pair_order
-from autogpt.models.checkpoint import stored_form
 from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.models.stored_form import stored_form
 from autogpt.nn.positions import LinearScaling, Llama3Scaling, inverse_frequencies
 from autogpt.tokenizer.bpe import Tokenizer
 

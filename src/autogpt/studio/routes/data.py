@@ -15,7 +15,8 @@ from autogpt.core.i18n import translated
 from autogpt.core.refs import resolve
 from autogpt.server.serving import Serving, read
 from autogpt.studio.looking import look
-from autogpt.studio.requests import PieceRequest, UploadRequest, model_reference
+from autogpt.studio.models import model_reference
+from autogpt.studio.requests import PieceRequest, UploadRequest
 from autogpt.studio.routes.base import language_of, served
 from autogpt.studio.uploads import MOST_PIECE_BYTES, Uploads
 from autogpt.studio.workspace import Workspace

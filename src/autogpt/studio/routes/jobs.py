@@ -15,11 +15,10 @@ from autogpt.core.i18n import translated
 from autogpt.server.openai import Wire
 from autogpt.server.serving import Serving, read
 from autogpt.studio import follow
+from autogpt.studio.commands import EXPORTED, PAGE, work
 from autogpt.studio.jobs import Job
 from autogpt.studio.page import Tickets
 from autogpt.studio.requests import (
-    EXPORTED,
-    PAGE,
     AgentRequest,
     AnswerRequest,
     EvaluateRequest,
@@ -30,7 +29,6 @@ from autogpt.studio.requests import (
     PullRequest,
     TaskBatchRequest,
     TrainRequest,
-    work,
 )
 from autogpt.studio.routes.base import language_of, served
 from autogpt.studio.runner import Runner

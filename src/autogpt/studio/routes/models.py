@@ -12,8 +12,8 @@ from autogpt.core.errors import UsageError
 from autogpt.core.store import remove as remove_stored
 from autogpt.server.engine_client import EngineError, ModelSpec
 from autogpt.server.serving import Serving, read
-from autogpt.studio.models import card, list_models
-from autogpt.studio.requests import LoadRequest, adapter_folder, model_reference
+from autogpt.studio.models import adapter_folder, card, list_models, model_reference
+from autogpt.studio.requests import LoadRequest
 from autogpt.studio.routes.base import loaded, served
 from autogpt.studio.workspace import Workspace
 
