@@ -166,7 +166,7 @@ def test_a_model_that_cannot_be_served_says_why(tools: dict[str, Tool]) -> None:
     result = _plain(tools["serve_model"].call({"model": "models/seer"}))
     assert not result.ok
     assert "'models/seer' could not be served: " in result.value
-    assert "did not begin" not in result.value
+    assert "it ended" not in result.value
 
 
 @pytest.mark.skipif(is_missing("whisper-base"), reason="whisper-base has not been pulled")

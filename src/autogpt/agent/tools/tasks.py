@@ -21,7 +21,7 @@ from autogpt.agent.tools.folder import Folder
 __all__ = ["model_reference", "task_tools"]
 
 _LISTENER = "whisper-base"
-_START_S = 120.0
+_START_S = 600.0  # as a large model on a busy machine needs
 _STOP_S = 10.0
 _TOKENS_PER_CHAR = 3  # read, written, and read again as the context of what follows
 
@@ -204,7 +204,7 @@ class _Server:
         name: What requests call the model.
 
     Raises:
-        ToolError: If it does not listen within two minutes, with the reason it gives.
+        ToolError: If it does not listen within ten minutes, with the reason it gives.
     """
 
     def __init__(self, model: str, *, called: str) -> None:
@@ -229,7 +229,8 @@ class _Server:
             timer.cancel()
         if "address" not in said:
             self.stop()
-            reason = said.get("error", {}).get("message", "it did not begin to listen.")
+            late = f"it ended, or did not listen within {_START_S:.0f} seconds."
+            reason = said.get("error", {}).get("message", late)
             raise ToolError(f"The model {called!r} could not be served: {reason}")
         self.address = str(said["address"])
         self.name = str(said["models"][0])
