@@ -162,10 +162,12 @@ def test_a_server_does_not_outlive_an_agent_that_is_killed(root: Path) -> None:
     assert until(gone, seconds=30)
 
 
-def test_a_model_that_cannot_be_served_says_why(tools: dict[str, Tool]) -> None:
-    result = _plain(tools["serve_model"].call({"model": "models/seer"}))
+def test_a_model_that_cannot_be_served_says_why(tools: dict[str, Tool], root: Path) -> None:
+    (root / "models/broken").mkdir()
+    (root / "models/broken/config.json").write_text("{")
+    result = _plain(tools["serve_model"].call({"model": "models/broken"}))
     assert not result.ok
-    assert "'models/seer' could not be served: " in result.value
+    assert "'models/broken' could not be served: " in result.value
     assert "it ended" not in result.value
 
 
