@@ -15,12 +15,13 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from autogpt.agent.tools.base import ToolError
-from autogpt.core.errors import DataError
+from autogpt.core.errors import AutoGPTError, DataError
 
 __all__ = ["Folder"]
 
@@ -66,6 +67,30 @@ class Folder:
             if _is_private(part):
                 raise ToolError(f"{path!r} is hidden or holds keys, so tools may not see it.")
         return parts
+
+    def place(self, path: str) -> Path:
+        """Return where a path is on the machine, for what opens files itself.
+
+        Raises:
+            ToolError: If it leads out, also over a symbolic link.
+        """
+        place = self.root.joinpath(*self.parts(path))
+        if not place.resolve().is_relative_to(self.root):
+            raise ToolError(f"{path!r} leads over a symbolic link out of the folder.")
+        return place
+
+    def named(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function whose errors name files as tools do, not where the folder is."""
+
+        def called(**arguments: Any) -> Any:  # noqa: ANN401 - a tool's
+            try:
+                return run(**arguments)
+            except AutoGPTError as error:
+                root = f"{self.root}{os.sep}"
+                message, hint = (one.replace(root, "") for one in (error.message, error.hint))
+                raise ToolError(message, hint=hint) from error
+
+        return called
 
     @contextlib.contextmanager
     def open(self, path: str) -> Iterator[BufferedReader]:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from autogpt.agent.models import AgentModel, LocalModel
 from autogpt.agent.tools.base import Cost, Tool, ToolError, as_tool, digest, tool
 from autogpt.agent.tools.folder import Folder
-from autogpt.agent.tools.tasks import task_tools
+from autogpt.agent.tools.tasks import model_reference, task_tools
+from autogpt.core.errors import AutoGPTError
 from autogpt.core.units import parse_duration
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         from autogpt.agent.specialist import load_specialist
 
         if path not in made:
-            made[path] = load_specialist(_inside(folder, path))
+            made[path] = load_specialist(folder.place(path))
         return made[path]
 
     def probabilities(texts: list[str], labels: list[str], path: str) -> list[dict[str, float]]:
@@ -66,7 +67,7 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         """
         from autogpt.recipe import plan
 
-        return dict(plan(str(_inside(folder, data)), budget=budget).to_dict())
+        return dict(plan(str(folder.place(data)), budget=budget).to_dict())
 
     @tool(effect="idempotent", aims=("out",))
     def train_model(data: str, out: str, budget: str = "10m") -> dict[str, Any]:
@@ -80,10 +81,10 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         from autogpt.core.progress import Progress
         from autogpt.recipe import train
 
-        place = _inside(folder, out)
+        place = folder.place(out)
         resume = place.is_dir() and any(place.iterdir())
         found: dict[str, Any] = train(
-            str(_inside(folder, data)),
+            str(folder.place(data)),
             budget=budget,
             out=place,
             resume=resume,
@@ -111,11 +112,11 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         from autogpt.core.progress import Progress
         from autogpt.recipe import finetune
 
-        place = _inside(folder, out)
+        place = folder.place(out)
         resume = place.is_dir() and any(place.iterdir())
         found: dict[str, Any] = finetune(
-            _reference(folder, base),
-            str(_inside(folder, data)),
+            model_reference(folder, base),
+            str(folder.place(data)),
             task=task,
             out=place,
             budget=budget,
@@ -135,7 +136,7 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         """
         from autogpt.recipe.evaluating import evaluate
 
-        found = evaluate(_reference(folder, base), str(_inside(folder, data))).to_dict()
+        found = evaluate(model_reference(folder, base), str(folder.place(data))).to_dict()
         return {"model": base, "metrics": found["metrics"], "baselines": found["baselines"]}
 
     @tool(effect="read")
@@ -161,7 +162,7 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
         """
         from autogpt.llm import load
 
-        tagger = load(_reference(folder, model))
+        tagger = load(model_reference(folder, model))
         if not hasattr(tagger, "tag"):
             raise ToolError(f"{model!r} was not trained to tag.")
         return [entity.to_dict() for entity in tagger.tag(text)]
@@ -233,7 +234,7 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
 
         name = f"models/specialist-{Path(data).stem}-{digest(folder.sha256(data), budget)[:8]}"
         found = making.make_specialist(
-            str(_inside(folder, data)),
+            str(folder.place(data)),
             folder.root / name,
             budget_s=parse_duration(budget),
             model=_Labels(model) if isinstance(model, LocalModel) else None,
@@ -243,16 +244,13 @@ def toolkit_tools(  # noqa: C901, PLR0915 - one tool after another
     plain = (plan_training, evaluate_model, tag_text, summarize_file)
     labeling = (classify_text, label_rows, label_table)
     training = (train_model, finetune_model, make_specialist)
-    return [
+    found = [
         *(as_tool(one) for one in plain),
         *(replace(as_tool(one), cost=partial(_labeling_cost, folder)) for one in labeling),
-        *task_tools(
-            folder,
-            reference=partial(_reference, folder),
-            inside=partial(_inside, folder),
-        ),
+        *task_tools(folder),
         *(replace(as_tool(one), cost=_training_cost) for one in training),
     ]
+    return [replace(one, run=folder.named(one.run)) for one in found]
 
 
 def specialist_tool(folder: Folder, path: str) -> Tool:
@@ -268,7 +266,7 @@ def specialist_tool(folder: Folder, path: str) -> Tool:
     from autogpt.agent.specialist import load_specialist
     from autogpt.core.files import read_json
 
-    place = _inside(folder, path)
+    place = folder.place(path)
     labels = read_json(place / "specialist.json")["labels"]
     kept: list[Specialist] = []
 
@@ -298,8 +296,6 @@ def specialist_tool(folder: Folder, path: str) -> Tool:
 
 def kept_specialists(folder: Folder) -> list[Tool]:
     """Return the specialists that earlier runs made and kept in a folder, as tools."""
-    from autogpt.core.errors import AutoGPTError
-
     found = []
     for path in sorted((folder.root / "models").glob("specialist-*/README.md")):
         try:
@@ -344,35 +340,6 @@ def _labeling_cost(folder: Folder, arguments: Mapping[str, Any]) -> Cost:
     labels = "".join(str(one) for one in arguments.get("labels", ()))
     count = len(texts) * (_AROUND_A_TEXT + len(labels)) + sum(map(len, texts))
     return Cost(tokens=count)
-
-
-def _inside(folder: Folder, path: str) -> Path:
-    """Return where a path of the folder is, for parts of the toolkit that open files themselves.
-
-    Raises:
-        ToolError: If it leads out, also over a symbolic link.
-    """
-    place = folder.root.joinpath(*folder.parts(path))
-    if not place.resolve().is_relative_to(folder.root):
-        raise ToolError(f"{path!r} leads over a symbolic link out of the folder.")
-    return place
-
-
-def _reference(folder: Folder, name: str) -> str:
-    """Return a MODEL reference: a folder inside, or a short name; nothing that is fetched."""
-    if name == "new" or "/" not in name:
-        from autogpt.core.refs import is_missing
-
-        place = _inside(folder, name) if name != "new" else None
-        if place is not None and place.is_dir():
-            return str(place)
-        if name != "new" and is_missing(name):
-            raise ToolError(f"The model {name!r} is not on this machine.")
-        return name
-    place = _inside(folder, name)
-    if not place.exists():
-        raise ToolError(f"There is no model {name!r} in the folder.")
-    return str(place)
 
 
 def _zero_shot(model: AgentModel, texts: list[str], labels: list[str]) -> list[dict[str, float]]:
