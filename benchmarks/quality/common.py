@@ -69,9 +69,11 @@ class Gate:
         """Return the rows, or the first of them in a dry run."""
         return rows[: self.args.limit] if self.args.limit else rows
 
-    def train(self, text: Path, *, budget: str, run: str = "before") -> Path:
-        """Train a model on plain text with the product's defaults; return the run's folder."""
-        return self._learn(["train", str(text)], run=run, budget=budget, settings=[])
+    def train(
+        self, text: Path, *, budget: str, settings: Sequence[str], run: str = "before"
+    ) -> Path:
+        """Train a model on plain text; return the run's folder."""
+        return self._learn(["train", str(text)], run=run, budget=budget, settings=settings)
 
     def finetune(self, model: str, train: Path, *, task: str, run: str = "run") -> Path:
         """Fine-tune with the product's defaults and what ``--set`` says; return the run's folder.

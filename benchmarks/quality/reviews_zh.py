@@ -11,6 +11,8 @@ from classification import judge, read
 from common import gate, split, write_lines
 
 READING = "20m"
+SIZES = ["model.hidden_size=192", "model.num_hidden_layers=4"]  # the plan's are too small for this
+LEARNING = ["finetune.layers=4", "finetune.frozen_layers=0", "finetune.dropout=0.1"]
 
 
 def main() -> None:
@@ -20,7 +22,10 @@ def main() -> None:
     train, test = split(rows, key=lambda row: row[0])
     texts = dict.fromkeys(text for text, _ in own.limited(train))
     text = write_lines(own.room / "texts.jsonl", ({"text": one} for one in texts))
-    model = "new" if own.args.base else str(own.train(text, budget=own.args.reading or READING))
+    model = "new"
+    if not own.args.base:
+        model = str(own.train(text, budget=own.args.reading or READING, settings=SIZES))
+        own.settings = LEARNING
     judge(own, train, test, model=model, goal=lambda linear: linear)
 
 
