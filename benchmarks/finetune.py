@@ -2,9 +2,10 @@
 
     python benchmarks/finetune.py --steps 30 --rounds 3
     python benchmarks/finetune.py --method full --steps 10
+    python benchmarks/finetune.py --dtype float32  # where the processor has no bf16
 
 Both get the same weights, rows, order, targets, rank, learning rate, AdamW and schedule, in bf16
-with fp32 adapters or masters, and each runs in a process of its own, in turns. Peft has no packing,
+with fp32 adapters or masters (or all in fp32), and each runs in a process of its own, in turns. Peft has no packing,
 so that both get rows of one conversation each; what packing gains comes on top. Tokens are those of
 the conversations, not padding. The model has to be pulled before, as
 ``autogpt models pull smollm2-135m-instruct``.
@@ -85,7 +86,7 @@ def ours(args: argparse.Namespace) -> dict[str, Any]:
     """Train with this package."""
     inputs, targets, tokens = made_rows(args)
     torch.manual_seed(0)
-    model = load_model(args.folder, dtype="bfloat16", deep=False)
+    model = load_model(args.folder, dtype=args.dtype, deep=False)
     if args.method == "lora":
         attach(model, LoRAConfig(rank=RANK), shared=adapter_files.shared(model.config))
     config = TrainingConfig(
@@ -99,7 +100,7 @@ def ours(args: argparse.Namespace) -> dict[str, Any]:
         warmup=0.0,
         decay=1.0,
     )
-    use = Kernels(dtype="bfloat16", attention="sdpa", compiled=args.compile, threads=args.threads)
+    use = Kernels(dtype=args.dtype, attention="sdpa", compiled=args.compile, threads=args.threads)
     rows = Rows(inputs=inputs, targets=targets, batch_size=args.micro)
     trainer = Trainer(model, rows, config, use, objective=learned_tokens)
     trainer.warm_up()
@@ -118,7 +119,8 @@ def theirs(args: argparse.Namespace) -> dict[str, Any]:
 
     inputs, targets, tokens = made_rows(args)
     torch.manual_seed(0)
-    model = transformers.AutoModelForCausalLM.from_pretrained(args.folder, dtype=torch.bfloat16)
+    dtype = getattr(torch, args.dtype)
+    model = transformers.AutoModelForCausalLM.from_pretrained(args.folder, dtype=dtype)
     rate = RATE
     if args.method == "lora":
         settings = peft.LoraConfig(
@@ -139,7 +141,8 @@ def theirs(args: argparse.Namespace) -> dict[str, Any]:
         # Their labels are shifted inside: what is learned at a place is the token after it.
         labels = torch.cat([torch.full((len(wanted), 1), -100), wanted], 1)
         ids = torch.cat([inputs[rows], wanted[:, -1:].clamp(min=0)], 1)
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.method == "full"):
+        mixed = args.method == "full" and dtype == torch.bfloat16
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             return model(input_ids=ids, labels=labels).loss
 
     loss_of(slice(0, args.micro)).backward()
@@ -177,6 +180,7 @@ def main() -> None:
     """Run both sides in turns and print what they did."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--method", choices=("lora", "full"), default="lora")
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--batch", type=int, default=8, help="rows a step")
     parser.add_argument("--micro", type=int, default=4, help="rows at once")
@@ -217,6 +221,7 @@ def compare(args: argparse.Namespace, folder: str) -> None:
         json.dumps(
             {
                 "method": args.method,
+                "dtype": args.dtype,
                 "tokens_per_s": {side: round(speed) for side, speed in speeds.items()},
                 "times_as_fast": round(speeds["ours"] / speeds["theirs"], 2),
                 "peak_rss_mib": {side: round(peak) for side, peak in peaks.items()},
