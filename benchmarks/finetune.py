@@ -5,9 +5,9 @@
     python benchmarks/finetune.py --dtype float32  # where the processor has no bf16
 
 Both get the same weights, rows, order, targets, rank, learning rate, AdamW and schedule, in bf16
-with fp32 adapters or masters (or all in fp32), and each runs in a process of its own, in turns. Peft has no packing,
-so that both get rows of one conversation each; what packing gains comes on top. Tokens are those of
-the conversations, not padding. The model has to be pulled before, as
+with fp32 adapters or masters (or all in fp32), and each runs in a process of its own, in turns.
+Peft has no packing, so that both get rows of one conversation each; what packing gains comes on
+top. Tokens are those of the conversations, not padding. The model has to be pulled before, as
 ``autogpt models pull smollm2-135m-instruct``.
 """
 
