@@ -27,15 +27,7 @@ from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.bpe import train as train_tokenizer
 from autogpt.tokenizer.chat import CHAT_TEMPLATE, PAIR_TEMPLATE
 
-__all__ = [
-    "NEW",
-    "BaseModel",
-    "listens_first",
-    "new_model",
-    "new_tokenizer",
-    "open_base",
-    "width_of",
-]
+__all__ = ["NEW", "BaseModel", "listens_first", "new_model", "new_tokenizer", "open_base"]
 
 NEW = "new"
 _HELD_OUT = 10  # one text in so many, to say how compressible texts are
@@ -74,23 +66,6 @@ def listens_first(reference: str, *, task: str) -> bool:
     return True
 
 
-def width_of(reference: str) -> int | None:
-    """Return the width of the model that a reference names; None of a new one.
-
-    Raises:
-        UsageError: If there is no such model, or it is one that is not taught further.
-        CheckpointError: If it is damaged or not supported.
-    """
-    if reference == NEW:
-        return None
-    path = _teachable(reference)
-    if path.is_dir():
-        return read_config(path).hidden_size
-    from autogpt.interop.gguf import open_gguf  # only those who have such a file wait for it
-
-    return open_gguf(path).config.hidden_size
-
-
 def open_base(reference: str) -> BaseModel:
     """Open the model that a reference names; its weights are read later.
 
@@ -98,7 +73,17 @@ def open_base(reference: str) -> BaseModel:
         UsageError: If there is no such model, or it is one that is not taught further.
         CheckpointError: If it is damaged or not supported.
     """
-    path = _teachable(reference)
+    path = resolve(reference)
+    if path.is_dir() and is_embedding_head(read_settings(path)):
+        raise UsageError(
+            f"{reference!r} is a head on a sentence encoder, and is not taught further here.",
+            hint="Name the encoder, with all examples.",
+        )
+    if path.is_dir() and is_multimodal(read_settings(path)):
+        raise UsageError(
+            f"{reference!r} was taught pictures or sounds already, and is not taught further here.",
+            hint="Name a model that writes, or 'new', with all examples.",
+        )
     if path.is_dir():
         deep = not holds(path)  # a stored model was checked when it came
         return BaseModel(
@@ -116,26 +101,6 @@ def open_base(reference: str) -> BaseModel:
         tokenizer=file.tokenizer(),
         read=lambda dtype: file.model(dtype=dtype),  # type: ignore[arg-type]
     )
-
-
-def _teachable(reference: str) -> Path:
-    """Return where a model is.
-
-    Raises:
-        UsageError: If there is no such model, or it is one that is not taught further.
-    """
-    path = resolve(reference)
-    if path.is_dir() and is_embedding_head(read_settings(path)):
-        raise UsageError(
-            f"{reference!r} is a head on a sentence encoder, and is not taught further here.",
-            hint="Name the encoder, with all examples.",
-        )
-    if path.is_dir() and is_multimodal(read_settings(path)):
-        raise UsageError(
-            f"{reference!r} was taught pictures or sounds already, and is not taught further here.",
-            hint="Name a model that writes, or 'new', with all examples.",
-        )
-    return path
 
 
 def new_tokenizer(texts: Sequence[str], recipe: FinetuneRecipe, out: Path) -> Tokenizer:
@@ -181,8 +146,8 @@ def new_model(
 def _sized(
     texts: Sequence[str], tokenizer: Tokenizer, recipe: FinetuneRecipe, *, before_s: float
 ) -> ModelConfig:
-    """Let the planner choose, as it does for a model that is trained on text."""
-    if recipe.finetune.task in (*PAIRS, "tag"):  # of which the planner knows nothing
+    """Let the planner choose, as it does for a model that is trained on text, where it can."""
+    if recipe.finetune.task in (*PAIRS, "tag"):  # of which its law knows nothing
         return sized_to_read(
             recipe,
             vocab_size=tokenizer.vocab_size,

@@ -30,7 +30,6 @@ from autogpt.recipe.account import Account
 from autogpt.recipe.base_model import (
     NEW,
     listens_first,
-    width_of,
 )
 from autogpt.recipe.best import Best, looks_since_best, masters
 from autogpt.recipe.embedding_plan import USUAL, check_settings, reads_first
@@ -109,8 +108,7 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
     reads = reads_first(model, task=task, method=method)
     if reads:
         check_settings(given)
-    asked = from_mapping(FinetuneRecipe, given)
-    usual = USUAL if reads else forecast.usual_training(asked, width=width_of(asked.finetune.base))
+    usual = USUAL if reads else forecast.usual_training(from_mapping(FinetuneRecipe, given))
     recipe = from_mapping(FinetuneRecipe, merge(usual, given))
     with folder.claimed(Path(out)), progress or Progress() as shown, memory.explained():
         kept = folder.go_on(Path(out), given, kind=FinetuneRecipe) if resume else None

@@ -5,10 +5,9 @@ compute, and how many passes over the examples the budget allows, from a measure
 
 Learning rates: 1e-4 for all weights, 5e-4 for adapters (Schulman et al. 2025, "LoRA Without
 Regret", found several times the rate of full fine-tuning best for adapters), and a tenth of each
-for preferences, so that the model stays near what it was. These suit the 576 dimensions of SmolLM2
-and go with the inverse of the width (Yang et al. 2022, "Tensor Programs V"). Under a head half of
-that: few examples are soon unlearned at the full rate (docs/log.md). They also want smaller and
-more steps, as in Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning". All are settings.
+for preferences, so that the model stays near what it was. Under a head half of that: few examples
+are soon unlearned at the full rate (docs/log.md). They also want smaller and more steps, as in
+Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning". All are settings.
 """
 
 from __future__ import annotations
@@ -39,8 +38,6 @@ __all__ = [
 ]
 
 _EPOCHS = 3.0
-_WIDTH = 576  # of the model whose rates were compared
-_MOST_RATE = 4  # times these rates, or their part, for models of other widths
 _SHORTEST, _LONGEST, _MULTIPLE = 128, 1024, 64  # tokens of a row
 _STEP_TOKENS = 4096
 _STEPS_PER_EPOCH = 40  # at least, or so few examples would hardly move the weights
@@ -53,13 +50,8 @@ _OVER_STEP = 1.05  # of a step over its micro-batches: the optimizer
 _SAVED_BYTES = 16  # of a weight that learns: the copy for checkpoints, and that of the best
 
 
-def usual_training(asked: FinetuneRecipe, *, width: int | None = None) -> dict[str, object]:
-    """Return the settings of training that suit a task and a method, before the user's own.
-
-    Args:
-        asked: Task, base and method.
-        width: Of a base that knows something.
-    """
+def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
+    """Return the settings of training that suit a task and a method, before the user's own."""
     if asked.finetune.task in ("recognize", "transcribe"):
         return _usual_of_media(asked)
     if asked.finetune.base == NEW:
@@ -71,7 +63,6 @@ def usual_training(asked: FinetuneRecipe, *, width: int | None = None) -> dict[s
             usual["finetune"] = {"dropout": 0.2, "patience": 0}
         return usual
     rate = 1e-4 if asked.finetune.method == "full" else 5e-4
-    rate *= min(_MOST_RATE, max(1 / _MOST_RATE, _WIDTH / (width or _WIDTH)))
     if asked.finetune.task == "preference":
         rate /= 10
     if asked.finetune.task in HEADS:

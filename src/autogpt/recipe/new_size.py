@@ -3,7 +3,7 @@
 What running text needs is forecast by a law (``training.scaling``); of pairs and of tagged texts
 the law knows nothing. It chose 0.25 million weights for 27,000 pairs of sentences, be the budget 10
 minutes or 90, where a word is learned from the few pairs it is in, and a sentence from all that it
-is not; 1.3 million at ten passes and 2.8 million at five translated alike (docs/log.md).
+is not; 1.3 million at twelve passes and 2.8 million at five translated alike (docs/log.md).
 """
 
 from __future__ import annotations

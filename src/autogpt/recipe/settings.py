@@ -102,7 +102,8 @@ class FinetuneConfig:
         frozen_layers: Blocks, from the first, that stay as they are, and the embedding with them;
             None: of a class 5 of 8, so that the others are learned in half the time, otherwise 0.
         dropout: Share of what blocks add that is dropped in training.
-        label_smoothing: Share of each token to be written that is spread over the vocabulary.
+        label_smoothing: Share of each token to be written that is spread over the vocabulary; the
+            loss of training counts it, that of validation does not.
         beta: How strongly preferences hold a model to what it was.
     """
 

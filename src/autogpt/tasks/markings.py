@@ -35,7 +35,8 @@ def with_marks(pairs: Sequence[Pair], *, seed: int) -> list[Pair]:
     """Return copies of some of the pairs, with marks for a word or two on both sides.
 
     Args:
-        pairs: Texts and their translations, in any languages, both directions mixed or not.
+        pairs: Texts and their translations, both directions mixed or not. Where both languages
+            write without spaces, words do not stand apart, and there are hardly any copies.
         seed: Of which are copied.
     """
     known = word_pairs(pairs)
@@ -54,7 +55,7 @@ def with_marks(pairs: Sequence[Pair], *, seed: int) -> list[Pair]:
 def word_pairs(pairs: Sequence[Pair]) -> dict[str, str]:
     """Return words and what they are in the other language, where that is nearly always the same.
 
-    Keys are words of the side whose words stand apart; where both or neither do, of the source.
+    Keys are words of the side whose words stand apart; where both do, of the source.
     """
     some = [_turned(pair) for pair in pairs[:: max(1, len(pairs) // _MOST_READ)]]
     sides = [(set(_words(left)), set(_words(right))) for left, right, _ in some]
