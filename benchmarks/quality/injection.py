@@ -4,8 +4,9 @@
 
 Learned from: half of the in-the-wild jailbreaks (parted by likeness, so that no half holds a copy
 of the other's), sentences written by ``injection_phrases``, and harmless texts of other corpora.
-Held out: the other half; harmless texts of all corpora, other documents; all of ``mitre_frr.json``,
-of which nothing is learned. The threshold is that of 1% false positives on held-out harmless texts.
+Held out: the other half; harmless texts of all corpora, other documents; all of ``mitre_frr.json``
+and of ``injection_prompts.txt`` (harmless prompts that we wrote), of which nothing is learned. The
+threshold is that of 1% false positives on held-out harmless texts.
 What is stored has then learned from both halves, with the same settings; ``--half`` stores what was
 measured. Settings are compared by ``injection_folds.py``, which looks at no text that is held out.
 """
@@ -37,6 +38,8 @@ FEATURES = Features(bits=18, shortest=1, longest=5, words=3)
 
 
 WEIGHING = linear.Weighing(1.0, 1.0)
+PROMPTS = Path(__file__).with_name("injection_prompts.txt")
+POLICIES = (0.15, 0.5)  # thresholds of "strict" and "default"
 DISGUISES = ("base64", "hex", "leet", "spaced", "reversed", "rot13", "wide", "invisible")
 
 
@@ -48,31 +51,31 @@ class Recipe:
         strength: scikit-learn's C.
         windows: Whether every window of a jailbreak is learned, as the rail reads it, and pieces
             from its middle; else its beginning, one window and a piece of the beginning.
+        more: Harmless texts of each corpus beyond the first.
+        written: Harmless sentences of ``injection_phrases``.
     """
 
     strength: float = 10.0
-    windows: bool = False
+    windows: bool = True
+    more: int = 400
+    written: int = 8000
 
 
 def main() -> None:
     """Train, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--half", action="store_true", help="Store what was measured.")
-    parser.add_argument("--strength", type=float, default=10.0)
-    parser.add_argument("--windows", action="store_true", help="Learn every window of jailbreaks.")
-    parser.add_argument(
-        "--more", type=int, default=0, help="Harmless texts of each corpus beyond those."
-    )
     parser.add_argument("--data", type=Path, default=linear.DATA, help="The folder of data.")
     args = parser.parse_args()
     linear.DATA = args.data
     chance = random.Random(0)
     wild_train, wild_test = halves(wild(), chance)
-    calm_train, calm_test, calm_more = calm(chance, args.more)
+    recipe = Recipe()
+    calm_train, calm_test, calm_more = calm(chance, recipe.more)
     made = injection_phrases.attacks(3000, chance)
     learned_calm = [text for texts in calm_train.values() for text in texts]
-    negative = [*learned_calm, *injection_phrases.harmless(4000, chance), *calm_more]
-    recipe = Recipe(args.strength, args.windows)
+    written = injection_phrases.harmless(recipe.written, chance)
+    negative = [*learned_calm, *written, *calm_more]
 
     def learn(wild_texts: Sequence[str]) -> int:
         positive = attacks(wild_texts, made, learned_calm, chance, recipe=recipe)
@@ -113,6 +116,8 @@ def measured(wild_test: Sequence[str], calm_test: dict[str, list[str]]) -> dict[
     frr = json.loads(linear.safety_data("purple/mitre_frr.json").read_text(encoding="utf-8"))
     frr_scores = scores([each["mutated_prompt"] for each in frr])
     fresh = random.Random(77)
+    prompts = PROMPTS.read_text(encoding="utf-8").splitlines()
+    prompt_scores = scores(prompts)
     sentences = injection_phrases.attacks(500, fresh)
     documents = [
         f"{fresh.choice(calm_test['wikitext'])} {each} {fresh.choice(calm_test['wikitext'])}"
@@ -128,9 +133,17 @@ def measured(wild_test: Sequence[str], calm_test: dict[str, list[str]]) -> dict[
         "recall_wild": found(wild_scores, limit),
         "recall_by_threshold": {
             str(at): [found(wild_scores, at), found(everything, at), found(frr_scores, at)]
-            for at in (0.2, 0.5, 0.8, 0.95)
+            for at in (0.1, *POLICIES, 0.2, 0.3, 0.8)
         },
         "false_positives_mitre_frr": found(frr_scores, limit),
+        "false_positives_prompts": {
+            str(at): found(prompt_scores, at) for at in (round(limit, 4), *POLICIES)
+        },
+        "prompts_stopped": [
+            f"{score:.2f} {text}"
+            for score, text in sorted(zip(prompt_scores, prompts, strict=True), reverse=True)
+            if score >= min(POLICIES)
+        ],
         "false_positives_by_corpus": {
             name: found(values, limit) for name, values in calm_scores.items()
         },
@@ -138,7 +151,7 @@ def measured(wild_test: Sequence[str], calm_test: dict[str, list[str]]) -> dict[
         "recall_inside_documents": found(scores(documents, by_sentence=True), limit),
         "documents_without_by_threshold": {
             str(at): found(scores(calm_test["wikitext"], by_sentence=True), at)
-            for at in (round(limit, 4), 0.2, 0.5)
+            for at in (round(limit, 4), *POLICIES)
         },
         "recall_disguised": {
             how: found(scores([injection_phrases.obfuscate(t[:600], how) for t in english]), limit)

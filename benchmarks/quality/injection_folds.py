@@ -35,15 +35,14 @@ from autogpt.safety.sentences import pieces
 
 FOLDS = 4
 FALSE_POSITIVES = (0.005, 0.01, 0.02)
-MORE = 400
 COUNTED = 250  # harmless texts of a corpus that the test has
 RECIPES = {
-    "as shipped": (injection.Recipe(), 0),
-    "more harmless texts": (injection.Recipe(), MORE),
-    "every window": (injection.Recipe(windows=True), 0),
-    "both": (injection.Recipe(windows=True), MORE),
-    "both, C 3": (injection.Recipe(windows=True, strength=3.0), MORE),
-    "both, C 30": (injection.Recipe(windows=True, strength=30.0), MORE),
+    "shipped": injection.Recipe(),
+    "beginnings": injection.Recipe(windows=False),
+    "fewer harmless texts": injection.Recipe(more=0),
+    "fewer written": injection.Recipe(written=4000),
+    "C 3": injection.Recipe(strength=3.0),
+    "C 30": injection.Recipe(strength=30.0),
 }
 
 
@@ -57,12 +56,11 @@ def main() -> None:
     linear.DATA = args.data
     chance = random.Random(0)
     wild, other = injection.halves(injection.wild(), chance)
-    calm, _, more = injection.calm(chance, MORE)
     made = injection_phrases.attacks(3000, chance)
-    beside = injection_phrases.harmless(4000, chance)
     for name in args.recipes:
-        recipe, extra = RECIPES[name]
-        harmless = [*beside, *(more if extra else [])]
+        recipe, own = RECIPES[name], random.Random(1)
+        calm, _, more = injection.calm(own, recipe.more)
+        harmless = [*injection_phrases.harmless(recipe.written, own), *more]
         found = measure(
             [*wild, *(other if args.whole else [])], calm, made, harmless, recipe=recipe
         )
@@ -75,15 +73,15 @@ class Found:
 
     Attributes:
         recall: At each share of harmless texts in ``FALSE_POSITIVES`` that is stopped.
-        threshold: For the one of 1%.
-        missed: How many jailbreaks at that.
+        thresholds: For those.
+        missed: How many jailbreaks at the one of 1%.
         texts: Jailbreaks.
         without_largest: The recall at that, without the largest family.
         by_corpus: Share of the harmless texts of each corpus that are stopped at that.
     """
 
     recall: list[dict[str, float]]
-    threshold: float
+    thresholds: list[float]
     missed: int
     texts: int
     without_largest: dict[str, float]
@@ -173,7 +171,7 @@ def summary(
     limit = limits[FALSE_POSITIVES.index(0.01)]
     return Found(
         recall=[linear.share(int((attacks > each).sum()), len(attacks)) for each in limits],
-        threshold=round(limit, 4),
+        thresholds=[round(each, 4) for each in limits],
         missed=int((attacks <= limit).sum()),
         texts=len(attacks),
         without_largest=linear.share(

@@ -36,6 +36,8 @@ def _fill(text: str, chance: random.Random) -> str:
         "{do}": lambda: chance.choice(_PARTS["do"]),
         "{topic}": lambda: chance.choice(_PARTS["topics"]),
         "{role}": lambda: chance.choice(_PARTS["roles"]),
+        "{format}": lambda: chance.choice(_PARTS["formats"]),
+        "{f}": lambda: chance.choice(_PARTS["formats_zh"]),
         "{t}": lambda: chance.choice(_PARTS["topics_zh"]),
     }
     for _ in range(3):  # parts have parts

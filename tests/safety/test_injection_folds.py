@@ -56,7 +56,7 @@ def test_a_corpus_with_more_texts_weighs_no_more_than_in_the_test(folds):
     many = np.zeros(25_000)  # 250 in the test, as of the other
     few = np.r_[0.9, 0.8, 0.7, 0.6, 0.5, 0.4, np.zeros(244)]
     found = folds.summary(attacks, {"many": many, "few": few}, largest=1)
-    assert found.threshold == 0.5  # four of 500 lie above it, with it there are 1%
+    assert found.thresholds[1] == 0.5  # four of 500 lie above it, with it there are 1%
     assert found.by_corpus == {"many": 0.0, "few": 0.016}
     assert found.missed == 2
     assert found.without_largest["value"] == pytest.approx(2 / 3, abs=1e-4)

@@ -71,12 +71,12 @@ RULES: tuple[Prefiltered, ...] = (
     _rule(
         "developer mode|god mode|sudo mode|unrestricted mode|unfiltered mode",
         r"(?i)\b(?:developer|god|sudo|unrestricted|unfiltered) mode"
-        r" (?:is )?(?:now )?(?:enabled|activated|on)\b",
+        r" (?:is )?(?:now )?(?:enabled|activated|on(?!\W+\w))\b",
     ),
     _rule(
         "enter|activate|enable|switch to",
         r"(?i)\b(?:enter|activate|enable|switch to)\W+(?:\w+\W+){0,2}?"
-        r"(?:developer|god|dan|unrestricted|unfiltered) mode\b",
+        r"(?:developer|god|dan|unrestricted|unfiltered) mode\b(?!\W+(?:on|in|for|of)\b)",
         "developer mode|god mode|dan mode|unrestricted mode|unfiltered mode",
     ),
     _rule(
@@ -105,7 +105,12 @@ RULES: tuple[Prefiltered, ...] = (
         "(?:系统提示|系统指令|初始指令|隐藏指令|提示词)",
         "系统提示|系统指令|初始指令|隐藏指令|提示词",
     ),
-    _rule("开发者模式|越狱模式|无限制模式|上帝模式", "(?:开发者|越狱|无限制|上帝)模式"),
+    _rule("越狱模式|无限制模式|上帝模式", "(?:越狱|无限制|上帝)模式"),
+    _rule(  # not a phone's
+        "你|您|进入|启用|激活|切换到",
+        "(?:[你您][^。！？\n]{0,8}|(?:进入|启用|激活|切换到)(?:了)?)开发者模式(?![^。！\n]{0,8}[？?])",
+        "开发者模式",
+    ),
     _rule(
         "没有|不受",
         "(?:没有|不受)(?:任何)?(?:道德|伦理|限制|规则|约束)[^。！？\n]{0,6}"
