@@ -1,7 +1,10 @@
 from __future__ import annotations
 
-from autogpt.recipe.forecast import usual_training
+import pytest
+
+from autogpt.recipe.forecast import usual_training, with_looks
 from autogpt.recipe.settings import FinetuneConfig, FinetuneRecipe
+from autogpt.training.trainer import TrainingConfig
 
 
 def test_pairs_and_tags_from_nothing_are_kept_from_being_learned_by_heart():
@@ -10,3 +13,17 @@ def test_pairs_and_tags_from_nothing_are_kept_from_being_learned_by_heart():
         finetune = usual.get("finetune", {})
         assert isinstance(finetune, dict)
         assert (finetune.get("dropout", 0) > 0) == kept
+
+
+@pytest.mark.parametrize(
+    ("budget", "look_s", "looks"),
+    [("10m", 1.0, 10), ("10m", 30.0, 2), ("1m", 30.0, 1)],
+)
+def test_looks_take_a_tenth_of_the_budget_at_most(budget, look_s, looks):
+    wanted = TrainingConfig(budget=budget, validations=10)
+    assert with_looks(wanted, look_s=look_s).validations == looks
+
+
+def test_a_run_of_so_many_steps_looks_as_often_as_it_is_told():
+    wanted = TrainingConfig(max_steps=100, validations=10)
+    assert with_looks(wanted, look_s=30.0).validations == 10

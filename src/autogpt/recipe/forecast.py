@@ -35,6 +35,7 @@ __all__ = [
     "with_batches",
     "with_context",
     "with_kernels",
+    "with_looks",
 ]
 
 _EPOCHS = 3.0
@@ -46,6 +47,7 @@ _MEDIA_ROWS = 64  # of a step of pictures or sounds
 _HEAD_ROWS, _FEWEST_ROWS = 32, 4  # of a step of a head: a text says one thing, however long it is
 _FEWEST_STEPS = 60  # of a head on a model that knows something
 _FITS = 0.85  # of the budget: a run that is expected to need less follows its steps
+_LOOKS_SHARE = 0.1  # of the budget, at most, for looks on the way; the best weights are kept
 _OVER_STEP = 1.05  # of a step over its micro-batches: the optimizer
 _SAVED_BYTES = 16  # of a weight that learns: the copy for checkpoints, and that of the best
 
@@ -226,6 +228,20 @@ class Forecast:
     def to_dict(self) -> dict[str, object]:
         """Return the forecast as plain values."""
         return to_mapping(self)
+
+
+def with_looks(training: TrainingConfig, *, look_s: float) -> TrainingConfig:
+    """Take no more looks on the way than the budget affords, but one.
+
+    Args:
+        training: With the looks that are wanted.
+        look_s: Seconds of a look at the validation examples.
+    """
+    budget_s = seconds_to_spend(training)
+    if budget_s is None or not training.validations:
+        return training
+    afforded = max(1, int(_LOOKS_SHARE * budget_s / look_s))
+    return replace(training, validations=min(training.validations, afforded))
 
 
 def forecast(  # noqa: PLR0913 - each is a measured figure

@@ -132,6 +132,8 @@ class LessonPlan:
         if self._resume:
             self._watch.phases["compile"] = warmth.compile_s
             return replace(recipe, training=trainer.config)
+        look_s = seconds_of_a_look(trainer, lesson.taught)
+        trainer.config = forecast.with_looks(trainer.config, look_s=look_s)
         expected = self._forecast(recipe, lesson, trainer)
         left_s = expected.steps * expected.step_s
         if lesson.taught.same_shapes:
