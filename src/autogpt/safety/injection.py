@@ -27,6 +27,7 @@ __all__ = ["RULES", "score_injection", "score_texts"]
 _WINDOW = 1200
 _SENTENCE = 300
 _RULE_SCORE = 0.98
+_SLIGHT = 0.01  # a score that no policy asks about
 _FEW_CHARS = 24  # of a text; what fewer say is weak evidence
 
 
@@ -199,7 +200,7 @@ def _has_rule(text: str) -> bool:
 
 
 def score_injection(read: Normalized, *, by_sentence: bool) -> Iterator[Span]:
-    """Yield parts of a text with their scores.
+    """Yield parts of a text with their scores: the highest, and all that are not next to nothing.
 
     Args:
         read: The text.
@@ -217,5 +218,8 @@ def score_injection(read: Normalized, *, by_sentence: bool) -> Iterator[Span]:
     ]
     texts = list(dict.fromkeys(text for _, _, text in places))
     scores = dict(zip(texts, score_texts(texts), strict=True))
+    highest = max(scores.values(), default=0.0)
     for begin, end, text in places:
+        if scores[text] < min(_SLIGHT, highest):
+            continue
         yield read.span(category, begin, end, score=scores[text])
