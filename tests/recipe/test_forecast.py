@@ -27,3 +27,9 @@ def test_looks_take_a_tenth_of_the_budget_at_most(budget, look_s, looks):
 def test_a_run_of_so_many_steps_looks_as_often_as_it_is_told():
     wanted = TrainingConfig(max_steps=100, validations=10)
     assert with_looks(wanted, look_s=30.0).validations == 10
+
+
+@pytest.mark.parametrize(("task", "rate"), [("chat", 1e-4), ("classify", 5e-5), ("tag", 5e-4)])
+def test_a_tagger_that_learns_to_look_ahead_takes_larger_steps(task, rate):
+    asked = FinetuneRecipe(finetune=FinetuneConfig(task=task, base="smollm2-135m-instruct"))
+    assert usual_training(asked)["training"]["lr"] == rate

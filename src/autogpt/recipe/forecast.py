@@ -5,9 +5,10 @@ compute, and how many passes over the examples the budget allows, from a measure
 
 Learning rates: 1e-4 for all weights, 5e-4 for adapters (Schulman et al. 2025, "LoRA Without
 Regret", found several times the rate of full fine-tuning best for adapters), and a tenth of each
-for preferences, so that the model stays near what it was. Under a head half of that: few examples
-are soon unlearned at the full rate (docs/log.md). They also want smaller and more steps, as in
-Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning". All are settings.
+for preferences, so that the model stays near what it was. Under a head of a class half of that: few
+examples are soon unlearned at the full rate. Tags, for which all blocks learn to look ahead, want
+five times as much (both in docs/log.md). Heads also want smaller and more steps, as in Zhang et al.
+2021, "Revisiting Few-sample BERT Fine-tuning". All are settings.
 """
 
 from __future__ import annotations
@@ -67,8 +68,10 @@ def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
     rate = 1e-4 if asked.finetune.method == "full" else 5e-4
     if asked.finetune.task == "preference":
         rate /= 10
-    if asked.finetune.task in HEADS:
+    if asked.finetune.task == "classify":
         rate /= 2
+    elif asked.finetune.task == "tag":
+        rate = 5e-4
     return {
         # The loss falls most in the decay, so looks without a lower one end nothing.
         "finetune": {"patience": 0},
