@@ -90,6 +90,18 @@ def test_blocks_that_help_no_label_are_not_kept() -> None:
     assert best_depth(gpt, rows(), labels=3, seed=0) <= 6
 
 
+def test_blocks_that_help_no_tag_are_not_kept() -> None:
+    torch.manual_seed(0)
+    gpt = GPT(replace(CONFIG, num_hidden_layers=10))
+    with torch.no_grad():
+        for block in list(gpt.layers)[6:]:
+            for weight in block.network.parameters():
+                weight.normal_(0.0, 3.0)
+    tagged = [TextRow(row.token_ids, (row.token_ids < 4) * row.token_ids) for row in rows().rows]
+    texts = TextBatches.of(tagged, seed=0, pad_id=0)
+    assert best_depth(gpt, texts, labels=4, seed=0) <= 6
+
+
 def test_scales_of_the_numbers_do_not_matter_for_the_first_head() -> None:
     torch.manual_seed(0)
     targets = torch.arange(200) % 2

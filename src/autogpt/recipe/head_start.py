@@ -1,4 +1,4 @@
-"""How a head of a class begins: where in the model it sits, and with which weights.
+"""How a head begins: where in the model it sits, and of a class with which weights.
 
 The last blocks of a language model turn what it has understood into the next token. That is of no
 use to a head: it tells labels apart as well, or better, some blocks earlier, and a model without
@@ -10,6 +10,7 @@ takes to learn what could have been computed at once. So logistic regression on 
 of the examples is the first head.
 
 Sources: Alain and Bengio 2016, "Understanding Intermediate Layers Using Linear Classifier Probes";
+Tenney et al. 2019, "BERT Rediscovers the Classical NLP Pipeline" (entities are told early);
 Gromov et al. 2024, "The Unreasonable Ineffectiveness of the Deeper Layers"; Kumar et al. 2022,
 "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution" (a fitted head
 first). Not here: training.
@@ -28,7 +29,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from autogpt.data.text_batches import TextBatches
+from autogpt.data.text_batches import IGNORED, TextBatch, TextBatches
 from autogpt.models.gpt import GPT
 from autogpt.models.heads import HeadedGPT
 from autogpt.training.kernels import eager
@@ -36,6 +37,7 @@ from autogpt.training.kernels import eager
 __all__ = ["best_depth", "fit_head", "go_through", "logistic_regression"]
 
 _MOST_TEXTS, _TEXTS_PER_LABEL = 2048, 24
+_PROBED_TOKENS = 8192  # of texts whose tokens have labels: each is an example
 _TOKENS_AT_ONCE = 2048
 _STEPS = 60
 _DEPTHS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the blocks
@@ -58,36 +60,60 @@ def best_depth(gpt: GPT, batches: TextBatches, *, labels: int, seed: int) -> int
     if len(chosen) < 2 * _JUDGED:
         return depths[-1]
     hidden: list[list[Tensor]] = [[] for _ in depths]
-    order: list[int] = []
     targets: list[Tensor] = []
+    judged: list[Tensor] = []
+    rank = {place: number for number, place in enumerate(chosen)}
     training = gpt.training
     gpt.eval()
     with torch.no_grad(), eager():
         for places in _together(batches, chosen):
             batch, before = batches.gather(places), 0
             states: Tensor | None = None
-            last = torch.arange(len(places)), batch.lengths - 1
+            rows, tokens = _asked(batch)
             for found, depth in zip(hidden, depths, strict=True):
                 states = gpt(batch.inputs, hidden=states, blocks=slice(before, depth))
-                found.append(gpt.norm(states[last]).float())
+                found.append(gpt.norm(states[rows, tokens]).float())
                 before = depth
-            order += places
-            targets.append(batch.targets)
+            of_token = _is_of_tokens(batch)
+            targets.append(batch.targets[rows, tokens] if of_token else batch.targets)
+            judges = torch.tensor([rank[place] % _JUDGED == 0 for place in places])
+            judged.append(judges[rows])
     gpt.train(training)
-    rank = {place: number for number, place in enumerate(chosen)}
-    judged = torch.tensor([rank[place] % _JUDGED == 0 for place in order])
-    right = [_accuracy(torch.cat(own), torch.cat(targets), judged, labels) for own in hidden]
-    error = (max(right) * (1 - max(right)) / int(judged.sum())) ** 0.5
-    return next(d for d, own in zip(depths, right, strict=True) if own >= max(right) - error)
+    judges, wanted = torch.cat(judged), torch.cat(targets)
+    right = [_right(torch.cat(own), wanted, judges, labels, outside=of_token) for own in hidden]
+    shares = [float(each.float().mean()) for each in right]
+    best = max(shares)
+    error = (best * (1 - best) / max(1, len(right[shares.index(best)]))) ** 0.5
+    return next(d for d, share in zip(depths, shares, strict=True) if share >= best - error)
 
 
-def _accuracy(hidden: Tensor, targets: Tensor, judged: Tensor, labels: int) -> float:
-    """Return how many of the judged texts, or of their labels, a head of the others gets right."""
+def _is_of_tokens(batch: TextBatch) -> bool:
+    """Whether each token has a label, rather than each text one or several."""
+    return batch.targets.ndim == 2 and not batch.targets.is_floating_point()
+
+
+def _asked(batch: TextBatch) -> tuple[Tensor, Tensor]:
+    """Return rows and places of the tokens whose states tell labels apart."""
+    if _is_of_tokens(batch):
+        rows, tokens = (batch.targets != IGNORED).nonzero(as_tuple=True)
+        return rows, tokens
+    return torch.arange(len(batch.lengths)), batch.lengths - 1
+
+
+def _right(
+    hidden: Tensor, targets: Tensor, judged: Tensor, labels: int, *, outside: bool
+) -> Tensor:
+    """Return which of the judged texts, or of their labels, a head of the others gets right.
+
+    Where label 0 means that a token is of no entity, tokens count that are of one or said to be.
+    """
     weight = logistic_regression(hidden[~judged], targets[~judged], labels=labels)
     scores, wanted = hidden[judged] @ weight.T, targets[judged]
     if targets.is_floating_point():
-        return float(((scores > 0) == (wanted > 0.5)).float().mean())
-    return float((scores.argmax(1) == wanted).float().mean())
+        return ((scores > 0) == (wanted > 0.5)).flatten()
+    found = scores.argmax(1)
+    right = found == wanted
+    return right[(found > 0) | (wanted > 0)] if outside else right
 
 
 def fit_head(model: HeadedGPT, batches: TextBatches, *, seed: int) -> None:
@@ -186,6 +212,9 @@ def _some(batches: TextBatches, labels: int, seed: int) -> list[int]:
     """Return the places of some rows: enough to tell so many labels apart."""
     most = max(_MOST_TEXTS // 2, min(_MOST_TEXTS, _TEXTS_PER_LABEL * labels))
     order: list[int] = np.random.default_rng(seed).permutation(len(batches.rows)).tolist()
+    if _is_of_tokens(batches.gather(order[:1])):
+        tokens = np.cumsum([batches.lengths[place] for place in order])
+        most = min(most, int(np.searchsorted(tokens, _PROBED_TOKENS)) + 1)
     return order[:most]
 
 

@@ -6,6 +6,7 @@ choosing a temperature on the validation examples, which goes into ``head.json``
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,7 @@ _COPIES = 3  # of a text, with other names, for a model that knows none
 _LOOK_TOKENS = 4096  # of a batch of validation: enough to fill the cores
 
 
-class _HeadTeacher:
+class _HeadTeacher(ABC):
     """What both have in common.
 
     Args:
@@ -72,8 +73,21 @@ class _HeadTeacher:
         return self._examples[:count]
 
     def model(self, gpt: GPT) -> Trainable:
-        """Return the model with a head on it."""
+        """Return the model with a head on it, without blocks that are of no use to that."""
+        if self._layers is None and not self._is_new:
+            texts = TextBatches.of(
+                self._probed(),
+                seed=self._seed,
+                pad_id=self._tokenizer.pad_id,
+                several=self._head.multi_label,
+            )
+            labels = len(self._head.labels)
+            self._layers = best_depth(gpt, texts, labels=labels, seed=self._seed)
         return put_head(gpt, self._head, layers=self._layers)
+
+    @abstractmethod
+    def _probed(self) -> Sequence[TextRow]:
+        """Return the beginnings of the training examples, to see which blocks are of use."""
 
     def _taught(
         self, model: Trainable, train: Sequence[TextRow], validation: Sequence[TextRow]
@@ -195,19 +209,8 @@ class ClassTeacher(_HeadTeacher):
             fit_head(model, taught.batches, seed=self._seed)
         return taught
 
-    def model(self, gpt: GPT) -> Trainable:
-        """Return the model, without blocks that are of no use to its head."""
-        if self._layers is None and not self._is_new:
-            rows = [TextRow(row.token_ids[:_PROBED_TOKENS], row.target) for row in self._train]
-            texts = TextBatches.of(
-                rows,
-                seed=self._seed,
-                pad_id=self._tokenizer.pad_id,
-                several=self._head.multi_label,
-            )
-            labels = len(self._head.labels)
-            self._layers = best_depth(gpt, texts, labels=labels, seed=self._seed)
-        return super().model(gpt)
+    def _probed(self) -> Sequence[TextRow]:
+        return [TextRow(row.token_ids[:_PROBED_TOKENS], row.target) for row in self._train]
 
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""
@@ -264,6 +267,13 @@ class TagTeacher(_HeadTeacher):
             for part in self._tokens
         )
         return self._taught(model, train, validation)
+
+    def _probed(self) -> Sequence[TextRow]:
+        return [
+            row
+            for tokens, targets in self._tokens[0]
+            for row in self._rows(tokens, targets, _PROBED_TOKENS)
+        ]
 
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""
