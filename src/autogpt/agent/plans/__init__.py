@@ -24,6 +24,7 @@ TEMPLATES: dict[str, str] = {
     "summary": "autogpt.agent.plans.summaries.SUMMARY",
     "table": "autogpt.agent.plans.tables.TABLES",
     "quotes": "autogpt.agent.plans.quotes.QUOTES",
+    "serve": "autogpt.agent.plans.serving.SERVE",
 }
 """Name of a kind -> dotted path of its ``Template``."""
 

@@ -34,11 +34,15 @@ _WORDS = (
     (r"(?<=\d),(?=\d{3}\b)", ""),
     (r"(?<=\d)\s*x\s*(?=\d)", "*"),
 )  # fmt: skip
+_NAME = re.compile(  # as smollm2-135m-instruct: its digits are no numbers
+    r"(?<![\w.-])(?=[\w.-]*[A-Za-z]{2})(?=[\w.-]*\d)[\w.-]+"
+)
 _EXPRESSION = re.compile(r"(?:sqrt|[\d.()+\-*/%\s]|\*\*)+")
 
 
 def expression(text: str) -> str | None:
     """Return the longest arithmetic expression in a text that has an operator, None without."""
+    text = _NAME.sub(" ", text)
     for pattern, new in _WORDS:
         text = re.sub(pattern, new, text, flags=re.IGNORECASE)
     found: list[str] = [str(match[0]).strip().rstrip(".") for match in _EXPRESSION.finditer(text)]
