@@ -97,7 +97,7 @@ def status(answer: bytes) -> int:
 def test_a_refusal_says_all_that_a_client_needs(crowd: Crowd) -> None:
     begin = time.monotonic()
     head, _, body = crowd.ask(request()).partition(b"\r\n\r\n")
-    assert 0.02 < time.monotonic() - begin < 2
+    assert 0.01 < time.monotonic() - begin < 2
     assert head.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
     headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
     assert int(headers[b"retry-after"]) >= 1
@@ -171,8 +171,9 @@ def test_clients_that_ask_again_at_once_are_slowed_down() -> None:
                 assert status(connection.recv(1000)) == 429
                 connection.close()
             count += len(several)
-        assert count <= 8 * 1.5 / 0.02 + 8
+        assert count <= 8 * 1.5 / 0.1 + 8
         assert sum(front.cpu_times()[:2]) - spent < 1.0
+
         crowd.leave()
 
 
@@ -203,3 +204,19 @@ def test_a_plain_request_is_read_without_h11() -> None:
     assert head is not None
     assert (head.method, head.path) == ("POST", "/v1/completions")
     assert head.headers[b"authorization"] == b"Bearer " + b"a" * 30
+
+
+def test_who_asks_again_at_once_waits_for_the_answer(crowd: Crowd) -> None:
+    def waited(key: str = "ada") -> float:
+        begin = time.monotonic()
+        assert status(crowd.ask(request(key))) == 429
+        return time.monotonic() - begin
+
+    def waited_patiently() -> float:
+        time.sleep(0.2)
+        return waited()
+
+    # More than once, since a machine may be so busy that nobody asks at once.
+    assert until(lambda: waited() >= 0.25)
+    assert until(lambda: waited_patiently() < 0.25)
+    assert until(lambda: waited() >= 0.25 and waited("eve") < 0.25)  # eve is somebody else

@@ -1,11 +1,13 @@
 """The door: takes connections in, and turns away at once what would be refused.
 
-While requests are refused for want of room, who comes is seen to so much later that he is told
-within 45 ms (a refusal may take 50), with all who came meanwhile: clients that ask again at once
-would otherwise take the processor from those who are served (docs/log.md has the figures). A
-request that is there as a whole, and for which the guard has no room, is read, answered and its
-connection closed in one go; nothing of asyncio or HTTP is made for it. All others get a
-:class:`connection.Connection`.
+While requests are refused for want of room, who comes is seen to a little later, with all who came
+meanwhile, and told within 50 ms. A request that is there as a whole, and for which the guard has no
+room, is read, answered and its connection closed in one go; nothing of asyncio or HTTP is made for
+it. All others get a :class:`connection.Connection`.
+
+Who was told to come back in a second and is there again at once takes the processor from those who
+are served (docs/log.md has the figures). He waits for his next answer: a quarter of a second, and
+then for the next one. Whoever waits a tenth of a second by himself is told at once, as ever.
 """
 
 from __future__ import annotations
@@ -15,22 +17,26 @@ import contextlib
 import logging
 import socket
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 
 from autogpt.server.api_errors import ApiError
-from autogpt.server.guard import Guard
+from autogpt.server.guard import Guard, Refusal
 
 __all__ = ["Door"]
 
 _logger = logging.getLogger(__name__)
 
-_TOLD_WITHIN_S = 0.045
+_TOLD_WITHIN_S = 0.02
+_IMPATIENT_S = 0.08  # from being told there is no room to being here again
+_HELD_S = 0.25
+_MOST_HELD = 1024  # whoever comes beyond them is told at once
+_REMEMBERED = 4096  # of those who were told
 _NO_FILES_S = 1.0
 _AT_ONCE = 64  # before streams that are being written have their turn
 _READ_BYTES = 1 << 16
 _BACKLOG = 2048
-_TOO_MANY = ApiError(503, "There are too many connections.", retry_after_s=1).whole_answer()
+_TOO_MANY = bytes(ApiError(503, "There are too many connections.", retry_after_s=1).whole_answer())
 
 
 class Door:
@@ -55,7 +61,9 @@ class Door:
     ) -> None:
         self._listener, self._guard, self._connect = listener, guard, connect
         self._inside, self._most = inside, most
-        self._came: deque[socket.socket] = deque()
+        self._came: deque[tuple[socket.socket, str]] = deque()
+        self._told: OrderedDict[tuple[str, str], float] = OrderedDict()  # address and key -> when
+        self._held: dict[socket.socket, tuple[asyncio.TimerHandle, Callable[[], None]]] = {}
         self._arriving: set[asyncio.Task[object]] = set()
         self._resting: asyncio.TimerHandle | None = None
         self._took_s = 0.0  # to see to those who came the last time
@@ -72,6 +80,9 @@ class Door:
             self._resting.cancel()
         asyncio.get_running_loop().remove_reader(self._listener)
         self._listener.close()
+        for timer, tell in list(self._held.values()):
+            timer.cancel()
+            tell()
 
     def _wait(self) -> None:
         asyncio.get_running_loop().add_reader(self._listener, self._look)
@@ -93,7 +104,8 @@ class Door:
         begin, rest_s = time.monotonic(), 0.0
         try:
             while True:
-                self._came.append(self._listener.accept()[0])
+                connection, address = self._listener.accept()
+                self._came.append((connection, str(address[0]) if address else ""))
         except (BlockingIOError, ConnectionAbortedError):
             pass
         except OSError as error:  # no files are left; who comes waits in the kernel
@@ -104,8 +116,8 @@ class Door:
     def _attend(self, begin: float, rest_s: float) -> None:
         """See to some; streams that are being written have their turn before the others."""
         for _ in range(min(_AT_ONCE, len(self._came))):
-            connection = self._came.popleft()
-            if not self._turns_away(connection):
+            connection, address = self._came.popleft()
+            if not self._turns_away(connection, address):
                 self._let_in(connection)
         if self._came:
             self._rest(0.0, self._attend, begin, rest_s)
@@ -116,7 +128,7 @@ class Door:
         else:
             self._wait()
 
-    def _turns_away(self, connection: socket.socket) -> bool:
+    def _turns_away(self, connection: socket.socket, address: str) -> bool:
         """Answer a request that is here already and would be refused anyway."""
         is_crowded = len(self._inside) + len(self._arriving) >= self._most
         if not (is_crowded or self._guard.admission.is_refusing):
@@ -128,14 +140,34 @@ class Door:
         except OSError:
             connection.close()
             return True
-        answer = bytes(_TOO_MANY) if is_crowded else self._guard.turned_away(data)
-        if answer is None:
+        if is_crowded:
+            _tell(connection, data, _TOO_MANY)
+            return True
+        refusal = self._guard.turned_away(data)
+        if refusal is None:
             return False
-        with connection, contextlib.suppress(OSError):
-            if data:  # what stays unread would reset the connection, and the answer be lost
-                connection.recv(len(data), socket.MSG_DONTWAIT)
-            connection.send(answer, socket.MSG_DONTWAIT)
+        self._refuse(connection, data, refusal, who=(address, refusal.key))
         return True
+
+    def _refuse(
+        self, connection: socket.socket, data: bytes, refusal: Refusal, *, who: tuple[str, str]
+    ) -> None:
+        """Tell a client that there is no room: now, or later if he did not heed it just now."""
+
+        def tell() -> None:
+            self._held.pop(connection, None)
+            self._told[who] = time.monotonic()
+            self._told.move_to_end(who)
+            if len(self._told) > _REMEMBERED:
+                self._told.popitem(last=False)
+            _tell(connection, data, refusal.answer)
+
+        heeded = time.monotonic() - self._told.get(who, -1.0) > _IMPATIENT_S
+        if heeded or len(self._held) >= _MOST_HELD:
+            tell()
+        else:
+            timer = asyncio.get_running_loop().call_later(_HELD_S, tell)
+            self._held[connection] = timer, tell
 
     def _let_in(self, connection: socket.socket) -> None:
         connection.settimeout(0)
@@ -143,3 +175,11 @@ class Door:
         arriving = loop.create_task(loop.connect_accepted_socket(self._connect, connection))
         self._arriving.add(arriving)
         arriving.add_done_callback(self._arriving.discard)
+
+
+def _tell(connection: socket.socket, data: bytes, answer: bytes) -> None:
+    """Answer what was looked at, and close."""
+    with connection, contextlib.suppress(OSError):
+        if data:  # what stays unread would reset the connection, and the answer be lost
+            connection.recv(len(data), socket.MSG_DONTWAIT)
+        connection.send(answer, socket.MSG_DONTWAIT)

@@ -16,6 +16,7 @@ import json
 import logging
 import time
 from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ from autogpt.server.metrics import Metrics
 if TYPE_CHECKING:
     from autogpt.server.tracing import Tracing
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "Refusal"]
 
 _access = logging.getLogger("autogpt.server.access")
 _logger = logging.getLogger(__name__)
@@ -44,6 +45,19 @@ _ALWAYS_CLOSED = ("/v1", "/health", "/metrics", "/docs", "/openapi.json")
 _CHAT = "/v1/chat/completions"
 # Sounds and pictures: multipart/form-data as OpenAI has it, or base64 in JSON.
 _UPLOADS = frozenset({"/v1/audio/transcriptions", "/v1/tasks/transcribe", "/v1/tasks/recognize"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a request is told for which there is no room.
+
+    Attributes:
+        answer: All of it, as it is sent.
+        key: Name of the key it came with.
+    """
+
+    answer: bytes
+    key: str
 
 
 class Guard:
@@ -83,8 +97,8 @@ class Guard:
         self.under_way = 0
         self._refused: Counter[str] = Counter()  # in the last second, by reason
 
-    def turned_away(self, data: bytes) -> bytes | None:
-        """Return the whole answer to a request for which there is no room; None to let it in.
+    def turned_away(self, data: bytes) -> Refusal | None:
+        """Return what a request is told for which there is no room; None to let it in.
 
         Args:
             data: What has come. Of anything but a whole request the answer is None, too.
@@ -100,7 +114,8 @@ class Guard:
             self.admission.check(key.name)
         except Refused as refused:
             self._count(refused)
-            return bytes(_ready(refused.reason, refused.retry_after_s, head.language))
+            answer = bytes(_ready(refused.reason, refused.retry_after_s, head.language))
+            return Refusal(answer, key.name)
         except ApiError:  # is told and logged as always
             return None
         return None
