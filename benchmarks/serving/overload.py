@@ -32,6 +32,7 @@ from typing import Any
 from common import MODEL, autogpt, percentile, request_bytes, show
 
 RUNNING, WAITING, WRITTEN = 8, 16, 32
+CACHE = "190MB"  # a whole context of the model, which a minute of texts fills
 _IP_BIND_ADDRESS_NO_PORT = 24  # of Linux: a port is chosen when it is known where to
 
 
@@ -153,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--quantize", default="int8")
+    parser.add_argument("--fill", type=float, default=30, help="seconds, until the cache is full")
     parser.add_argument("--load", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.load:
@@ -160,9 +162,9 @@ def main() -> None:
         port, clients, seconds = arguments.load
         print(json.dumps(load(int(port), int(clients), float(seconds))))
         return
-    limits = ("--max-running", str(RUNNING), "--max-waiting", str(WAITING))
+    limits = ("--max-running", str(RUNNING), "--max-waiting", str(WAITING), "--cache", CACHE)
     with autogpt(MODEL, "--quantize", arguments.quantize, *limits) as server:
-        apart(server.port, 10 * RUNNING, 4)
+        apart(server.port, 10 * RUNNING, arguments.fill)
         alone = apart(server.port, RUNNING, arguments.seconds / 2)
         before = [process.memory_info().rss for process in server.processes]
         cache = server.figure("cache_bytes")

@@ -15,6 +15,7 @@ import httpx2
 import openai
 import pytest
 
+import autogpt
 from tests.server.serving import Served, serving, until
 
 LONG = {"model": "tiny", "prompt": "Thou", "max_tokens": 4000, "temperature": 1, "stream": True}
@@ -22,15 +23,13 @@ LONG = {"model": "tiny", "prompt": "Thou", "max_tokens": 4000, "temperature": 1,
 
 @pytest.fixture
 def served(model: Path, tmp_path: Path) -> Iterator[Served]:
-    arguments = (f"tiny={model}", "--max-running", "2", "--max-waiting", "2", "--grace", "60")
-    with serving(tmp_path / "log", *arguments) as server:
+    limits = ("--max-running", "2", "--max-waiting", "2", "--cache", "1MB")
+    with serving(tmp_path / "log", f"tiny={model}", *limits, "--grace", "60") as server:
         yield server
 
 
 def endless(model: Path) -> dict[str, object]:
     """Return a request for a text that does not end before its tokens do."""
-    import autogpt
-
     ends = autogpt.load(model, policy=None).tokenizer.special_ids.values()
     return {**LONG, "logit_bias": {str(end): -100 for end in ends}}
 
@@ -57,6 +56,8 @@ def test_overload_is_refused_and_clients_that_leave_make_room(served: Served, mo
         assert until(lambda: figure(served, "running_texts") == 0, seconds=5)
     assert figure(served, "waiting_requests") == 0
     assert until(lambda: figure(served, "cache_blocks_held") == 0, seconds=5)
+    own = autogpt.load(model, policy=None, cache_bytes=2**20)
+    assert figure(served, "cache_blocks") == own.engine.blocks
     assert served.client().completions.create(model="tiny", prompt="x", max_tokens=2).choices
 
 

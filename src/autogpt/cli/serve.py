@@ -15,6 +15,7 @@ import typer
 from autogpt.cli.offer import require
 from autogpt.cli.options import Json, Policy, say_policy
 from autogpt.core.errors import ConfigError, MissingExtraError, UsageError
+from autogpt.core.units import parse_bytes
 
 if TYPE_CHECKING:
     from autogpt.server.engine_client import ModelSpec
@@ -101,6 +102,15 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
             min=1,
             rich_help_panel=_LIMITS,
             help="Threads of the engine; else all cores.",
+        ),
+    ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            rich_help_panel=_LIMITS,
+            help="Memory of a model for what texts have read, as 500MB, taken as it is used; at "
+            "least a whole context. Else a quarter of what is free.",
         ),
     ] = None,
     max_running: Annotated[
@@ -194,6 +204,8 @@ def serve(  # noqa: PLR0913 - each flag is spelled out for the user
     options: dict[str, object] = {"dtype": dtype, "policy": say_policy(policy)}
     if quantize is not None:
         options["quantize"] = quantize
+    if cache is not None:
+        options["cache_bytes"] = parse_bytes(cache)
     specs = _specs(models or [], adapter or [], options, may_be_none=studio)
     for spec in specs:
         require(spec.reference)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import psutil
 
 from autogpt.inference.scheduler import Limits
-from autogpt.models.gpt import GPT
 from autogpt.nn.paged import BLOCK
 
 __all__ = ["EngineConfig", "count_blocks"]
@@ -46,12 +45,15 @@ class EngineConfig:
         )
 
 
-def count_blocks(model: GPT, config: EngineConfig) -> int:
-    """Return how many blocks fit the memory for keys and values."""
-    least = -(-model.config.max_position_embeddings // BLOCK)
-    shape = model.config
-    block_bytes = 2 * shape.num_hidden_layers * shape.num_key_value_heads * BLOCK * shape.head_dim
-    block_bytes *= model.embedding.weight.element_size()
+def count_blocks(config: EngineConfig, *, context: int, block_bytes: int) -> int:
+    """Return how many blocks fit the memory for keys and values.
+
+    Args:
+        config: Says how much memory that is.
+        context: Tokens that a text may have; so many fit at least.
+        block_bytes: Of a block, of all layers.
+    """
+    least = -(-context // BLOCK)
     if config.cache_bytes is not None:
         return max(least, config.cache_bytes // block_bytes)
     free = int(psutil.virtual_memory().available * _MEMORY_SHARE)

@@ -90,7 +90,8 @@ class Engine:
         self._vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
         self._context = model.config.max_position_embeddings
         config = config or EngineConfig()
-        self._pool = BlockPool(count_blocks(model, config))
+        block_bytes = _block_bytes(self._backend.new_cache(1))
+        self._pool = BlockPool(count_blocks(config, context=self._context, block_bytes=block_bytes))
         self._cache: PagedCache | None = None  # memory is asked for with the first request
         limits = config.limits(context=self._context)
         self._scheduler: Scheduler[Completion] = Scheduler(self._pool, limits)
@@ -131,8 +132,7 @@ class Engine:
         """Memory that keys and values have taken so far; it grows to that of all blocks."""
         if self._cache is None:
             return 0
-        stores = (*self._cache.keys, *self._cache.values)
-        return self._pool.taken * sum(one[0].nbytes for one in stores)
+        return self._pool.taken * _block_bytes(self._cache)
 
     def fit(
         self, token_ids: Sequence[int], *, max_tokens: int, overflow: Overflow = "truncate"
@@ -397,3 +397,8 @@ class Engine:
         self._scheduler.discard(row)
         if self._speculator is not None:
             self._speculator.forget(row)
+
+
+def _block_bytes(cache: PagedCache) -> int:
+    """Return the bytes that a block has in all layers."""
+    return sum(one[0].nbytes for one in (*cache.keys, *cache.values))

@@ -62,12 +62,13 @@ _logger = logging.getLogger(__name__)
 _SAMPLED = ("temperature", "top_k", "top_p", "min_p")
 
 
-def load(
+def load(  # noqa: PLR0913 - each is a choice of its own
     reference: str | Path,
     *,
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     quantize: Quantization | None = None,
     cache: CacheKind = "float16",
+    cache_bytes: int | None = None,
     draft: str | Path | None = None,
     adapters: Sequence[str | Path] = (),
     policy: str | Path | Policy | None = "default",
@@ -91,6 +92,8 @@ def load(
             alone and in a batch. ``LLM.model`` then has no weights.
         cache: How keys and values of a quantized model are kept where a C++ compiler is: "int8"
             halves their memory, is faster in contexts of thousands of tokens, and rounds.
+        cache_bytes: Memory for keys and values, taken as it is used, at least that of one whole
+            context; None: a quarter of what is free at most.
         draft: What guesses tokens ahead, to be checked several at a time; the text stays the
             same, and guessing stops where it does not pay. "lookup" guesses that the text repeats
             what its prompt or itself said; else a small model with the same tokenizer.
@@ -156,6 +159,7 @@ def load(
         load_s=time.perf_counter() - begin,
         rails=rails if rails.policy.enabled else None,
         form=_read_form(path, adapters),
+        cache_bytes=cache_bytes,
     )
 
 

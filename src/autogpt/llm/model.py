@@ -19,6 +19,7 @@ from autogpt.core.messages import Chunk, Completion, Prompt
 from autogpt.core.units import format_count
 from autogpt.inference.backends import Backend
 from autogpt.inference.beam import BeamSearch
+from autogpt.inference.capacity import EngineConfig
 from autogpt.inference.completion import end_ids
 from autogpt.inference.engine import Engine, Overflow
 from autogpt.inference.grammar import GrammarCompiler
@@ -58,6 +59,7 @@ class LLM(ReadingMethods, TaskMethods):
         load_s: Seconds that loading took, for ``timing``.
         rails: What prompts and texts go through; None lets everything pass.
         form: How it was taught to be asked for a task, if it was.
+        cache_bytes: Memory for keys and values, see ``EngineConfig``.
 
     Attributes:
         model: As given.
@@ -80,6 +82,7 @@ class LLM(ReadingMethods, TaskMethods):
         load_s: float = 0.0,
         rails: Rails | None = None,
         form: Form | None = None,
+        cache_bytes: int | None = None,
     ) -> None:
         self.rails = rails
         self.model = model
@@ -89,7 +92,13 @@ class LLM(ReadingMethods, TaskMethods):
         if ends is None:
             ends = end_ids(tokenizer, model.config.eos_token_id)
         self._engine = Engine(
-            model, tokenizer, ends=ends, head=head, backend=backend, speculator=speculator
+            model,
+            tokenizer,
+            ends=ends,
+            head=head,
+            backend=backend,
+            config=EngineConfig(cache_bytes=cache_bytes),
+            speculator=speculator,
         )
         self._head, self._backend = head or model.logits, backend
         # Beams read with the model itself; where another backend holds the weights, it cannot.

@@ -77,7 +77,7 @@ class ModelSpec:
     Attributes:
         name: What requests call it.
         reference: A MODEL.
-        options: Of ``llm.load``: dtype, quantize, cache, draft, adapters.
+        options: Of ``llm.load``: dtype, quantize, cache, cache_bytes, draft, adapters.
         root: The name of the model it adapts, if it does.
     """
 

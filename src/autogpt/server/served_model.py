@@ -151,7 +151,8 @@ def load_served(name: str, reference: str, options: Mapping[str, Any]) -> Served
     Args:
         name: What requests will call it.
         reference: A MODEL.
-        options: ``dtype``, ``quantize``, ``cache``, ``draft``, ``adapters`` of ``llm.load``.
+        options: ``dtype``, ``quantize``, ``cache``, ``cache_bytes``, ``draft``, ``adapters`` of
+            ``llm.load``.
 
     Raises:
         AutoGPTError: As ``llm.load``.
