@@ -102,6 +102,13 @@ def test_blocks_that_help_no_tag_are_not_kept() -> None:
     assert best_depth(gpt, texts, labels=4, seed=0) <= 6
 
 
+def test_all_blocks_are_kept_where_too_few_tags_tell_nothing() -> None:
+    torch.manual_seed(0)
+    gpt = GPT(replace(CONFIG, num_hidden_layers=10))
+    outside = [TextRow(row.token_ids, row.token_ids * 0) for row in rows().rows[:20]]
+    assert best_depth(gpt, TextBatches.of(outside, seed=0, pad_id=0), labels=3, seed=0) == 10
+
+
 def test_scales_of_the_numbers_do_not_matter_for_the_first_head() -> None:
     torch.manual_seed(0)
     targets = torch.arange(200) % 2

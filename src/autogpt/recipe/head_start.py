@@ -81,8 +81,10 @@ def best_depth(gpt: GPT, batches: TextBatches, *, labels: int, seed: int) -> int
     gpt.train(training)
     judges, wanted = torch.cat(judged), torch.cat(targets)
     right = [_right(torch.cat(own), wanted, judges, labels, outside=of_token) for own in hidden]
-    shares = [float(each.float().mean()) for each in right]
+    shares = [float(each.float().mean()) if len(each) else 0.0 for each in right]
     best = max(shares)
+    if not best:  # too few examples to tell
+        return depths[-1]
     error = (best * (1 - best) / max(1, len(right[shares.index(best)]))) ** 0.5
     return next(d for d, share in zip(depths, shares, strict=True) if share >= best - error)
 

@@ -72,7 +72,7 @@ RULES: tuple[Prefiltered, ...] = (
     _rule(
         "developer mode|god mode|sudo mode|unrestricted mode|unfiltered mode",
         r"(?i)\b(?:developer|god|sudo|unrestricted|unfiltered) mode"
-        r" (?:is )?(?:now )?(?:enabled|activated|on(?!\W+\w))\b",
+        r" (?:is )?(?:now )?(?:enabled|activated|on(?!\s+\w))\b",
     ),
     _rule(
         "enter|activate|enable|switch to",
