@@ -2,7 +2,8 @@
 
 Run: ``python benchmarks/serving/soak.py FOLDER [--minutes 30]``; FOLDER gets a tiny model. Streams,
 whole answers, JSON, calls, embeddings, mistakes and clients that leave, four at a time. Memory and
-open files of both processes are noted twenty times; the slope is of the second half.
+open files of both processes are noted twenty times; the slope is of the second half, a minute and a
+thousand requests. The cache is small, so that it is soon full and its first use no growth.
 """
 
 from __future__ import annotations
@@ -70,9 +71,11 @@ async def run(server: Server, minutes: float) -> dict[str, Any]:
     at: list[float] = []
     rss: list[list[float]] = []
     files: list[int] = []
+    done: list[float] = []  # thousands of requests
     for _ in range(20):
         await asyncio.sleep(60 * minutes / 20)
         at.append((time.monotonic() - begin) / 60)
+        done.append(count / 1000)
         rss.append([process.memory_info().rss / 2**20 for process in server.processes])
         files.append(sum(process.num_fds() for process in server.processes))
     await asyncio.gather(*clients)
@@ -80,12 +83,16 @@ async def run(server: Server, minutes: float) -> dict[str, Any]:
     slopes = [
         float(np.polyfit(at[late], [row[place] for row in rss[late]], 1)[0]) for place in (0, 1)
     ]
+    a_thousand = [
+        float(np.polyfit(done[late], [row[place] for row in rss[late]], 1)[0]) for place in (0, 1)
+    ]
     return {
         "minutes": minutes,
         "requests": count,
-        "front_mb": [round(row[0], 1) for row in (rss[0], rss[len(rss) // 2], rss[-1])],
-        "engine_mb": [round(row[1], 1) for row in (rss[0], rss[len(rss) // 2], rss[-1])],
+        "front_mb": [round(row[0], 1) for row in rss],
+        "engine_mb": [round(row[1], 1) for row in rss],
         "slope_of_second_half_mb_per_minute": [round(slope, 3) for slope in slopes],
+        "slope_of_second_half_mb_per_1000": [round(slope, 3) for slope in a_thousand],
         "open_files": [files[0], files[len(files) // 2], files[-1]],
         "restarts": server.figure("engine_restarts"),
     }
@@ -98,7 +105,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30)
     arguments = parser.parse_args()
     model = make_model(arguments.folder)
-    with autogpt(f"tiny={model}", "--max-tokens", "512") as server:
+    with autogpt(f"tiny={model}", "--max-tokens", "512", "--cache", "8MB") as server:
         show(asyncio.run(run(server, arguments.minutes)))
 
 
