@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from autogpt.recipe.forecast import usual_training, with_looks
+from autogpt.recipe.forecast import usual_training, with_looks, with_rate
 from autogpt.recipe.settings import FinetuneConfig, FinetuneRecipe
 from autogpt.training.trainer import TrainingConfig
 
@@ -33,3 +33,20 @@ def test_a_run_of_so_many_steps_looks_as_often_as_it_is_told():
 def test_a_tagger_that_learns_to_look_ahead_takes_larger_steps(task, rate):
     asked = FinetuneRecipe(finetune=FinetuneConfig(task=task, base="smollm2-135m-instruct"))
     assert usual_training(asked)["training"]["lr"] == rate
+
+
+@pytest.mark.parametrize(
+    ("task", "examples", "rate"),
+    [
+        ("classify", 100, 5e-5),
+        ("classify", 1000, 2e-4),
+        ("classify", 10_000, 5e-4),
+        ("tag", 10_000, 5e-5),
+    ],
+)
+def test_many_examples_of_a_class_hold_a_model_at_a_larger_rate(task, examples, rate):
+    recipe = FinetuneRecipe(
+        finetune=FinetuneConfig(task=task, base="smollm2-135m-instruct"),
+        training=TrainingConfig(lr=5e-5),
+    )
+    assert with_rate(recipe, examples=examples).training.lr == pytest.approx(rate)

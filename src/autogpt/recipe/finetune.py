@@ -122,6 +122,9 @@ def finetune(  # noqa: PLR0913 - each is spelled out for the user
             return on_vectors.run(gather(names, validation, recipe), track, resume=kept is not None)
         run = _Run(Path(out), shown, patience=recipe.finetune.patience, begun=begun)
         gathered = gather(names, validation, recipe)
+        told = given.get("training")
+        if kept is None and not (isinstance(told, Mapping) and "lr" in told):
+            recipe = forecast.with_rate(recipe, examples=len(gathered.train))
         return run.run(recipe, gathered, track, resume=kept is not None)
 
 

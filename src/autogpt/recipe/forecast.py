@@ -5,10 +5,11 @@ compute, and how many passes over the examples the budget allows, from a measure
 
 Learning rates: 1e-4 for all weights, 5e-4 for adapters (Schulman et al. 2025, "LoRA Without
 Regret", found several times the rate of full fine-tuning best for adapters), and a tenth of each
-for preferences, so that the model stays near what it was. Under a head of a class half of that: few
-examples are soon unlearned at the full rate. Tags, for which all blocks learn to look ahead, want
-five times as much (both in docs/log.md). Heads also want smaller and more steps, as in Zhang et al.
-2021, "Revisiting Few-sample BERT Fine-tuning". All are settings.
+for preferences, so that the model stays near what it was. Under a head of a class half of that
+where there are few examples, which are soon unlearned at the full rate, and ten times as much where
+there are thousands. Tags, for which all blocks learn to look ahead, want five times as much (both
+in docs/log.md). Heads also want smaller and more steps, as in Zhang et al. 2021, "Revisiting
+Few-sample BERT Fine-tuning". All are settings.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ __all__ = [
     "with_context",
     "with_kernels",
     "with_looks",
+    "with_rate",
 ]
 
 _EPOCHS = 3.0
@@ -46,6 +48,7 @@ _STEPS_PER_EPOCH = 40  # at least, or so few examples would hardly move the weig
 _PART_TOKENS = 2048  # of a micro-batch
 _MEDIA_ROWS = 64  # of a step of pictures or sounds
 _HEAD_ROWS, _FEWEST_ROWS = 32, 4  # of a step of a head: a text says one thing, however long it is
+_FEW_EXAMPLES, _MOST_TIMES = 250, 10.0  # of the rate for so many, where there are more
 _FEWEST_STEPS = 60  # of a head on a model that knows something
 _FITS = 0.85  # of the budget: a run that is expected to need less follows its steps
 _LOOKS_SHARE = 0.1  # of the budget, at most, for looks on the way; the best weights are kept
@@ -85,6 +88,20 @@ def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
             "validations": 10,
         },
     }
+
+
+def with_rate(recipe: FinetuneRecipe, *, examples: int) -> FinetuneRecipe:
+    """Take larger steps under the head of a class, the more examples there are.
+
+    Args:
+        recipe: With the usual rate.
+        examples: To learn from.
+    """
+    chosen = recipe.finetune
+    if chosen.task != "classify" or chosen.base == NEW or chosen.method != "full":
+        return recipe
+    times = min(_MOST_TIMES, max(1.0, examples / _FEW_EXAMPLES))
+    return replace(recipe, training=replace(recipe.training, lr=recipe.training.lr * times))
 
 
 def _usual_of_media(asked: FinetuneRecipe) -> dict[str, object]:
