@@ -214,7 +214,7 @@ function Answer({ one, two, shade, last, busy, onRetry }) {
       ? html`<${Shaded} tokens=${readable(one)} />`
       : html`<${Prose} text=${one.text} className=${writing ? "writing" : ""} />`}
     ${one.error && !stopped && html`<div class="problem" role="alert"><p>${one.error.message}</p></div>`}
-    ${stopped && html`<div class="hint cut"><p>${t("chat.rail")}</p></div>`}
+    ${stopped && html`<div class="hint cut" role="status"><p>${one.error?.message ?? t("chat.rail")}</p></div>`}
     ${one.finish === "length" && html`<p class="help cut">${t("chat.cut")}</p>`}
     ${one.finish === "stopped" && html`<p class="help cut">${t("chat.stopped")}</p>`}
     ${!writing && html`<div class="under">
