@@ -134,6 +134,8 @@ def test_what_a_rail_did_is_told(studio: Studio, words: Words, language: str):
     page.locator(".answer .hint").get_by_text("findahelpline.com").wait_for()
     page.get_by_role("button", name=words("chat.new", language)).click()
     ask(page, attack, words, language)
-    page.locator(".answer .hint").get_by_text("jailbreak").wait_for()
+    said = page.locator(".answer .hint")
+    said.get_by_text("jailbreak").wait_for()
+    assert ("护栏" in said.inner_text()) is (language == "zh")
     axe.check(page)
     studio.wrong = [line for line in studio.wrong if "400 (Bad Request)" not in line]
