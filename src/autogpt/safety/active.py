@@ -28,7 +28,10 @@ _CONTROL = re.compile(
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\U000e0020-\U000e007f]"
 )
-_ESCAPE = re.compile(r"\\(?:x1[bB]|0?33|u001[bB]|e|x9[bB])\[[0-9;]*[A-Za-z]?")
+_ESCAPE = re.compile(
+    r"\\(?:x1[bB]|0?33|u001[bB]|e)(?:\[[0-9;]*[A-Za-z]?|\])"
+    r"|\\(?:x|u00)9[bBdD]\[?[0-9;]*[A-Za-z]?"
+)
 _REMOTE = r"(?:https?:)?//[^\s)>\"']*"
 _IMAGE = re.compile(
     rf"!\[[^\]\n]{{0,500}}\]\(\s*<?{_REMOTE}[^)\n]{{0,500}}\)?"
