@@ -220,3 +220,17 @@ def test_who_asks_again_at_once_waits_for_the_answer(crowd: Crowd) -> None:
     assert until(lambda: waited() >= 0.25)
     assert until(lambda: waited_patiently() < 0.25)
     assert until(lambda: waited() >= 0.25 and waited("eve") < 0.25)  # eve is somebody else
+
+
+def test_of_requests_that_come_together_none_waits_for_another(crowd: Crowd) -> None:
+    def longest() -> float:
+        time.sleep(0.2)
+        begin, several = time.monotonic(), [crowd.connect() for _ in range(6)]
+        for connection in several:
+            connection.sendall(request())
+        for connection in several:
+            assert status(connection.recv(1000)) == 429
+            connection.close()
+        return time.monotonic() - begin
+
+    assert until(lambda: longest() < 0.25)

@@ -27,10 +27,7 @@ from autogpt.models import adapter_files
 from autogpt.models.trainable import Trainable
 from autogpt.recipe import folder, forecast, planning
 from autogpt.recipe.account import Account
-from autogpt.recipe.base_model import (
-    NEW,
-    listens_first,
-)
+from autogpt.recipe.base_model import NEW, listens_first
 from autogpt.recipe.best import Best, looks_since_best, masters
 from autogpt.recipe.embedding_plan import USUAL, check_settings, reads_first
 from autogpt.recipe.embedding_teaching import EmbeddingRun

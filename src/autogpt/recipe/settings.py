@@ -97,8 +97,8 @@ class FinetuneConfig:
         context_length: Tokens that a row holds; None: what the longest example needs, from 128 to
             1,024. Longer examples are cut.
         validation_share: Of the examples that are held out where no validation file is given.
-        layers: Blocks that a model with a head keeps, from the first; None: of a class, those that
-            are of use to it, otherwise all.
+        layers: Blocks that a model with a head keeps, from the first; None: those that are of
+            use to it, of a new model all.
         frozen_layers: Blocks, from the first, that stay as they are, and the embedding with them;
             None: of a class 5 of 8, so that the others are learned in half the time, otherwise 0.
         dropout: Share of what blocks add that is dropped in training.

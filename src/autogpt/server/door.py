@@ -117,7 +117,7 @@ class Door:
         """See to some; streams that are being written have their turn before the others."""
         for _ in range(min(_AT_ONCE, len(self._came))):
             connection, address = self._came.popleft()
-            if not self._turns_away(connection, address):
+            if not self._turns_away(connection, address, begin):
                 self._let_in(connection)
         if self._came:
             self._rest(0.0, self._attend, begin, rest_s)
@@ -128,7 +128,7 @@ class Door:
         else:
             self._wait()
 
-    def _turns_away(self, connection: socket.socket, address: str) -> bool:
+    def _turns_away(self, connection: socket.socket, address: str, came: float) -> bool:
         """Answer a request that is here already and would be refused anyway."""
         is_crowded = len(self._inside) + len(self._arriving) >= self._most
         if not (is_crowded or self._guard.admission.is_refusing):
@@ -146,13 +146,22 @@ class Door:
         refusal = self._guard.turned_away(data)
         if refusal is None:
             return False
-        self._refuse(connection, data, refusal, who=(address, refusal.key))
+        self._refuse(connection, data, refusal, who=(address, refusal.key), came=came)
         return True
 
     def _refuse(
-        self, connection: socket.socket, data: bytes, refusal: Refusal, *, who: tuple[str, str]
+        self,
+        connection: socket.socket,
+        data: bytes,
+        refusal: Refusal,
+        *,
+        who: tuple[str, str],
+        came: float,
     ) -> None:
-        """Tell a client that there is no room: now, or later if he did not heed it just now."""
+        """Tell a client that there is no room: now, or later if he did not heed it just now.
+
+        Of requests that came together none could heed what another of them is told.
+        """
 
         def tell() -> None:
             self._held.pop(connection, None)
@@ -162,8 +171,8 @@ class Door:
                 self._told.popitem(last=False)
             _tell(connection, data, refusal.answer)
 
-        heeded = time.monotonic() - self._told.get(who, -1.0) > _IMPATIENT_S
-        if heeded or len(self._held) >= _MOST_HELD:
+        ignored = 0.0 < came - self._told.get(who, came) <= _IMPATIENT_S
+        if not ignored or len(self._held) >= _MOST_HELD:
             tell()
         else:
             timer = asyncio.get_running_loop().call_later(_HELD_S, tell)
