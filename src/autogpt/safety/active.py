@@ -3,7 +3,8 @@
 - ``active.control``: escape sequences of terminals (ECMA-48) and other control characters but tab
   and line ends; bidirectional overrides (Boucher and Anderson 2021, "Trojan Source"); messages in
   tag characters.
-- ``active.escape``: the same escape sequences spelled out, as programs write them.
+- ``active.escape``: the same escape sequences spelled out; ``active.code_escape``: in a fenced
+  block of code (CommonMark 0.31, section 4.5), as in a program that prints colors.
 - ``active.image``: Markdown and HTML images from another host, which tell it what is in their
   address as soon as the text is shown; links whose address carries data in a query of 24 characters
   or more, or a template's blank.
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 
 from autogpt.safety.spans import Span
 
-__all__ = ["find_active"]
+__all__ = ["find_active", "last_part"]
 
 _CONTROL = re.compile(
     "(?:\x1b|\x9b)(?:\\[[0-?]*[ -/]*[@-~]?|\\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\\\)?|[@-Z\\\\-_])?"
@@ -32,6 +33,8 @@ _ESCAPE = re.compile(
     r"\\(?:x1[bB]|0?33|u001[bB]|e)(?:\[[0-9;]*[A-Za-z]?|\])"
     r"|\\(?:x|u00)9[bBdD]\[?[0-9;]*[A-Za-z]?"
 )
+# Deeper than three blanks too, as blocks in lists are.
+_FENCE = re.compile(r"(?m)^[ \t]*(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)$")
 _REMOTE = r"(?:https?:)?//[^\s)>\"']*"
 _IMAGE = re.compile(
     rf"!\[[^\]\n]{{0,500}}\]\(\s*<?{_REMOTE}[^)\n]{{0,500}}\)?"
@@ -52,11 +55,49 @@ def find_active(text: str) -> Iterator[Span]:
     for match in _CONTROL.finditer(text) if _CONTROLS.search(text) else ():
         yield Span(category="active.control", start=match.start(), end=match.end())
     if "\\" in text:
-        for match in _ESCAPE.finditer(text):
-            yield Span(category="active.escape", start=match.start(), end=match.end())
+        yield from _escapes(text)
     if "](" in text or "][" in text or "]:" in text or "<" in text:
         for match in _IMAGE.finditer(text):
             yield Span(category="active.image", start=match.start(), end=match.end())
     if "<" in text or "script:" in text.lower() or "data:text" in text:
         for match in _SCRIPT.finditer(text):
             yield Span(category="script", start=match.start(), end=match.end())
+
+
+def last_part(text: str, length: int) -> str:
+    """Return at least the last ``length`` characters, in the block of code that they stand in."""
+    cut = max(0, len(text) - length)
+    if "```" not in text and "~~~" not in text:
+        return text[cut:]
+    # Where what is left began within marks, or with marks from the middle of a line, it would be
+    # read otherwise.
+    while cut and text[cut - 1] in " \t`~":
+        cut -= 1
+    if cut and text[cut - 1] != "\n":
+        cut -= 1
+    opened = next((marks for start, end, marks in _fenced(text) if start < cut <= end), "")
+    return f"{opened}\n{text[cut:]}" if opened else text[cut:]
+
+
+def _escapes(text: str) -> Iterator[Span]:
+    blocks = None
+    for match in _ESCAPE.finditer(text):
+        if blocks is None:
+            blocks = list(_fenced(text))
+        inside = any(start <= match.start() < end for start, end, _ in blocks)
+        category = "active.code_escape" if inside else "active.escape"
+        yield Span(category=category, start=match.start(), end=match.end())
+
+
+def _fenced(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield begin, end (behind the text if it is open) and marks of each fenced block."""
+    opened, begin = "", 0
+    for match in _FENCE.finditer(text):
+        marks = match[1] or match[2]
+        if not opened:
+            opened, begin = marks, match.start()
+        elif marks.startswith(opened) and match[0].strip() == marks:
+            yield begin, match.start(), opened
+            opened = ""
+    if opened:
+        yield begin, len(text) + 1, opened

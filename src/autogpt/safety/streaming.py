@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from autogpt.core.messages import TokenLogprob
+from autogpt.safety.active import last_part
 from autogpt.safety.masking import Vault, replace_spans
 from autogpt.safety.normalize import normalize
 from autogpt.safety.rails import Rails, answer
@@ -194,13 +195,19 @@ class OutputRail:
         if verdict.is_blocked:
             self.verdict = verdict
             return self._blocked()
-        spans = [span for span in verdict.masked if span.start < cut and not self._is_given(span)]
+        spans = [span for span in verdict.masked if span.start < cut and not self._may_stay(span)]
         if spans and self._form != "text":
             self.verdict = replace(verdict, action="refuse", category=spans[0].category)
             return self._blocked()
         return self._release(cut, spans)
 
-    def _is_given(self, span: Span) -> bool:
+    def _may_stay(self, span: Span) -> bool:
+        if self._form == "json" and span.category == "active.escape":
+            # Behind an escaped backslash it stays spelled out when the JSON is read, as in code.
+            text = self._held[: span.start + 1]
+            escaped = (len(text) - len(text.rstrip("\\"))) % 2 == 0
+            rule = self._rails.policy.rule("active.code_escape", self._route)
+            return escaped and rule.on("output") == "allow"
         return self._held[span.start : span.end] in self._given
 
     def _blocked(self) -> Passed:
@@ -216,7 +223,7 @@ class OutputRail:
         shown = replace_spans(raw, spans)
         self.masked += len(spans)
         logprobs = self._take(self._place + cut, spans)
-        self._before = (self._before + raw)[-self._rails.policy.lookbehind_chars :]
+        self._before = last_part(self._before + raw, self._rails.policy.lookbehind_chars)
         self._held = self._held[cut:]
         self._place += cut
         self._tokens, self._patience = 0, self._rails.policy.hold_tokens
