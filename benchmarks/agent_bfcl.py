@@ -8,7 +8,8 @@ numpy 1.26 and bring faiss, sentence-transformers and a dozen clients of service
 that the checker imports for its table of models (whose names want underscores for dots) is
 replaced by a table with our model in it; nothing of the judgement is.
 
-Untrained: no question of BFCL is ever learned from, nor shown as an example.
+No question of BFCL is ever learned from, nor shown as an example; what a model may learn from is
+made by ``agent_synthetic.py``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import types
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from agent_languages import source_schema
 
 from autogpt.agent.calls import call_messages, call_schema, read_call, tightened
 from autogpt.agent.models import AgentModel, LocalModel
@@ -61,15 +64,9 @@ def questions(data: Path, category: str) -> list[tuple[dict[str, Any], Any]]:
 
 def tool_of(function: dict[str, Any], language: str) -> Tool:
     """Return a described function as a tool; of Java and JavaScript every value is its source."""
-    schema = dict(function["parameters"])
+    schema = function["parameters"]
     if language != "python":
-        schema["properties"] = {
-            name: {
-                "type": "string",
-                "description": f"{one.get('description', '')} ({language} {one['type']} as text)",
-            }
-            for name, one in schema["properties"].items()
-        }
+        schema = source_schema(schema, language)
     return Tool(
         name=function["name"], description=function["description"], schema=schema, run=print
     )
@@ -101,7 +98,7 @@ def run(model: AgentModel, category: str, args: argparse.Namespace) -> dict[str,
         tool = tool_of(row["function"][0], language)
         asked = request_of(row)
         reply = model.fill(
-            call_messages(asked, [tool]),
+            call_messages(asked, [tool], examples=not args.bare),
             call_schema([tool], words_of=asked if args.words else None),
             max_tokens=args.max_tokens,
         )
@@ -163,6 +160,9 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="so many questions, of those")
     parser.add_argument(
         "--words", action="store_true", help="free text in arguments is words of the question"
+    )
+    parser.add_argument(
+        "--bare", action="store_true", help="show no examples, as a model needs that was taught"
     )
     parser.add_argument("--stride", type=int, default=1, help="every so many questions")
     parser.add_argument("--max-tokens", type=int, default=256)

@@ -65,6 +65,17 @@ def test_types_of_other_languages_become_json() -> None:
     json_schema(call_schema([WEATHER, TAXI], may_decline=True))
 
 
+def test_patterns_are_decoded_under_where_that_is_possible() -> None:
+    def of(pattern: str) -> object:
+        tool = make_tool("pay", "Pay.", to={"type": "string", "pattern": pattern})
+        json_schema(call_schema([tool], words_of="Pay Ada"))
+        return tightened(tool.schema)["properties"]["to"].get("pattern")
+
+    assert of("^[A-Z]{3}$") == "^[A-Z]{3}$"
+    assert of("(?=x)y") is None  # looks ahead
+    assert of("[") is None
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_fits_the_schema_is_a_call(seed: int) -> None:
     tools = [WEATHER, TAXI]
@@ -94,6 +105,12 @@ def test_what_is_no_call() -> None:
     for text in ("", "hello", "[]", '{"name": "fly"}', '{"name": "book_taxi", "arguments": 3}'):
         with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong with it
             read_call(text, [TAXI])
+
+
+def test_a_model_that_was_taught_needs_no_examples() -> None:
+    shown, bare = call_messages("Oslo?", [TAXI]), call_messages("Oslo?", [TAXI], examples=False)
+    assert [one.role for one in bare] == ["system", "user"]
+    assert bare == [shown[0], shown[-1]]
 
 
 def test_a_prompt_is_short() -> None:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from autogpt.agent.models import parsed
 from autogpt.agent.tools.base import Call, Tool
+from autogpt.core.errors import ConfigError
 from autogpt.core.messages import Message, assistant, system, user
 
 __all__ = ["ACT", "ASK", "call_messages", "call_schema", "decide", "read_call", "spans",
@@ -36,6 +37,7 @@ _TYPES = {
     "byte": "integer", "bigint": "integer", "char": "string", "str": "string", "bool": "boolean",
     "list": "array", "arraylist": "array", "set": "array",
 }  # fmt: skip
+_HELD = {"enum", "const", "format", "pattern"}  # what has it is no free text
 _DEPTH = 8
 _MARKS = " .,;:?!'\"()[]，。；：？！“”‘’（）「」"
 _MOST_SPANS = 1000
@@ -105,7 +107,7 @@ def _from_words(schema: dict[str, Json], words: Sequence[str]) -> dict[str, Json
     """Return a schema whose free texts are some of these."""
     if not words:
         return schema
-    if schema.get("type") == "string" and not {"enum", "const", "format"} & schema.keys():
+    if schema.get("type") == "string" and not _HELD & schema.keys():
         return {"enum": list(words)}
     found = dict(schema)
     if "properties" in found:
@@ -122,7 +124,8 @@ def tightened(  # noqa: C901 - a line a keyword
     """Return a schema to decode under: what constrains is kept, annotations are left out.
 
     Types of other languages, as function descriptions in the wild have them (``dict``, ``float``,
-    ``ArrayList``), become those of JSON. Nesting below 8 levels becomes any JSON.
+    ``ArrayList``), become those of JSON. Nesting below 8 levels becomes any JSON. Patterns that
+    cannot be decoded under, as those that look ahead, are left out: the tool says what it wants.
     """
     if depth > _DEPTH or not isinstance(schema, Mapping):
         return {}
@@ -147,14 +150,33 @@ def tightened(  # noqa: C901 - a line a keyword
         found.pop("enum", None)
     if "enum" in found:
         found.pop("type", None)
+    elif found.get("type") == "string" and _is_decodable(schema.get("pattern")):
+        found["pattern"] = schema["pattern"]
     if found.get("type") not in ("object", "array"):
         for name in ("items", "properties", "required", "additionalProperties"):
             found.pop(name, None)
     return found
 
 
+def _is_decodable(pattern: Json) -> bool:
+    if not isinstance(pattern, str):
+        return False
+    from autogpt.inference.constraint import json_schema
+
+    try:
+        json_schema({"type": "string", "pattern": pattern})
+    except ConfigError:
+        return False
+    return True
+
+
 def call_messages(
-    request: str, tools: Sequence[Tool], *, done: Sequence[str] = (), chinese: bool = False
+    request: str,
+    tools: Sequence[Tool],
+    *,
+    done: Sequence[str] = (),
+    chinese: bool = False,
+    examples: bool = True,
 ) -> list[Message]:
     """Return the conversation that asks for a call.
 
@@ -163,13 +185,15 @@ def call_messages(
         tools: To choose from.
         done: What was called before and what came of it, a line each.
         chinese: Whether to ask in Chinese.
+        examples: Whether to show two calls first, of one tool or two; a model that was taught to
+            call needs none.
     """
     many = len(tools) >= _MANY
     described = "\n".join(tool_lines(tool, brief=many) for tool in tools)
     told = "Write the function call that is asked for, as JSON. Values come from the question."
     shown: list[Message] = [system(told)]
-    examples = _EXAMPLES[1:] if chinese else _EXAMPLES[:2]
-    for example in examples if not many else ():  # many tools leave no room for them
+    known = _EXAMPLES[1:] if chinese else _EXAMPLES[:2]
+    for example in known if examples and not many else ():  # many tools leave no room for them
         shown += [user(f"{example[0]}\n\nQuestion: {example[1]}"), assistant(example[2])]
     history = "".join(f"\n{line}" for line in done)
     return [*shown, user(f"{described}\n\nQuestion: {request}{history}")]
