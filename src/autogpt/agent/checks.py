@@ -290,10 +290,11 @@ def judge(checked: Sequence[Checked]) -> str:
 _SUFFIX = r"(?:csv|tsv|jsonl|json|txt|md|parquet|html|toml|xml|yaml|yml)(?![\w])"
 _PATH = rf"[\w\-./\u3400-\u9fff]*[\w\-\u3400-\u9fff]\.{_SUFFIX}"
 _WRITTEN = re.compile(
-    rf"\b(?:write|save|store|export|put|convert|turn|output|create|make|copy|sort|split)\b"
+    rf"\b(?:write|save|store|export|put|convert|turn|output|create|make|copy|sort|split|transcribe"
+    rf"|translate)\b"
     rf"(?:[^.\n]|\.(?=\w))*?\b(?:to|into|as|called|named|file)\s+[`'\"]?({_PATH})"
     rf"|(?:写入|写到|写进|保存到|保存为|保存成|保存至|保存在|存为|存成|存到|存入|存进|导出到|导出为|导出成|输出到|转换为|转换成|转换到"
-    rf"|转为|转成|转存为|另存为|复制成|复制到|复制为|拷贝到|拷贝成|备份到|备份为|生成)(?:一个)?(?:新的?)?(?:文件)?(?:名为)?\s*[`'\"“《]?({_PATH})",
+    rf"|转为|转成|转存为|另存为|复制成|复制到|复制为|拷贝到|拷贝成|备份到|备份为|转写成|转写到|听写成|翻译成|翻译到|译成|生成)(?:一个)?(?:新的?)?(?:文件)?(?:名为)?\s*[`'\"“《]?({_PATH})",
     re.IGNORECASE | re.ASCII,
 )
 _WRITTEN_IN = re.compile(

@@ -25,6 +25,9 @@ TEMPLATES: dict[str, str] = {
     "table": "autogpt.agent.plans.tables.TABLES",
     "quotes": "autogpt.agent.plans.quotes.QUOTES",
     "serve": "autogpt.agent.plans.serving.SERVE",
+    "transcribe": "autogpt.agent.plans.taught.TRANSCRIBE",
+    "translate": "autogpt.agent.plans.taught.TRANSLATE",
+    "recognize": "autogpt.agent.plans.taught.RECOGNIZE",
 }
 """Name of a kind -> dotted path of its ``Template``."""
 

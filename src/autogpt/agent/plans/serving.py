@@ -16,7 +16,7 @@ from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans.base import Answer, Choose, Goal, Plan, Template, Use
 from autogpt.core.catalog import read_catalog
 
-__all__ = ["SERVE", "Answers"]
+__all__ = ["SERVE", "Answers", "models_named", "models_of"]
 
 _ASKED = re.compile(
     r"\b(?:serve|deploy|host)\b|\bstart (?:an? |the )?(?:\w+ )?(?:server|api)\b"
@@ -31,30 +31,30 @@ _SAID = (
 _PATIENCE_S = 120.0
 
 
-def _models(goal: Goal) -> list[str]:
+def models_of(goal: Goal) -> list[str]:
     """Return what can be served: model folders inside, else what the catalog has."""
     folders = {path.rpartition("/")[0] for path in goal.files if path.endswith("/config.json")}
     own = {folder.removesuffix("/model") for folder in folders}
     return [*sorted(own), *(name for name in read_catalog().models if name not in own)]
 
 
-def _named(goal: Goal) -> list[str]:
+def models_named(goal: Goal) -> list[str]:
     """Return the models that a goal names; of names within names the longest."""
     found = [
         name
-        for name in _models(goal)
+        for name in models_of(goal)
         if re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w-])", goal.text, re.IGNORECASE)
     ]
     return [one for one in found if not any(one != other and one in other for other in found)]
 
 
 def _fits(goal: Goal) -> float:
-    return 0.95 if _ASKED.search(goal.text) and _named(goal) else 0.0
+    return 0.95 if _ASKED.search(goal.text) and models_named(goal) else 0.0
 
 
 def _plan(goal: Goal) -> Plan:
-    named = _named(goal)
-    model = yield Choose("Which model?", _models(goal), named if len(named) == 1 else (), "model")
+    named = models_named(goal)
+    model = yield Choose("Which model?", models_of(goal), named if len(named) == 1 else (), "model")
     result = yield Use("serve_model", {"model": model.option})
     if not result.ok:
         raise GaveUpError(str(result.value))
