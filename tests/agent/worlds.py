@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from autogpt.agent.agent import Agent
+from autogpt.agent.journal import Journal
+from autogpt.agent.lessons import exams
+from autogpt.agent.stand_ins import ScriptedModel
+
+GOALS = (
+    "What is the total amount in sales.csv?",
+    "What is the lowest price in sales.csv?",
+    "Which product has the highest price?",
+    "What is 12*(3+4)?",
+    "How many lines does contract.md have?",
+    "Which note mentions the boiler?",
+)
 FILES = {
     "sales.csv": (
         "region,product,amount,price\nNorth,Pump,10,2.5\nSouth,Valve,20,3\nNorth,Boiler,30,100\n"
@@ -26,3 +39,17 @@ def make_world(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     return folder
+
+
+def make_journal(world: Path, path: Path) -> Agent:
+    """Reach a dozen goals and more, until some are kept for exams; return who did."""
+    agent = Agent(ScriptedModel(), root=world, journal=path)
+    for turn in range(60):  # runs have names of chance, a quarter of which are kept
+        agent.run(GOALS[turn % len(GOALS)])
+        if turn >= 11:
+            journal = Journal(path)
+            found = exams(journal, agent.tools)
+            journal.close()
+            if found:
+                break
+    return agent

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.agent.worlds import make_world
+from autogpt.agent.promotion import model_in_use, use
+from tests.agent.worlds import make_journal, make_world
 from tests.cli.commands import run
 from tests.llm.test_model import make_run
 
@@ -60,6 +62,19 @@ def test_runs_and_memory(place: Path) -> None:
     assert "boiler" in run("agent", "memory", "find", "boiler", *journal).stdout
 
 
+def test_a_model_is_promoted_and_thinks_from_then_on(place: Path, tmp_path: Path) -> None:
+    make_journal(place / "world", tmp_path / "j.sqlite")
+    use(tmp_path, str(place / "model"))
+    shutil.copytree(place / "model", tmp_path / "caller")
+    flags = ("--journal", str(tmp_path / "j.sqlite"), "--json")
+    found = json.loads(run("agent", "promote", str(tmp_path / "caller"), *flags).stdout)
+    assert found["promoted"]  # the same weights have as much right
+    assert found["candidate"]["runs_asked"] > 0
+    assert model_in_use(tmp_path) == str(tmp_path / "caller")
+    done = run("agent", "What is 6*7?", "--root", str(place / "world"), *flags)
+    assert json.loads(done.stdout)["answer"] == "42"
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
@@ -68,6 +83,8 @@ def test_runs_and_memory(place: Path) -> None:
         (["x", "--yes", "fly"], "--yes"),
         (["x", "--check", "magic"], "--check"),
         (["resume", "none"], "no run"),
+        (["promote"], "promote takes one model"),
+        (["promote", "no/such/folder"], "no/such/folder"),
         (["x", "--root", "/no/such"], "--root"),
     ],
 )

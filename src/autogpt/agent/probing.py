@@ -15,7 +15,7 @@ from autogpt.agent.models import AgentModel
 from autogpt.agent.tools.base import Tool, as_tool, tool
 from autogpt.core import memo
 
-__all__ = ["Probed", "probe", "remembered"]
+__all__ = ["QUESTIONS", "Probed", "probe", "remembered", "same_value"]
 
 _ENOUGH = 0.75
 
@@ -66,7 +66,7 @@ def _write(path: str, text: str) -> None:
     """
 
 
-_QUESTIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
+QUESTIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("Show me what is in report.md.", "read_file", {"path": "report.md"}),
     ("How many rows does sales.csv have?", "count_rows", {"path": "sales.csv"}),
     ("Which notes speak of the boiler?", "search", {"query": "boiler"}),
@@ -80,6 +80,7 @@ _QUESTIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("哪些笔记提到了锅炉？", "search", {"query": "锅炉"}),
     ("计算 (5 + 7) * 3。", "calculate", {"expression": "(5 + 7) * 3"}),
 )
+"""A request, the tool that answers it, and what its arguments are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,19 +113,21 @@ def probe(model: AgentModel) -> Probed:
     """Measure a model and remember what it can."""
     tools = [_named(one) for one in (_read_file, _count_rows, _search, _calculate, _write)]
     right = 0
-    for request, name, arguments in _QUESTIONS:
+    for request, name, arguments in QUESTIONS:
         reply = model.fill(call_messages(request, tools), call_schema(tools), max_tokens=96)
         try:
             call = read_call(reply.text, tools)
         except ValueError:
             continue
         if call is not None and call.tool == name:
-            right += all(_same(call.arguments.get(key), value) for key, value in arguments.items())
+            right += all(
+                same_value(call.arguments.get(key), value) for key, value in arguments.items()
+            )
     found = Probed(
         model=model.name,
         right=right,
-        asked=len(_QUESTIONS),
-        plans=right >= _ENOUGH * len(_QUESTIONS),
+        asked=len(QUESTIONS),
+        plans=right >= _ENOUGH * len(QUESTIONS),
     )
     memo.remember(_key(model.name), {"plans": found.plans, "share": found.share})
     model.plans = found.plans
@@ -148,7 +151,8 @@ def _named(function: Any) -> Tool:  # noqa: ANN401 - a function
     return replace(made, name=made.name.removeprefix("_"))
 
 
-def _same(one: object, other: str) -> bool:
+def same_value(one: object, other: str) -> bool:
+    """Whether two values are the same but for spaces, case, and marks at their ends."""
     return _squeezed(one) == _squeezed(other)
 
 

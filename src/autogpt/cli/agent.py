@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["agent", "mcp"]
 
-_DEFAULT = "smollm2-135m-instruct"
-_LOOKS = ("runs", "memory", "lessons", "sandbox")
+_LOOKS = ("runs", "memory", "lessons", "promote", "sandbox")
 _MARKS = {"goal": "goal", "plan": "plan", "call": "  ->", "result": "  <-", "check": "check"}
 
 Root = Annotated[
@@ -42,12 +41,18 @@ def agent(  # noqa: PLR0913 - each flag is spelled out for the user
         typer.Argument(
             metavar="GOAL",
             help="What is wanted, in a sentence or a few; or: resume RUN, runs, show RUN, memory, "
-            "lessons (verified runs as examples for finetune --task chat), sandbox (what holds).",
+            "lessons (verified runs as examples for finetune --task chat), promote MODEL (think "
+            "with it from now on, if it is not worse), sandbox (what holds).",
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="MODEL|URL", help="Thinks: a model, or an OpenAI-compatible API.")
-    ] = _DEFAULT,
+        str | None,
+        typer.Option(
+            metavar="MODEL|URL",
+            help="Thinks: a model, or an OpenAI-compatible API; by default the one that was "
+            "promoted, else smollm2-135m-instruct.",
+        ),
+    ] = None,
     root: Root = Path(),
     yes: Annotated[
         list[str] | None,
@@ -120,6 +125,7 @@ def agent(  # noqa: PLR0913 - each flag is spelled out for the user
     autogpt agent "Sort new.csv into the teams in teams.md" --model http://127.0.0.1:8000/v1
     autogpt agent resume 20260101-1a2b3c4d
     autogpt agent memory list
+    autogpt agent promote runs/caller
     """  # noqa: D301 - \b keeps typer from joining the lines
     given = list(words or ())
     if probe is not None:
@@ -134,11 +140,14 @@ def agent(  # noqa: PLR0913 - each flag is spelled out for the user
     if verb in ("runs", "show", "memory", "lessons"):
         _look(verb, given[1:], journal, as_json=json_)
         return
+    if verb == "promote":
+        _promote(given[1:], journal, as_json=json_)
+        return
     run, begun = (given[1] if verb == "resume" else None), None
     if run is not None:
         root, model, yes, begun = _as_begun(run, journal, model, yes)
     made = _make(
-        model=model,
+        model=model or _in_use(journal),
         root=root,
         yes=yes or (),
         limits=_limits(limit or (), begun),
@@ -162,7 +171,7 @@ def agent(  # noqa: PLR0913 - each flag is spelled out for the user
 
 
 def mcp(
-    model: Annotated[str, typer.Option(metavar="MODEL|URL", help="Thinks.")] = _DEFAULT,
+    model: Annotated[str | None, typer.Option(metavar="MODEL|URL", help="Thinks.")] = None,
     root: Root = Path(),
     yes: Annotated[
         list[str] | None, typer.Option(metavar="TOOL", help="Allow the agent this tool.")
@@ -175,7 +184,7 @@ def mcp(
     """  # noqa: D301 - \b keeps typer from joining the lines
     from autogpt.agent.mcp_server import serve
 
-    serve(model=model, root=root, yes=yes or ())
+    serve(model=model or _in_use(None), root=root, yes=yes or ())
 
 
 def _make(  # noqa: PLR0913 - what the flags say
@@ -261,8 +270,8 @@ def _limits(given: Sequence[str], begun: Mapping[str, Any] | None) -> Limits:
 
 
 def _as_begun(
-    run: str, journal: Path | None, model: str, yes: list[str] | None
-) -> tuple[Path, str, list[str], Mapping[str, Any]]:
+    run: str, journal: Path | None, model: str | None, yes: list[str] | None
+) -> tuple[Path, str | None, list[str], Mapping[str, Any]]:
     """Return folder, model, permissions and limits that a run was begun with."""
     from autogpt.agent.agent import journal_path
     from autogpt.agent.journal import Journal
@@ -270,8 +279,7 @@ def _as_begun(
     book = Journal(journal or journal_path())
     settings = book.row(run).settings
     book.close()
-    kept = str(settings.get("model", model))
-    same = model if model != _DEFAULT else kept
+    same = model or settings.get("model")
     allowed = [*(yes or settings.get("yes", ()))]
     return Path(str(settings["root"])), same, allowed, dict(settings.get("limits", {}))
 
@@ -369,12 +377,8 @@ def _look(verb: str, rest: Sequence[str], journal: Path | None, *, as_json: bool
             _memory(Memory(book), rest, as_json=as_json)
         elif verb == "lessons":
             from autogpt.agent.lessons import lessons
-            from autogpt.agent.models import LocalModel
-            from autogpt.agent.tools.box import toolbox
-            from autogpt.agent.tools.folder import Folder
 
-            tools = {tool.name: tool for tool in toolbox(Folder(Path()), LocalModel(_no_model))}
-            for lesson in lessons(book, tools):
+            for lesson in lessons(book, _tools()):
                 print(json.dumps(lesson, ensure_ascii=False))
         elif verb == "show":
             for entry in book.entries(book.row(rest[0]).id):
@@ -387,6 +391,58 @@ def _look(verb: str, rest: Sequence[str], journal: Path | None, *, as_json: bool
                 print(json.dumps(line, ensure_ascii=False) if as_json else plain)
     finally:
         book.close()
+
+
+def _tools() -> dict[str, Tool]:
+    """Return the tools that come with the agent, to describe them."""
+    from autogpt.agent.models import LocalModel
+    from autogpt.agent.tools.box import toolbox
+    from autogpt.agent.tools.folder import Folder
+
+    return {tool.name: tool for tool in toolbox(Folder(Path()), LocalModel(_no_model))}
+
+
+def _in_use(journal: Path | None) -> str:
+    from autogpt.agent.agent import journal_path
+    from autogpt.agent.promotion import model_in_use
+
+    return model_in_use((journal or journal_path()).parent)
+
+
+def _promote(rest: Sequence[str], journal: Path | None, *, as_json: bool) -> None:
+    """Compare a model with the one in use, and use it if it has no fewer right."""
+    from autogpt.agent.agent import journal_path
+    from autogpt.agent.journal import Journal
+    from autogpt.agent.lessons import exams
+    from autogpt.agent.models import open_model
+    from autogpt.agent.promotion import DEFAULT, promote, shown, use
+
+    if len(rest) != 1:
+        raise UsageError("promote takes one model.", hint="autogpt agent promote runs/caller")
+    path = journal or journal_path()
+    model = str(Path(rest[0]).resolve()) if Path(rest[0]).exists() else rest[0]
+    require(model)
+    if model == DEFAULT:  # the way back needs no exam
+        use(path.parent, model)
+        print(json.dumps({"promoted": True, "model": model}) if as_json else f"{model} thinks now.")
+        return
+    current = _in_use(journal)
+    require(current)
+    book = Journal(path)
+    try:
+        questions = exams(book, _tools())
+    finally:
+        book.close()
+    found = promote(open_model(model), open_model(current), questions)
+    if found.promoted:
+        use(path.parent, model)
+    if as_json:
+        print(json.dumps(found.to_dict(), ensure_ascii=False))
+    else:
+        print("\n".join(shown(found)))
+        print(f"{(found.candidate if found.promoted else found.current).model} thinks from now on.")
+    if not found.promoted:
+        raise typer.Exit(1)
 
 
 def _no_model() -> NoReturn:

@@ -146,13 +146,9 @@ class FinetuneConfig:
             raise ConfigError(
                 f"validation_share = {self.validation_share} must be between 0 and 1."
             )
-        for name in ("dropout", "word_dropout"):
+        for name in ("dropout", "word_dropout", "label_smoothing"):
             if not 0 <= (share := getattr(self, name)) < 1:
                 raise ConfigError(f"{name} = {share} must be from 0 to below 1.")
-        if not 0 <= self.label_smoothing < 1:
-            raise ConfigError(
-                f"label_smoothing = {self.label_smoothing} must be from 0 to below 1."
-            )
         self._check_layers()
         if not 0 < self.beta < math.inf:
             raise ConfigError(f"beta = {self.beta} must be positive.")
