@@ -418,7 +418,9 @@ def _promote(rest: Sequence[str], journal: Path | None, *, as_json: bool) -> Non
     from autogpt.agent.promotion import DEFAULT, promote, shown, use
 
     if len(rest) != 1:
-        raise UsageError("promote takes one model.", hint="autogpt agent promote runs/caller")
+        raise UsageError(
+            "promote takes one model.", hint="Write it like: autogpt agent promote runs/caller"
+        )
     path = journal or journal_path()
     model = str(Path(rest[0]).resolve()) if Path(rest[0]).exists() else rest[0]
     require(model)
