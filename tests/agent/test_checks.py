@@ -16,12 +16,10 @@ from autogpt.agent.checks import (
     Scene,
     Schema,
     alike,
-    demanded,
     judge,
-    outputs,
-    parse_check,
     run_checks,
 )
+from autogpt.agent.demands import demanded, outputs, parse_check
 from autogpt.agent.tools.folder import Folder
 from autogpt.core.errors import UsageError
 

@@ -17,7 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autogpt.agent.checks import Check, parse_check
+from autogpt.agent.checks import Check
+from autogpt.agent.demands import parse_check
 from autogpt.agent.executor import Ask, Means
 from autogpt.agent.journal import Journal
 from autogpt.agent.loop import Outcome, Run

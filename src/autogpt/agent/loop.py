@@ -18,16 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autogpt.agent.checks import (
-    Check,
-    Checked,
-    Grounded,
-    Scene,
-    demanded,
-    judge,
-    outputs,
-    run_checks,
-)
+from autogpt.agent.checks import Check, Checked, Grounded, Scene, judge, run_checks
+from autogpt.agent.demands import demanded, outputs
 from autogpt.agent.errors import DeniedError, GaveUpError, OutOfBudgetError, StuckError
 from autogpt.agent.executor import Executor, Means
 from autogpt.agent.journal import RunLog

@@ -11,7 +11,7 @@ import soundfile
 from PIL import Image
 
 import autogpt
-from autogpt.agent.checks import outputs
+from autogpt.agent.demands import outputs
 from autogpt.agent.plans import best_template
 from autogpt.agent.plans.base import Goal
 from autogpt.agent.stand_ins import ScriptedModel

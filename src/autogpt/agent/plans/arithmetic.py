@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal, localcontext
 
-from autogpt.agent.checks import Check, Same, outputs
+from autogpt.agent.checks import Check, Same
+from autogpt.agent.demands import outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Chosen, Goal, Plan, Template, Use

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from itertools import pairwise
 from typing import Any
 
-from autogpt.agent.checks import outputs
+from autogpt.agent.demands import outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Choose, Chosen, Goal, Request

@@ -13,7 +13,8 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from autogpt.agent.checks import Checked, Scene, outputs
+from autogpt.agent.checks import Checked, Scene
+from autogpt.agent.demands import outputs
 from autogpt.agent.plans import words
 from autogpt.agent.tools.files import stem
 

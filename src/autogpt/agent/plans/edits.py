@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from autogpt.agent.checks import Check, Same, outputs
+from autogpt.agent.checks import Check, Same
+from autogpt.agent.demands import outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Goal, Plan, Template, Use

@@ -12,7 +12,8 @@ import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from autogpt.agent.checks import REACHED, Check, Metric, Same, outputs
+from autogpt.agent.checks import Check, Metric, Same
+from autogpt.agent.demands import REACHED, outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Chosen, Goal, Plan, Request, Template, Use

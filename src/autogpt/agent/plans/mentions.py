@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from autogpt.agent.checks import Check, Same, outputs
+from autogpt.agent.checks import Check, Same
+from autogpt.agent.demands import outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans.base import Answer, Chosen, Goal, Plan, Template, Use
 from autogpt.agent.plans.texts import (

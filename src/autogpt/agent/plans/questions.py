@@ -11,7 +11,7 @@ import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from autogpt.agent.checks import outputs
+from autogpt.agent.demands import outputs
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Choose, Chosen, Goal, Request
 from autogpt.agent.plans.columns import columns_of, joined, whole_rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from autogpt.agent.checks import Quote, outputs
+from autogpt.agent.checks import Quote
+from autogpt.agent.demands import outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Goal, Plan, Template, Use

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from autogpt.agent.checks import Check, Quote, outputs
+from autogpt.agent.checks import Check, Quote
+from autogpt.agent.demands import outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Goal, Plan, Template, Use

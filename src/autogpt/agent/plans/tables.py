@@ -15,7 +15,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autogpt.agent.checks import Check, Same, outputs
+from autogpt.agent.checks import Check, Same
+from autogpt.agent.demands import outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Goal, Plan, Request, Template, Use

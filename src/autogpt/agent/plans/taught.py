@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from autogpt.agent.checks import outputs
+from autogpt.agent.demands import outputs
 from autogpt.agent.errors import GaveUpError
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Answer, Choose, Goal, Plan, Template, Use

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from autogpt.agent.checks import outputs
+from autogpt.agent.demands import outputs
 from autogpt.agent.plans import words
 from autogpt.agent.plans.base import Goal
 from autogpt.agent.tools.folder import Folder
