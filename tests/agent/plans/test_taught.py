@@ -2,62 +2,41 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-from PIL import Image
 
 import autogpt
 from autogpt.agent.demands import outputs
 from autogpt.agent.plans import best_template
 from autogpt.agent.plans.base import Goal
 from autogpt.agent.stand_ins import ScriptedModel
-from autogpt.data.preprocessing import PictureConfig, SoundConfig
-from autogpt.models.multimodal_files import Recognition
-from autogpt.tasks.asking import Form
-from tests.media import make_multimodal
-from tests.server.serving import make_model
+from tests.agent.worlds import make_taught
 
 FILES = (
-    *("calls/tone.wav", "scan.png", "letter.txt", "sales.csv"),
+    *("tone.wav", "图.png", "note.txt", "sales.csv"),
     *("models/writer/config.json", "models/seer/config.json", "models/listener/config.json"),
 )
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("room")
-    writer = make_model(root / "models/writer", context=256)
-    form = Form(task="translate", prompts={"": "{text}"}, languages=(("en", "zh"),))
-    (writer / "task.json").write_text(json.dumps(form.to_dict()))
-    size = PictureConfig(height=8, width=8, channels=1, mean=(0.5,), std=(0.5,))
-    make_multimodal(root / "models/seer", size, Recognition(task="recognize", labels=("cat", "狗")))
-    sound = SoundConfig(sample_rate=8000, mels=16, seconds=2)
-    make_multimodal(root / "models/listener", sound, Recognition(task="transcribe"))
-    Image.fromarray(np.full((12, 9), 100, dtype=np.uint8)).save(root / "scan.png")
-    (root / "calls").mkdir()
-    tone = 0.3 * np.sin(2 * np.pi * 500 * np.arange(8000) / 8000)
-    soundfile.write(root / "calls/tone.wav", tone, 8000)
-    (root / "letter.txt").write_text("Call Ann on 3 March.\n")
-    return root
+    return make_taught(tmp_path_factory.mktemp("room"))
 
 
 @pytest.mark.parametrize(
     ("goal", "kind"),
     [
-        ("Transcribe calls/tone.wav", "transcribe"),
+        ("Transcribe tone.wav", "transcribe"),
         ("What is said in tone.wav?", "transcribe"),
         ("把 tone.wav 转写成 tone.txt", "transcribe"),
-        ("Translate letter.txt into Chinese with models/writer", "translate"),
-        ("用 models/writer 把 letter.txt 翻译成中文", "translate"),
-        ("Translate letter.txt into Chinese", None),  # with which model?
-        ("Translate letter.txt with models/writer", None),  # into what?
-        ("Recognize scan.png with models/seer", "recognize"),
-        ("用 models/seer 识别 scan.png", "recognize"),
-        ("Recognize scan.png", None),
+        ("Translate note.txt into Chinese with models/writer", "translate"),
+        ("用 models/writer 把 note.txt 翻译成中文", "translate"),
+        ("Translate note.txt into Chinese", None),  # with which model?
+        ("Translate note.txt with models/writer", None),  # into what?
+        ("Recognize 图.png with models/seer", "recognize"),
+        ("用 models/seer 识别 图.png", "recognize"),
+        ("Recognize 图.png", None),
         ("What is the total amount in sales.csv?", "table"),
     ],
 )
@@ -78,11 +57,11 @@ def test_files_that_are_to_be_written_are_known() -> None:
     [
         ("Transcribe tone.wav with models/listener", "nobody held it against the sound"),
         ("用 models/listener 把 tone.wav 转写成 tone.txt", "没有人对照过录音"),
-        ("Translate letter.txt into Chinese with models/writer", "Not in the translation: 3"),
-        ("用 models/writer 把 letter.txt 翻译成中文", "译文里缺：3"),
-        ("Translate letter.txt into Chinese with models/writer as out.txt", "Written to out.txt"),
-        ("Recognize scan.png with models/seer and write it to seen.csv", "seen.csv"),
-        ("用 models/seer 识别 scan.png", "%"),
+        ("Translate note.txt into Chinese with models/writer", "Not in the translation: 3"),
+        ("用 models/writer 把 note.txt 翻译成中文", "译文里缺：3"),
+        ("Translate note.txt into Chinese with models/writer as out.txt", "Written to out.txt"),
+        ("Recognize 图.png with models/seer and write it to seen.csv", "seen.csv"),
+        ("用 models/seer 识别 图.png", "%"),
     ],
 )
 def test_what_a_model_made_is_told_and_never_called_verified(
@@ -101,7 +80,7 @@ def test_what_a_model_made_is_told_and_never_called_verified(
 
 def test_a_part_that_is_not_done_is_named(room: Path) -> None:
     agent = autogpt.Agent(ScriptedModel(), root=room, journal=room / "runs.sqlite")
-    run = agent.run("Recognize scan.png with models/seer and frame it")
+    run = agent.run("Recognize 图.png with models/seer and frame it")
     assert any("frame" in check.detail for check in run.checks if not check.passed)
 
 

@@ -11,39 +11,20 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-from PIL import Image
 
 from autogpt.agent.stand_ins import ScriptedModel
 from autogpt.agent.tools.base import Result, Tool
 from autogpt.agent.tools.folder import Folder
 from autogpt.agent.tools.toolkit import toolkit_tools
 from autogpt.core.refs import is_missing
-from autogpt.data.preprocessing import PictureConfig, SoundConfig
-from autogpt.models.multimodal_files import Recognition
-from autogpt.tasks.asking import Form
-from tests.media import make_multimodal
-from tests.server.serving import make_model, until
+from tests.agent.worlds import make_taught
+from tests.server.serving import until
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("room")
-    writer = make_model(root / "models/writer", context=256)
-    form = Form(task="translate", prompts={"": "{text}"}, languages=(("en", "zh"),))
-    (writer / "task.json").write_text(json.dumps(form.to_dict()))
-    size = PictureConfig(height=8, width=8, channels=1, mean=(0.5,), std=(0.5,))
-    known = Recognition(task="recognize", labels=("bird", "cat", "狗"))
-    make_multimodal(root / "models/seer", size, known)
-    sound = SoundConfig(sample_rate=8000, mels=16, seconds=2)
-    make_multimodal(root / "models/listener", sound, Recognition(task="transcribe"))
-    Image.fromarray(np.full((12, 9), 100, dtype=np.uint8)).save(root / "图.png")
-    tone = 0.3 * np.sin(2 * np.pi * 500 * np.arange(8000) / 8000)
-    soundfile.write(root / "tone.wav", tone, 8000)
-    (root / "note.txt").write_text("Call Ann on 3 March.\n")
-    return root
+    return make_taught(tmp_path_factory.mktemp("room"))
 
 
 @pytest.fixture(scope="module")
