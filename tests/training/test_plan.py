@@ -12,6 +12,7 @@ from autogpt.training import plan
 from autogpt.training.calibration import WIDTHS, StepCosts
 from autogpt.training.plan import Machine, Plan, Spending
 from autogpt.training.scaling import Corpus, Law
+from autogpt.training.sizes import batch_sizes
 from autogpt.training.trainer import TrainingConfig
 
 CORPUS = Corpus(
@@ -153,7 +154,7 @@ def test_micro_batches_divide_the_batch_and_stay_small():
     for preset in ("tiny", "small", "medium"):
         for vocab_size in (300, 8192, 60_000):
             config = build_config(ModelConfig(preset=preset), vocab_size)  # type: ignore[arg-type]
-            sizes = plan.batch_sizes(TrainingConfig(), config)
+            sizes = batch_sizes(TrainingConfig(), config)
             assert sizes.batch_size is not None
             assert sizes.micro_batch_size is not None
             assert sizes.batch_size % sizes.micro_batch_size == 0
@@ -164,12 +165,12 @@ def test_micro_batches_divide_the_batch_and_stay_small():
 
 def test_a_short_run_has_enough_steps():
     config = build_config(ModelConfig(preset="tiny"), 300)
-    assert plan.batch_sizes(TrainingConfig(), config, tokens=2e5).batch_size == 3
-    assert plan.batch_sizes(TrainingConfig(), config, tokens=1e3).batch_size == 2
+    assert batch_sizes(TrainingConfig(), config, tokens=2e5).batch_size == 3
+    assert batch_sizes(TrainingConfig(), config, tokens=1e3).batch_size == 2
 
 
 def test_batch_sizes_that_are_set_stay():
     config = build_config(ModelConfig(preset="tiny"), 300)
-    sizes = plan.batch_sizes(TrainingConfig(batch_size=6, micro_batch_size=3), config)
+    sizes = batch_sizes(TrainingConfig(batch_size=6, micro_batch_size=3), config)
     assert (sizes.batch_size, sizes.micro_batch_size) == (6, 3)
-    assert plan.batch_sizes(TrainingConfig(micro_batch_size=5), config).batch_size == 5
+    assert batch_sizes(TrainingConfig(micro_batch_size=5), config).batch_size == 5

@@ -13,7 +13,7 @@ from autogpt.models.presets import ModelConfig, build_config
 from autogpt.recipe import planning
 from autogpt.recipe.settings import FinetuneRecipe
 from autogpt.training import calibration, kernels
-from autogpt.training.plan import batch_sizes, candidates, preset, seconds_per_token
+from autogpt.training.sizes import batch_sizes, candidates, preset, seconds_per_token
 
 __all__ = ["sized_to_read"]
 

@@ -30,16 +30,9 @@ from autogpt.recipe.settings import Recipe
 from autogpt.tokenizer.training import TokenizerConfig
 from autogpt.training import calibration, kernels, scaling
 from autogpt.training.distributed import World
-from autogpt.training.plan import (
-    Machine,
-    Plan,
-    Spending,
-    batch_of,
-    batch_sizes,
-    choose,
-    preset,
-)
+from autogpt.training.plan import Machine, Plan, Spending, choose
 from autogpt.training.schedule import read_schedule
+from autogpt.training.sizes import batch_of, batch_sizes, preset
 from autogpt.training.trainer import TrainingConfig
 
 __all__ = [

@@ -16,7 +16,7 @@ long a step takes (``calibration``), what a loss will be (``scaling``), files.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from autogpt.core.errors import ResourceError
@@ -24,6 +24,14 @@ from autogpt.models.gpt import GPTConfig, parameter_count
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.training.calibration import PART_TOKENS, StepCosts
 from autogpt.training.scaling import Corpus, Law
+from autogpt.training.sizes import (
+    FEWEST_STEPS,
+    batch_sizes,
+    candidates,
+    peak_memory_bytes,
+    seconds_per_token,
+    weight_decay,
+)
 from autogpt.training.trainer import TrainingConfig
 
 __all__ = [
@@ -32,26 +40,12 @@ __all__ = [
     "Machine",
     "Plan",
     "Spending",
-    "batch_of",
-    "batch_sizes",
-    "candidates",
     "choose",
-    "peak_memory_bytes",
-    "preset",
-    "seconds_per_token",
-    "weight_decay",
 ]
 
-_PART_LOGITS = 1 << 25  # of a micro-batch: 128 MB in fp32
-_FEWEST_STEPS = 250  # fewer updates learn little, however large they are
 _FINER = 1.25  # from one number of tokens that is considered to the next
 _HARM = 0.05  # of the loss: so much worse must spending all be before less is spent
-_WIDTHS = (64, 96, 128, 160, 192, 256, 320, 384, 448, 512, 640, 768, 1024, 1280, 1536, 2048)
-_DEPTHS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
-_ASPECT = (28, 72)  # width over depth; Kaplan et al. 2020, figure 5: flat well beyond this
 _TOKENS_PER_WEIGHT = 20  # Hoffmann et al. 2022: best use of compute, where tokens are the budget
-_DECAY_PER_EPOCH = 0.06  # of the weights: the more often a text is seen, the more (docs/log.md)
-_DECAYS = (0.01, 1.0)
 _LOOK_SHARE = 1 / 3  # of the time of training on as many tokens: forward only
 _VALIDATION_SHARE = 0.04  # of the budget, at most, goes into looks at the validation split
 _MEMORY_SHARE = 0.8  # of what is free may be planned for
@@ -203,96 +197,9 @@ def choose(
             "model on this text.",
             hint="Give more time, or less text, or free memory.",
         )
-    fitting = _worth_it([p for p in fitting if p.steps >= _FEWEST_STEPS] or fitting)
+    fitting = _worth_it([p for p in fitting if p.steps >= FEWEST_STEPS] or fitting)
     best = min(fitting, key=lambda p: p.predicted.loss)
     return replace(best, alternatives=tuple(_alternatives(best, fitting)))
-
-
-def preset(model: ModelConfig) -> ModelConfig:
-    """Decide the preset where it is "auto" and nothing is planned: the smallest."""
-    return replace(model, preset="tiny") if model.preset == "auto" else model
-
-
-def batch_sizes(
-    training: TrainingConfig, model: GPTConfig, *, tokens: float | None = None
-) -> TrainingConfig:
-    """Decide how many sequences a step and a micro-batch have, and the decay, where left open.
-
-    Args:
-        training: What is set stays.
-        model: Wider models get larger steps.
-        tokens: Of the whole run, if known: it should have some 250 steps at least.
-    """
-    length = model.max_position_embeddings
-    part = max(1, min(PART_TOKENS, _PART_LOGITS // model.vocab_size) // length)
-    usual = _step_tokens(model)
-    if tokens is not None:
-        usual = min(usual, max(2 * length, int(tokens / _FEWEST_STEPS)))
-    rows = training.batch_size or training.micro_batch_size or max(1, usual // length)
-    return batch_of(training, rows=rows, most=training.micro_batch_size or part)
-
-
-def weight_decay(epochs: float) -> float:
-    """Return the decay of the matrices for a text that is seen so often.
-
-    It keeps a model from learning a short text by heart: after 8 passes over the plays, 0.5 ends at
-    3.35 nats a token where 0.1 ends at 3.58 (docs/log.md). Strong decay for repeated data is found
-    best by Kim et al. 2025, "Pre-training under infinite compute", too.
-    """
-    low, high = _DECAYS
-    return min(high, max(low, round(_DECAY_PER_EPOCH * epochs, 2)))
-
-
-def batch_of(training: TrainingConfig, *, rows: int, most: int) -> TrainingConfig:
-    """Return the settings with ``rows`` in a step, and as many of them at once as ``most``."""
-    at_once = max(n for n in range(1, min(most, rows) + 1) if rows % n == 0)
-    return replace(training, batch_size=rows, micro_batch_size=at_once)
-
-
-def peak_memory_bytes(config: GPTConfig, training: TrainingConfig, *, base_bytes: int) -> int:
-    """Return about what the process will hold at most.
-
-    A weight has a master, a gradient sum and one moment (Muon) or two (AdamW) in fp32, and itself
-    and its gradient in bf16; a checkpoint copies masters and moments; a token of a micro-batch
-    keeps what the backward pass needs in each layer, and its logits in bf16 and fp32.
-    """
-    moments = 4 if training.matrices == "muon" else 8
-    embeddings = config.vocab_size * config.hidden_size
-    weights = parameter_count(config)
-    copied = (weights - embeddings) * (4 + moments) + embeddings * 12
-    state = copied + (weights - embeddings) * (12 + moments) + embeddings * 20
-    length = config.max_position_embeddings
-    tokens = (training.micro_batch_size or 1) * length
-    heads = config.num_attention_heads
-    layer = 2 * (12 * config.hidden_size + 4 * config.intermediate_size + 2 * heads * length)
-    activations = tokens * (config.num_hidden_layers * layer + 8 * config.vocab_size)
-    return base_bytes + state + activations
-
-
-def candidates(settings: ModelConfig) -> Iterator[ModelConfig]:
-    """Yield sizes to consider; what the user has set is set in all of them."""
-    base = preset(settings)
-    if settings.preset != "auto" or (settings.hidden_size and settings.num_hidden_layers):
-        yield base
-        return
-    for width in [settings.hidden_size] if settings.hidden_size else _WIDTHS:
-        head = settings.head_dim or _head_dim(width)
-        for depth in [settings.num_hidden_layers] if settings.num_hidden_layers else _DEPTHS:
-            usual = _ASPECT[0] <= width / depth <= _ASPECT[1]
-            if usual or settings.num_hidden_layers or settings.hidden_size:
-                heads = settings.num_attention_heads or max(1, width // head)
-                yield replace(
-                    base,
-                    hidden_size=width,
-                    num_hidden_layers=depth,
-                    head_dim=head,
-                    num_attention_heads=heads,
-                    num_key_value_heads=settings.num_key_value_heads or heads,
-                )
-
-
-def _head_dim(width: int) -> int:
-    return 64 if width % 64 == 0 and width >= 192 else 32
 
 
 def _planned(
@@ -353,17 +260,11 @@ def _planned(
 def _enough(config: GPTConfig, corpus: Corpus, law: Law, *, tokens: float) -> float:
     """Return on how many of these tokens to train for the lowest loss."""
     weights, some = _block_weights(config), [tokens]
-    fewest = _FEWEST_STEPS * 2 * config.max_position_embeddings  # as ``batch_sizes`` has them
+    fewest = FEWEST_STEPS * 2 * config.max_position_embeddings  # as ``batch_sizes`` has them
     if fewest < tokens:
         count = int(math.log(tokens / fewest) / math.log(_FINER))
         some += [fewest * _FINER**n for n in range(count + 1)]
     return min(some, key=lambda each: law.loss(corpus, weights=weights, tokens=each))
-
-
-def seconds_per_token(config: GPTConfig, training: TrainingConfig, costs: StepCosts) -> float:
-    """Return the seconds of training on one token."""
-    step_tokens = (training.batch_size or 1) * config.max_position_embeddings
-    return costs.part_s(config) / PART_TOKENS + costs.update_s(config) / step_tokens
 
 
 def _forecast(
@@ -445,8 +346,3 @@ def _alternatives(best: Plan, plans: Iterable[Plan]) -> list[Alternative]:
         )
         for plan in sorted(kept[:_ALTERNATIVES], key=lambda plan: plan.predicted.loss)
     ]
-
-
-def _step_tokens(model: GPTConfig) -> int:
-    """Return about how many tokens a step should have: more for wider models."""
-    return 2048 if model.hidden_size <= 256 else 4096 if model.hidden_size <= 384 else 8192
