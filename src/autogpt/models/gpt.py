@@ -131,8 +131,6 @@ class GPT(Trainable):
             hidden = self.embed(token_ids)  # [B, T, D]
             if self.positions is not None:
                 hidden = hidden + self.positions(length, positions).to(hidden.dtype)
-            if self.training and self.word_dropout:
-                hidden = F.dropout1d(hidden, self.word_dropout)
             if dropout:
                 hidden = F.dropout(hidden, dropout)
         everything = View(mask, None if self.rotary is None else self.rotary(length, positions))

@@ -19,11 +19,9 @@ class Trainable(nn.Module):
             own in the optimizer.
         attention: The form in which attention is computed; may be set at any time.
         dropout: Share of what a block adds that is dropped in training; may be set at any time.
-        word_dropout: Share of the tokens whose embedding is dropped in training, likewise.
     """
 
     config: GPTConfig
     layers: nn.ModuleList
     attention: AttentionForm
     dropout: float = 0.0
-    word_dropout: float = 0.0

@@ -35,7 +35,6 @@ def learner(recipe: FinetuneRecipe, base: BaseModel, teacher: Teacher) -> Traina
     own = {name for name, _ in gpt.named_parameters()}
     model = teacher.model(gpt)
     model.dropout = recipe.finetune.dropout
-    model.word_dropout = recipe.finetune.word_dropout
     if recipe.finetune.method == "full":
         for weight in model.parameters():
             weight.requires_grad = True

@@ -102,8 +102,6 @@ class FinetuneConfig:
         frozen_layers: Blocks, from the first, that stay as they are, and the embedding with them;
             None: of a class 5 of 8, so that the others are learned in half the time, otherwise 0.
         dropout: Share of what blocks add that is dropped in training.
-        word_dropout: Share of the tokens that are dropped in training (Iyyer et al. 2015, "Deep
-            Unordered Composition Rivals Syntactic Methods for Text Classification").
         label_smoothing: Share of each token to be written that is spread over the vocabulary; the
             loss of training counts it, that of validation does not.
         beta: How strongly preferences hold a model to what it was.
@@ -119,7 +117,6 @@ class FinetuneConfig:
     layers: int | None = None
     frozen_layers: int | None = None
     dropout: float = 0.0
-    word_dropout: float = 0.0
     label_smoothing: float = 0.0
     beta: float = 0.1
 
@@ -146,7 +143,7 @@ class FinetuneConfig:
             raise ConfigError(
                 f"validation_share = {self.validation_share} must be between 0 and 1."
             )
-        for name in ("dropout", "word_dropout", "label_smoothing"):
+        for name in ("dropout", "label_smoothing"):
             if not 0 <= (share := getattr(self, name)) < 1:
                 raise ConfigError(f"{name} = {share} must be from 0 to below 1.")
         self._check_layers()
