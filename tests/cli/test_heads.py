@@ -105,6 +105,21 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return code, captured.out, captured.err
 
 
+def test_a_label_is_read_from_the_mean_of_all_tokens(room: Path) -> None:
+    result = finetune(
+        "new",
+        str(labeled(room / "means.jsonl")),
+        task="classify",
+        out=room / "means",
+        settings={**settings(60), "finetune": {"pooling": "mean"}},
+        progress=Progress(quiet=True),
+    )
+    assert result.metrics["accuracy"] > 0.9
+    classifier = autogpt.load(room / "means")
+    good, bad = classifier.predict(["red good 天 two", "bad one 地 two"])
+    assert (max(good, key=good.get), max(bad, key=bad.get)) == ("好", "bad")
+
+
 def test_a_label_is_learned_from_nothing(classified: FinetuneResult, room: Path) -> None:
     assert classified.metrics["accuracy"] > 0.9
     assert {"temperature", "calibration_error", "calibration_error_before"} <= {*classified.metrics}

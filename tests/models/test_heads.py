@@ -105,6 +105,26 @@ def test_a_class_has_the_same_scores_in_transformers(
 
 @torch.inference_mode()
 @pytest.mark.parametrize("name", CONFIGS)
+def test_a_mean_of_all_tokens_is_read_back_and_not_taken_for_a_last_token(
+    name: str, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    model = model_of(name, dataclasses.replace(CLASSES, pooling="mean"))
+    save(model, tmp_path, tokenizer)
+    found, _ = load_headed(tmp_path)
+    assert found.labels == model.labels
+    scores = model.read_rows(rows(), LENGTHS)
+    assert torch.equal(found.read_rows(rows(), LENGTHS), scores)
+    for row, length, score in zip(rows(), LENGTHS, scores, strict=True):
+        hidden = model(row[None, :length])[0].mean(0)
+        assert torch.allclose(model.score(hidden), score, atol=1e-5)
+    _, info = transformers.AutoModelForSequenceClassification.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
+    assert info["missing_keys"]  # transformers says that it has no such head
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", CONFIGS)
 def test_a_tag_has_the_same_scores_in_transformers(
     name: str, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
@@ -190,6 +210,9 @@ def test_what_is_wrong_is_said(tokenizer: Tokenizer, tmp_path: Path) -> None:
         load_headed(tmp_path)
     changed(id2label={"0": "a", "2": "b"})
     with pytest.raises(CheckpointError, match="id2label"):
+        load_headed(tmp_path)
+    changed(pooling="max")
+    with pytest.raises(CheckpointError, match="pooling"):
         load_headed(tmp_path)
     changed(architectures=["Qwen3ForCausalLM"])
     with pytest.raises(CheckpointError, match="no class with a head"):

@@ -138,6 +138,7 @@ def test_a_model_keeps_its_first_blocks() -> None:
         {"frozen_layers": 1},
         {"frozen_layers": 1, "base": "x", "method": "lora"},
         {"dropout": 1.0},
+        {"pooling": "mean", "task": "tag"},
     ],
 )
 def test_what_makes_no_sense_is_told(wrong: dict[str, object]) -> None:

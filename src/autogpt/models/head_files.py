@@ -2,7 +2,9 @@
 
 It is that of transformers: ``config.json`` names the class, the labels and, of several labels a
 text, ``problem_type``; the head is ``score.weight`` (tags: and ``score.bias``; GPT-2 calls them
-``classifier``). Beside it lies ``head.json``, of our own, which others do not need: the temperature
+``classifier``). A head on the mean of all tokens, which no class of transformers has, is
+``mean_score.weight``, so that transformers says that it lacks the head rather than answer wrongly.
+Beside it lies ``head.json``, of our own, which others do not need: the temperature
 that makes probabilities honest, the threshold, how tags are spelled.
 
 Not here: the head (``models.heads``), folders of models without one (``models.checkpoint``).
@@ -159,6 +161,8 @@ def save_headed(
 
 
 def _prefix(config: GPTConfig, head: HeadConfig) -> str:
+    if head.pooling == "mean":
+        return "mean_score"
     return "classifier" if config.model_type == "gpt2" and head.kind == "token" else "score"
 
 
@@ -171,6 +175,8 @@ def head_fields(head: HeadConfig, *, name: str) -> dict[str, Any]:
     }
     if head.kind == "sequence":
         made["problem_type"] = _MULTI if head.multi_label else _SINGLE
+    if head.pooling != "last":
+        made["pooling"] = head.pooling
     return made
 
 
@@ -193,6 +199,7 @@ def read_head(settings: Mapping[str, Any]) -> HeadConfig:
             kind=kind,
             labels=tuple(cast(list[str], labels)),
             multi_label=settings.get("problem_type") == _MULTI,
+            pooling=settings.get("pooling", "last"),
         )
     except ConfigError as error:
         raise CheckpointError(f"config.json: {error.message}") from error

@@ -3,7 +3,11 @@
 ::
 
     a class    score of the last token           Qwen3ForSequenceClassification and the like
+               or of the mean of all tokens      no class of transformers
     a tag      score of every token              Qwen3ForTokenClassification and the like
+
+The mean suits small models that begin from nothing: what each token says counts at once, where the
+last one must first learn to gather it (docs/decisions/0008).
 
 A tag depends on what stands to the right as well. So a tagger's tokens look at the whole text,
 ``"is_causal": false`` in ``config.json``; transformers builds its mask accordingly (a class of
@@ -21,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -32,9 +36,10 @@ from autogpt.models.empty import without_weights
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.nn.attention import AttentionForm
 
-__all__ = ["CLASSES", "HeadConfig", "HeadKind", "HeadedGPT", "put_head", "with_weights"]
+__all__ = ["CLASSES", "HeadConfig", "HeadKind", "HeadedGPT", "Pooling", "put_head", "with_weights"]
 
 HeadKind = Literal["sequence", "token"]
+Pooling = Literal["last", "mean"]
 
 CLASSES = {
     "gemma3_text": "Gemma3Text",
@@ -55,11 +60,13 @@ class HeadConfig:
         kind: Whether of a text or of each token.
         labels: Their names, in the order of the scores.
         multi_label: Whether a text may have several labels, or none.
+        pooling: What a text's score is of: its last token, or the mean of all.
     """
 
     kind: HeadKind
     labels: tuple[str, ...]
     multi_label: bool = False
+    pooling: Pooling = "last"
 
     def __post_init__(self) -> None:
         """Check the labels.
@@ -71,6 +78,8 @@ class HeadConfig:
             raise ConfigError(f"A head needs two labels or more, not {list(self.labels)}.")
         if len(set(self.labels)) < len(self.labels):
             raise ConfigError("A head has a label twice.")
+        if self.pooling not in get_args(Pooling):
+            raise ConfigError(f"pooling = {self.pooling!r}, expected one of {get_args(Pooling)}.")
 
 
 class HeadedGPT(GPT):
@@ -102,16 +111,25 @@ class HeadedGPT(GPT):
     def scores(
         self, hidden: Float[Tensor, "B T D"], lengths: Int[Tensor, " B"]
     ) -> Float[Tensor, "B *T C"]:
-        """Return fp32 scores of the labels: of each row's last token, or of every token.
+        """Return fp32 scores of the labels: of each row, or of every token.
 
         Args:
             hidden: What the model made of the rows.
             lengths: Tokens of each row; padding follows.
         """
         if self.labels.kind == "sequence":
-            hidden = hidden[torch.arange(len(lengths), device=hidden.device), lengths - 1]
+            hidden = self.pooled(hidden, lengths)
         output: Tensor = self.score(hidden)
         return output.float()
+
+    def pooled(
+        self, hidden: Float[Tensor, "B T D"], lengths: Int[Tensor, " B"]
+    ) -> Float[Tensor, "B D"]:
+        """Return what stands for each row: its last token, or the mean of all of them."""
+        if self.labels.pooling == "last":
+            return hidden[torch.arange(len(lengths), device=hidden.device), lengths - 1]
+        inside = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
+        return (hidden * inside[..., None]).sum(1) / lengths[:, None].to(hidden.dtype)
 
     def read_rows(
         self,

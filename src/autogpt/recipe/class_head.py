@@ -15,7 +15,7 @@ import numpy.typing as npt
 from autogpt.core.errors import DataError, UsageError
 from autogpt.core.examples import Example, Labeled
 from autogpt.models.head_files import Calibration, HeadSettings
-from autogpt.models.heads import HeadConfig
+from autogpt.models.heads import HeadConfig, Pooling
 from autogpt.tasks.calibration import (
     expected_calibration_error,
     fit_temperature,
@@ -54,8 +54,15 @@ def of_another_kind(example: Example, task: str) -> UsageError:
     )
 
 
-def head_of(train: Sequence[Labeled], validation: Sequence[Labeled]) -> HeadConfig:
+def head_of(
+    train: Sequence[Labeled], validation: Sequence[Labeled], *, pooling: Pooling = "last"
+) -> HeadConfig:
     """Return the labels that examples teach; several may hold where one has several, or none.
+
+    Args:
+        train: To learn from.
+        validation: To measure with.
+        pooling: What a text's score is of.
 
     Raises:
         DataError: If there is only one, or validation has one that training does not.
@@ -73,7 +80,7 @@ def head_of(train: Sequence[Labeled], validation: Sequence[Labeled]) -> HeadConf
                 raise DataError(
                     f"The label {label!r} ({example.place}) is in the validation examples only."
                 )
-    return HeadConfig(kind="sequence", labels=tuple(labels), multi_label=several)
+    return HeadConfig(kind="sequence", labels=tuple(labels), multi_label=several, pooling=pooling)
 
 
 def targets_of(examples: Sequence[Labeled], head: HeadConfig) -> Targets:

@@ -140,7 +140,7 @@ def fit_head(model: HeadedGPT, batches: TextBatches, *, seed: int) -> None:
                 hidden=batch.hidden,
                 blocks=slice(batch.blocks, None),
             )
-            hidden.append(states[torch.arange(len(states)), batch.lengths - 1].float())
+            hidden.append(model.pooled(states, batch.lengths).float())
             targets.append(batch.targets)
     fitted = logistic_regression(torch.cat(hidden), torch.cat(targets), labels=labels)
     with torch.no_grad():

@@ -185,7 +185,8 @@ class ClassTeacher(_HeadTeacher):
 
     def __init__(self, room: Classroom) -> None:
         train, held_out = labeled(room.train), labeled(room.validation)
-        super().__init__(room, head_of(train, held_out))
+        pooling = room.recipe.finetune.pooling
+        super().__init__(room, head_of(train, held_out, pooling=pooling))
         self._train, self._valid = self._rows(train), self._rows(held_out)
 
     @property

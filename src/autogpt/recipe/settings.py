@@ -101,6 +101,8 @@ class FinetuneConfig:
             use to it, of a new model all.
         frozen_layers: Blocks, from the first, that stay as they are, and the embedding with them;
             None: of a class 5 of 8, so that the others are learned in half the time, otherwise 0.
+        pooling: What the label of a text is read from: its last token, as transformers does, or the
+            mean of all, which small models from nothing learn better.
         dropout: Share of what blocks add that is dropped in training.
         label_smoothing: Share of each token to be written that is spread over the vocabulary; the
             loss of training counts it, that of validation does not.
@@ -116,6 +118,7 @@ class FinetuneConfig:
     validation_share: float = 0.1
     layers: int | None = None
     frozen_layers: int | None = None
+    pooling: Literal["last", "mean"] = "last"
     dropout: float = 0.0
     label_smoothing: float = 0.0
     beta: float = 0.1
@@ -153,6 +156,8 @@ class FinetuneConfig:
     def _check_layers(self) -> None:
         if self.layers is not None and self.layers < 1:
             raise ConfigError(f"layers = {self.layers} must be at least 1.")
+        if self.pooling != "last" and self.task != "classify":
+            raise ConfigError(f"pooling = {self.pooling!r} is for the task 'classify'.")
         if self.layers is not None and self.task not in HEADS:
             raise ConfigError(
                 f"layers = {self.layers} is for models with a head, not for {self.task!r}."
