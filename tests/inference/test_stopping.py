@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,26 @@ def test_the_text_ends_before_the_first_stop_however_it_is_cut(
         text, stopped = matcher.push(piece)
         shown += text
         assert wanted.startswith(shown), "a part of a stop string leaked"
+        if stopped:
+            break
+    assert stopped == is_stopped
+    assert shown + ("" if stopped else matcher.flush()) == wanted
+
+
+@given(
+    text=st.text("<c>ab", max_size=12),
+    called=st.booleans(),
+    cuts=st.lists(st.integers(0, 15), max_size=5),
+)
+def test_a_text_that_begins_so_is_not_stopped(text: str, cuts: list[int], *, called: bool) -> None:
+    text = ("<c>" if called else "") + text
+    exempt = text.startswith("<c>")
+    wanted, is_stopped = (text, False) if exempt else until_stop(text, ["a", "<b"])
+    matcher, shown, stopped = StopMatcher(["a", "<b"], unless="<c>"), "", False
+    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    for begin, end in pairwise(places):
+        some, stopped = matcher.push(text[begin:end])
+        shown += some
         if stopped:
             break
     assert stopped == is_stopped

@@ -169,6 +169,27 @@ def test_a_tool_must_be_called(client: openai.OpenAI) -> None:
         jsonschema.validate(json.loads(call.function.arguments), schema)
 
 
+def test_stop_ends_what_is_said_beside_tools_but_no_call(client: openai.OpenAI) -> None:
+    # As smolagents sends it: what the model says ends there, a call is whole.
+    def ask(seed: int, stop: list[str] | None, **more: object) -> openai.types.chat.ChatCompletion:
+        return client.chat.completions.create(  # type: ignore[call-overload, no-any-return]
+            model="tiny", messages=HI, max_tokens=80, seed=seed, tools=[WEATHER], stop=stop, **more
+        )
+
+    found = ask(0, ['"', "e"], tool_choice="required").choices[0]
+    assert found.finish_reason == "tool_calls"
+    json.loads(found.message.tool_calls[0].function.arguments)
+    stopped = 0
+    for seed in range(6):
+        said = ask(seed, None).choices[0].message.content or ""
+        if "e" in said:
+            cut = ask(seed, ["e"]).choices[0]
+            assert cut.message.content == said[: said.index("e")]
+            assert cut.finish_reason == "stop"
+            stopped += 1
+    assert stopped
+
+
 def test_calls_stream(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(
         model="tiny",

@@ -107,7 +107,7 @@ class Completion(Row):
             index=index,
             prompt_length=len(prompt_ids),
             sampler=sampler,
-            text=TextStream(tokenizer, sampler.params.stop),
+            text=TextStream(tokenizer, sampler.params.stop, unless=sampler.params.stop_unless),
         )
 
     @property

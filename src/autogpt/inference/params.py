@@ -46,6 +46,7 @@ class SamplingParams:
         beams: 1 samples; more search.
         length_penalty: Exponent of the length in a beam's score.
         stop: The text ends before any of these strings.
+        stop_unless: A text that begins so is not ended by them, as a call of a function is not.
         stop_loops: None never ends a text for repeating itself.
         logprobs: None reports nothing.
         constraint: What the text must match, compiled for the model's tokenizer.
@@ -73,6 +74,7 @@ class SamplingParams:
     beams: int = 1
     length_penalty: float = 1.0
     stop: tuple[str, ...] = ()
+    stop_unless: str = ""
     stop_loops: int | None = None
     logprobs: int | None = None
     constraint: Grammar | None = None
@@ -107,7 +109,7 @@ class SamplingParams:
             )
 
     def _check_constraint(self, grammar: Grammar) -> None:
-        if self.stop:
+        if self.stop and not self.stop_unless:
             raise ConfigError(
                 f"stop would cut a text that must match {grammar.name} short.",
                 hint="Leave one of the two out.",

@@ -40,6 +40,7 @@ class Settings(TypedDict, total=False):
         max_tokens: Most tokens to write, 1 or more; 256 by default. May exceed the model's
             context, then the oldest tokens are forgotten on the way.
         stop: The text ends before this string, or the first of these.
+        stop_unless: A text that begins so is not ended by ``stop``, as a call of a function is not.
         stop_loops: End a text when its last tokens are the same phrase this many times in a row,
             2 or more; a text that must match something closes what is open.
         temperature: 0 is greedy, 1 the model's own distribution; 0.8 where the model says nothing.
@@ -71,6 +72,7 @@ class Settings(TypedDict, total=False):
 
     max_tokens: int | None
     stop: str | Sequence[str] | None
+    stop_unless: str | None
     stop_loops: int | None
     temperature: float | None
     top_k: int | None

@@ -30,16 +30,29 @@ class StopMatcher:
 
     The first is the one that is complete first, and of several that end there the longest; so it
     does not matter how the text is cut into pieces.
+
+    Args:
+        stops: What ends the text.
+        unless: A text that begins so is ended by none of them.
     """
 
-    def __init__(self, stops: Sequence[str]) -> None:
+    def __init__(self, stops: Sequence[str], *, unless: str = "") -> None:
         self._stops = tuple(stops)
+        self._unless = unless if stops else ""
         self._held = ""
 
     def push(self, text: str) -> tuple[str, bool]:
         """Return the text that is safe to show, and whether a stop string ended it."""
         held = self._held + text
+        if self._unless and self._unless.startswith(held):
+            self._held = held  # it may still begin so
+            if held != self._unless:
+                return "", False
+        if self._unless:
+            self._stops = () if held.startswith(self._unless) else self._stops
+            self._unless = ""
         if not self._stops:
+            self._held = ""
             return held, False
         found = [
             (begin + len(stop), begin) for stop in self._stops if (begin := held.find(stop)) >= 0
@@ -104,11 +117,12 @@ class TextStream:
     Args:
         tokenizer: Decodes the ids.
         stops: The text ends before the first of these.
+        unless: A text that begins so is ended by none of them.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
+    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str], *, unless: str = "") -> None:
         self._decoder = StreamDecoder(tokenizer)
-        self._matcher = StopMatcher(stops)
+        self._matcher = StopMatcher(stops, unless=unless)
         self._decoded = 0
         self._released = 0
         # Tokens whose text is held back, with the places in the text where each begins and ends.

@@ -191,17 +191,18 @@ def _with_tools(
     parallel: bool,
 ) -> tuple[list[Message], bool]:
     """Add to the settings what the answer must match, and to the messages what they must say."""
-    if settings.get("stop") and (schema is not None or (tools and choice != "none")):
+    if settings.get("stop") and schema is not None:
         raise ApiError(
-            400, "stop cannot be combined with tools or response_format: it would cut JSON.",
-            param="stop",
-        )  # fmt: skip
+            400, "stop cannot be combined with response_format: it would cut JSON.", param="stop"
+        )
     if not tools or choice == "none":
         if schema is not None:
             settings["json_schema"] = schema
         return messages, False
     for tool in tools:
         constraint.json_schema(tool.schema)
+    if settings.get("stop"):  # it ends what is said, but no call
+        settings |= {"stop": None} if choice == "required" else {"stop_unless": calls.OPEN}
     offered = [tool for tool in tools if named is None or tool.name == named]
     settings["grammar"] = calls.grammar(
         offered, choice=choice, parallel=parallel and named is None, otherwise=schema

@@ -24,10 +24,21 @@ from typing import Any, Literal
 
 from autogpt.core.messages import Message
 
-__all__ = ["Call", "CallReader", "Tool", "calls_as_text", "explain", "grammar", "new_call_id"]
+__all__ = [
+    "OPEN",
+    "Call",
+    "CallReader",
+    "Tool",
+    "calls_as_text",
+    "explain",
+    "grammar",
+    "new_call_id",
+]
 
+OPEN = "<tool_call>\n"
+"""What a call begins with."""
+_CLOSE = "\n</tool_call>"
 _MOST_CALLS = 8  # of one answer
-_OPEN, _CLOSE = "<tool_call>\n", "\n</tool_call>"
 # A text that does not begin like a call. The grammar's reader takes "<[" for a token.
 _TEXT = '"" | "<" | /([^<]|[<][^t])(.|\\n)*/'
 _STYLE = {
@@ -94,7 +105,7 @@ def explain(tools: Sequence[Tool], messages: Sequence[Message]) -> list[Message]
 def calls_as_text(calls: Sequence[tuple[str, str]]) -> str:
     """Return calls of an earlier turn, each a name and its arguments, as the model wrote them."""
     return "\n".join(
-        f'{_OPEN}{{"name": {json.dumps(name)}, "arguments": {arguments}}}{_CLOSE}'
+        f'{OPEN}{{"name": {json.dumps(name)}, "arguments": {arguments}}}{_CLOSE}'
         for name, arguments in calls
     )
 
@@ -121,7 +132,7 @@ def grammar(
         rules.append(f"text: {_TEXT if otherwise is None else '%json ' + _inline(otherwise)}")
     rules.append(f"call: {' | '.join(names)}")
     for name, tool in zip(names, tools, strict=True):
-        opening = json.dumps(f'{_OPEN}{{"name": {json.dumps(tool.name)}, "arguments": ')
+        opening = json.dumps(f'{OPEN}{{"name": {json.dumps(tool.name)}, "arguments": ')
         rules.append(f"{name}: {opening} {name}_arguments {json.dumps('}' + _CLOSE)}")
         rules.append(f"{name}_arguments: %json {_inline(tool.schema)}")
     return "\n".join(rules) + "\n"
@@ -200,10 +211,10 @@ class CallReader:
 
     def _read_start(self, *, is_last: bool) -> bool:
         held = self._held.removeprefix("\n") if self.calls else self._held
-        if held.startswith(_OPEN):
-            self._held, self._state = held[len(_OPEN) :], "name"
+        if held.startswith(OPEN):
+            self._held, self._state = held[len(OPEN) :], "name"
             return True
-        if not is_last and _OPEN.startswith(held):
+        if not is_last and OPEN.startswith(held):
             return False
         self._state = "text"
         return True
