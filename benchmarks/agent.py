@@ -51,7 +51,7 @@ def _measured(name: str) -> AgentModel:
 
 def suite(args: argparse.Namespace) -> dict[str, Any]:
     """Run the 60 goals, each in a folder of its own."""
-    model = _measured(args.model)
+    model = _measured(args.model or "smollm2-135m-instruct")
     base = Path(tempfile.mkdtemp())
     sets = {"fresh": fresh, "unseen": unseen, "third": third, "fourth": fourth}
     make = sets.get(args.set, lambda folder: goals(folder, args.shared))
