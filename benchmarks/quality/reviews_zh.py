@@ -15,7 +15,7 @@ SIZES = ["model.hidden_size=192", "model.num_hidden_layers=4"]  # the plan's are
 LEARNING = [  # all of so small a model, at ten times the rate of one three times as wide
     "finetune.layers=4",
     "finetune.frozen_layers=0",
-    "finetune.dropout=0.1",
+    "finetune.dropout=0.2",
     "finetune.pooling=mean",
     "training.lr=0.0005",
 ]
