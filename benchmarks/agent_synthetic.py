@@ -445,7 +445,8 @@ def in_json(dice: random.Random) -> Made:
     more += [dice.choice(_USUAL) for _ in range(dice.choice([0, 0, 1, 2, 3]))]
     if dice.random() < 0.08:
         needed = [*needed[:1], "nested"]
-    required, optional = _split(_different([*needed, *more], dice), len(needed))
+    every = _different([*needed, *more], dice)
+    required, optional = every[: len(needed)], every[len(needed) :]
     told_too = [one for one in optional if dice.random() < 0.35]
     said = [*required, *told_too]
     properties = {one.name: dict(one.schema) for one in required}
@@ -471,10 +472,6 @@ def in_json(dice: random.Random) -> Made:
     )
     arguments = {one.name: one.value for one in [*required, *optional] if one in said}
     return Made(tool, _question(intent, said, dice), arguments)
-
-
-def _split(every: list[Argument], needed: int) -> tuple[list[Argument], list[Argument]]:
-    return every[:needed], every[needed:]
 
 
 def _question(intent: str, said: Sequence[Argument], dice: random.Random) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 from autogpt.agent.models import parsed
@@ -159,8 +160,11 @@ def tightened(  # noqa: C901 - a line a keyword
 
 
 def _is_decodable(pattern: Json) -> bool:
-    if not isinstance(pattern, str):
-        return False
+    return isinstance(pattern, str) and _is_regular(pattern)
+
+
+@lru_cache(256)
+def _is_regular(pattern: str) -> bool:
     from autogpt.inference.constraint import json_schema
 
     try:
