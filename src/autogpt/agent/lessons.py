@@ -2,7 +2,8 @@
 
 Only calls of runs that code called verified, and only those that a model could have known from the
 goal: what a call's arguments hold must be in the goal or in what earlier calls returned. A quarter
-of the runs are no examples: models are compared on them (``promotion``).
+of the goals, however often they were reached, are no examples: models are compared on them
+(``promotion``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from autogpt.core.messages import Message
 __all__ = ["Exam", "exams", "lessons"]
 
 Json = Any
-_PARTS = 4  # of the runs one is kept for exams
+_PARTS = 4  # of the goals one is kept for exams
 _MOST_DONE = 3  # calls before, that are shown with what came of them
 _MOST_CHARS = 300  # of what came of one
 
@@ -56,7 +57,7 @@ def lessons(journal: Journal, tools: Mapping[str, Tool]) -> Iterator[dict[str, J
 
 
 def exams(journal: Journal, tools: Mapping[str, Tool]) -> list[Exam]:
-    """Return the calls of verified runs that are never lessons: one run of four, by their names.
+    """Return the calls of verified runs that are never lessons: of one goal in four, by its text.
 
     Args:
         journal: All runs.
@@ -67,7 +68,7 @@ def exams(journal: Journal, tools: Mapping[str, Tool]) -> list[Exam]:
 
 def _known(journal: Journal, tools: Mapping[str, Tool], *, kept: bool) -> Iterator[Exam]:
     for row in journal.runs():
-        if row.state != "verified" or _is_kept(row.id) != kept:
+        if row.state != "verified" or _is_kept(row.goal) != kept:
             continue
         done: list[str] = []
         for call, result in _calls(journal, row.id):
@@ -82,8 +83,8 @@ def _known(journal: Journal, tools: Mapping[str, Tool], *, kept: bool) -> Iterat
             done.append(f"{json.dumps(call, ensure_ascii=False)} -> {shown}")
 
 
-def _is_kept(run: str) -> bool:
-    return hashlib.sha256(run.encode()).digest()[0] % _PARTS == 0
+def _is_kept(goal: str) -> bool:
+    return hashlib.sha256(goal.encode()).digest()[0] % _PARTS == 0
 
 
 def _calls(journal: Journal, run: str) -> Iterator[tuple[dict[str, Json], dict[str, Json]]]:

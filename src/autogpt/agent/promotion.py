@@ -7,8 +7,8 @@
     autogpt agent promote runs/caller
 
 It is compared with the one in use, on the questions of the probe and on calls of verified runs that
-are never lessons: a quarter of the runs, by their names. It is kept if it has no fewer right of
-either. What is in use is one file beside the journal.
+are never lessons: those of a quarter of the goals. It is kept if it has no fewer right of either.
+What is in use is one file beside the journal.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def promote(candidate: AgentModel, current: AgentModel, exams: Sequence[Exam]) -
     if not exams:
         raise UsageError(
             "There is no verified run that a model could be compared on.",
-            hint="A quarter of the runs are kept for that; use the agent some more.",
+            hint="A quarter of the goals are kept for that; use the agent some more.",
         )
     new, old = (_score(model, exams) for model in (candidate, current))
     better = new.probe >= old.probe and new.runs >= old.runs
