@@ -5,7 +5,8 @@ planner would give it, and measures the whole validation split. The results are 
 ``autogpt.training.scaling`` is fitted to; they depend on tokens, not on the speed of the machine.
 
 ``python benchmarks/scaling.py --out runs.jsonl NAME=SOURCE[,SOURCE] [NAME=SOURCE ...]``; runs that
-are in the file already are left out, so it may be stopped and started at any time.
+are in the file already are left out, so it may be stopped and started at any time. ``--grid`` takes
+other sizes, as width x layers x thousands of tokens, say ``192x4x3000``.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ GRID = (
 )
 
 
-def run(job: tuple[str, str, tuple[int, int, int], str]) -> dict[str, object]:
-    """Do one run: corpus, source, (width, layers, thousands of tokens), folder."""
-    name, source, (width, layers, thousands), work = job
+def run(job: tuple[str, str, tuple[int, int, int], str, str, float | None]) -> dict[str, object]:
+    """Do one run: corpus, source, (width, layers, thousands of tokens), folder, dtype, decay."""
+    name, source, (width, layers, thousands), work, dtype, decay = job
     import torch
 
     torch.set_num_threads(1)
@@ -43,11 +44,11 @@ def run(job: tuple[str, str, tuple[int, int, int], str]) -> dict[str, object]:
     from autogpt.models.presets import build_config
     from autogpt.recipe.prepare import prepare
     from autogpt.recipe.settings import Recipe
-    from autogpt.training import kernels, plan, scaling
+    from autogpt.training import kernels, scaling, sizes
     from autogpt.training.trainer import Hooks, Trainer, evaluate
 
     tokens = thousands * 1000
-    head = 32 if width <= 128 else 64
+    head = 64 if width >= 192 and width % 64 == 0 else 32
     length = 256
     recipe = from_mapping(
         Recipe,
@@ -70,15 +71,15 @@ def run(job: tuple[str, str, tuple[int, int, int], str]) -> dict[str, object]:
     epochs = tokens / len(shard)
     training = from_mapping(
         type(recipe.training),
-        {"weight_decay": plan.weight_decay(epochs)},
+        {"weight_decay": sizes.weight_decay(epochs) if decay is None else decay},
     )
     config = build_config(recipe.model, prepared.tokenizer.vocab_size, eos_token_id=0)
-    training = plan.batch_sizes(training, config, tokens=tokens)
+    training = sizes.batch_sizes(training, config, tokens=tokens)
     rows = training.batch_size
     steps = tokens // (rows * length)
     training = replace(training, max_steps=steps)
     chosen = kernels.Kernels(
-        dtype="bfloat16",
+        dtype=dtype,
         attention="explicit" if tokens >= 1_000_000 else "sdpa",
         compiled=tokens >= 1_000_000,
         threads=1,
@@ -110,6 +111,7 @@ def run(job: tuple[str, str, tuple[int, int, int], str]) -> dict[str, object]:
         "tokens": trainer.at.tokens,
         "steps": steps,
         "step_tokens": rows * length,
+        "weight_decay": training.weight_decay,
         "unique_tokens": len(shard),
         "counted": [[tokens, round(loss, 4)] for tokens, loss in known.counted],
         "loss": round(measured.loss, 5),
@@ -124,17 +126,29 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "scaling")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--dtype", default="bfloat16", help="float32 where that is the faster one")
+    parser.add_argument("--decay", type=float, help="of the weights; else as it is planned")
+    parser.add_argument("--grid", type=_sizes, nargs="+", default=GRID, metavar="WxLxK")
     arguments = parser.parse_args()
     kept = []
     if arguments.out.exists():
         kept = [json.loads(line) for line in arguments.out.read_text().splitlines()]
     done = {_key(r["corpus"], r["width"], r["layers"], r["tokens"]) for r in kept}
     jobs = []
-    for width, layers, thousands in GRID:
+    for width, layers, thousands in arguments.grid:
         for corpus in arguments.corpora:
             name, _, source = corpus.partition("=")
             if _key(name, width, layers, thousands * 1000) not in done:
-                jobs.append((name, source, (width, layers, thousands), str(arguments.work)))
+                jobs.append(
+                    (
+                        name,
+                        source,
+                        (width, layers, thousands),
+                        str(arguments.work),
+                        arguments.dtype,
+                        arguments.decay,
+                    )
+                )
     with ProcessPoolExecutor(arguments.processes) as pool, arguments.out.open("a") as out:
         for record in pool.map(run, jobs):
             print(json.dumps(record), file=out, flush=True)
@@ -146,6 +160,11 @@ def main() -> None:
                 record["bits_per_byte"],
                 file=sys.stderr,
             )
+
+
+def _sizes(text: str) -> tuple[int, int, int]:
+    width, layers, thousands = (int(part) for part in text.split("x"))
+    return width, layers, thousands
 
 
 def _key(corpus: str, width: int, layers: int, tokens: int) -> tuple[object, ...]:
