@@ -3,12 +3,15 @@
     python benchmarks/finetune.py --steps 30 --rounds 3
     python benchmarks/finetune.py --method full --steps 10
     python benchmarks/finetune.py --dtype float32  # where the processor has no bf16
+    python benchmarks/finetune.py --data summaries.jsonl --length 512 --packed
 
-Both get the same weights, rows, order, targets, rank, learning rate, AdamW and schedule, in bf16
-with fp32 adapters or masters (or all in fp32), and each runs in a process of its own, in turns.
-Peft has no packing, so that both get rows of one conversation each; what packing gains comes on
-top. Tokens are those of the conversations, not padding. The model has to be pulled before, as
-``autogpt models pull smollm2-135m-instruct``.
+Both get the same weights, conversations in each step, targets, rank, learning rate, AdamW and
+schedule, in bf16 with fp32 adapters or masters (or all in fp32), and each runs in a process of its
+own, in turns. Without ``--packed`` both get rows of one conversation each, padded to the longest
+beside it, which is what peft and transformers do; with it ours lie several in a row, as they do in
+``autogpt finetune``. Tokens are those of the conversations, not padding. ``--data`` is a file of
+``{"source": ..., "target": ...}`` a line; without it conversations of like lengths are made up. The
+model has to be pulled before, as ``autogpt models pull smollm2-135m-instruct``.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +35,14 @@ import torch
 
 from autogpt.core.messages import assistant, user
 from autogpt.data.batches import Batch
+from autogpt.data.lessons import Lessons, lesson_windows
 from autogpt.data.preferences import pair_rows
 from autogpt.models import adapter_files
 from autogpt.models.checkpoint import load_model, save_model
 from autogpt.nn.adapters import LoRAConfig, attach
 from autogpt.recipe.base_model import open_base
 from autogpt.tokenizer.bpe import Tokenizer
-from autogpt.tokenizer.lessons import encode_lesson
+from autogpt.tokenizer.lessons import Lesson, encode_lesson
 from autogpt.training.kernels import Kernels
 from autogpt.training.objective import learned_tokens
 from autogpt.training.trainer import Trainer, TrainingConfig, learning_rate
@@ -47,52 +53,94 @@ TOPICS = ["the weather", "a late parcel", "opening hours", "a broken lamp", "天
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
-    """Rows that were made before; batch ``i`` holds those from ``i * batch_size`` on."""
+class Parts:
+    """Micro-batches that were made before, as many for each step; some may be empty."""
 
-    inputs: torch.Tensor
-    targets: torch.Tensor
+    parts: Sequence[Batch]
     batch_size: int
-
-    @property
-    def context_length(self) -> int:
-        """T."""
-        return self.inputs.shape[1]
+    context_length: int
 
     def __getitem__(self, index: int) -> Batch:
-        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        return Batch(self.inputs[rows], self.targets[rows], None)
+        return self.parts[index]
 
 
-def made_rows(args: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Return inputs and targets of all steps, cut to the context, and how many tokens they hold."""
-    tokenizer, chance = Tokenizer.load(args.folder), random.Random(0)
-    roles = tokenizer.roles
-    tokens = {"eos_token": roles.eos, "pad_token": roles.pad, "bos_token": roles.bos or ""}
-    lessons = []
-    for number in range(args.steps * args.batch):
+def questions(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Yield what is asked and answered: as in the file, or made up."""
+    if args.data:
+        lines = Path(args.data).read_text(encoding="utf-8").splitlines()
+        random.Random(0).shuffle(lines)
+        for row in map(json.loads, lines):
+            yield row["source"], row["target"]
+        return
+    chance, number = random.Random(0), 0
+    while True:
         topic = chance.choice(TOPICS)
         words = " ".join(f"{topic} {chance.randrange(100)};" for _ in range(args.length // 8))
-        turns = [user(f"Question {number} about {words}"), assistant(f"The answer is: {words}")]
-        lesson = encode_lesson(turns, tokenizer, template=roles.chat_template or "", tokens=tokens)
-        lessons.append(lesson)
-    inputs, targets = pair_rows(lessons, pad_id=tokenizer.pad_id)
-    inputs, targets = inputs[:, : args.length].contiguous(), targets[:, : args.length].contiguous()
-    count = sum(min(len(lesson) - 1, args.length) for lesson in lessons)
-    return inputs, targets, count
+        yield f"Question {number} about {words}", f"The answer is: {words}"
+        number += 1
+
+
+def made_steps(args: argparse.Namespace) -> list[list[Lesson]]:
+    """Return the conversations of each step, cut to the context."""
+    tokenizer = Tokenizer.load(args.folder)
+    roles, most = tokenizer.roles, args.length + 1
+    tokens = {"eos_token": roles.eos, "pad_token": roles.pad, "bos_token": roles.bos or ""}
+    lessons = []
+    for asked, answer in islice(questions(args), args.steps * args.batch):
+        turns = [user(asked), assistant(answer)]
+        whole = encode_lesson(turns, tokenizer, template=roles.chat_template or "", tokens=tokens)
+        start = max(0, len(whole) - most) if args.data else 0  # the end holds the answer
+        kept = slice(start, start + most)
+        lessons.append(Lesson(whole.token_ids[kept], whole.learned[kept]))
+    if len(lessons) < args.steps * args.batch:
+        sys.exit(f"{args.data} has too few rows for {args.steps} steps of {args.batch}.")
+    return [lessons[at : at + args.batch] for at in range(0, len(lessons), args.batch)]
+
+
+def count(steps: list[list[Lesson]]) -> int:
+    """Return how many tokens they hold, as inputs."""
+    return sum(len(lesson) - 1 for step in steps for lesson in step)
+
+
+def padded(step: list[Lesson], args: argparse.Namespace) -> Iterator[Batch]:
+    """Yield the micro-batches of a step, a conversation a row."""
+    for at in range(0, len(step), args.micro):
+        yield Batch(*pair_rows(step[at : at + args.micro], pad_id=0), None)
+
+
+def packed(steps: list[list[Lesson]], args: argparse.Namespace) -> Parts:
+    """Return the micro-batches of all steps, several conversations a row."""
+    size = args.length
+    rows = [
+        list(
+            lesson_windows(
+                Lessons.collect(step, context_length=size), batch_size=1, context_length=size
+            )
+        )
+        for step in steps
+    ]
+    most = max(map(len, rows))
+    nothing = Batch(torch.zeros(1, size, dtype=torch.int64), torch.full((1, size), -100), None)
+    parts = [part for step in rows for part in step + [nothing] * (most - len(step))]
+    return Parts(parts=parts, batch_size=1, context_length=size)
 
 
 def ours(args: argparse.Namespace) -> dict[str, Any]:
     """Train with this package."""
-    inputs, targets, tokens = made_rows(args)
+    steps = made_steps(args)
+    if args.packed:
+        batches = packed(steps, args)
+    else:
+        rows = [part for step in steps for part in padded(step, args)]
+        batches = Parts(parts=rows, batch_size=args.micro, context_length=args.length)
     torch.manual_seed(0)
     model = load_model(args.folder, dtype=args.dtype, deep=False)
     if args.method == "lora":
         attach(model, LoRAConfig(rank=RANK), shared=adapter_files.shared(model.config))
     config = TrainingConfig(
         max_steps=args.steps,
-        batch_size=args.batch,
-        micro_batch_size=args.micro,
+        batch_size=len(batches.parts) // args.steps * batches.batch_size,
+        micro_batch_size=batches.batch_size,
         matrices="adamw",
         lr=RATE if args.method == "lora" else RATE / 10,
         beta2=0.999,
@@ -101,15 +149,14 @@ def ours(args: argparse.Namespace) -> dict[str, Any]:
         decay=1.0,
     )
     use = Kernels(dtype=args.dtype, attention="sdpa", compiled=args.compile, threads=args.threads)
-    rows = Rows(inputs=inputs, targets=targets, batch_size=args.micro)
-    trainer = Trainer(model, rows, config, use, objective=learned_tokens)
+    trainer = Trainer(model, batches, config, use, objective=learned_tokens)
     trainer.warm_up()
     losses, begin = [], time.perf_counter()
     for step in range(args.steps):
         loss, _ = trainer.step(learning_rate(step / args.steps, config))
         trainer._spend(begin, steps=1)
         losses.append(loss)
-    return told(losses, tokens, time.perf_counter() - begin)
+    return told(losses, count(steps), time.perf_counter() - begin)
 
 
 def theirs(args: argparse.Namespace) -> dict[str, Any]:
@@ -117,7 +164,7 @@ def theirs(args: argparse.Namespace) -> dict[str, Any]:
     import peft
     import transformers
 
-    inputs, targets, tokens = made_rows(args)
+    steps = made_steps(args)
     torch.manual_seed(0)
     dtype = getattr(torch, args.dtype)
     model = transformers.AutoModelForCausalLM.from_pretrained(args.folder, dtype=dtype)
@@ -136,34 +183,31 @@ def theirs(args: argparse.Namespace) -> dict[str, Any]:
     learning = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=rate, betas=(0.9, 0.999), weight_decay=0.0)
 
-    def loss_of(rows: slice) -> torch.Tensor:
-        wanted = targets[rows]
+    def loss_of(part: Batch) -> torch.Tensor:
         # Their labels are shifted inside: what is learned at a place is the token after it.
-        labels = torch.cat([torch.full((len(wanted), 1), -100), wanted], 1)
-        ids = torch.cat([inputs[rows], wanted[:, -1:].clamp(min=0)], 1)
+        labels = torch.cat([torch.full((len(part.targets), 1), -100), part.targets], 1)
+        ids = torch.cat([part.inputs, part.targets[:, -1:].clamp(min=0)], 1)
         mixed = args.method == "full" and dtype == torch.bfloat16
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             return model(input_ids=ids, labels=labels).loss
 
-    loss_of(slice(0, args.micro)).backward()
+    loss_of(next(padded(steps[0], args))).backward()
     optimizer.zero_grad()
     losses, begin = [], time.perf_counter()
-    for step in range(args.steps):
+    for number, step in enumerate(steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate * (1 - step / args.steps)
-        first, total = step * args.batch, 0.0
-        learned = int((targets[first : first + args.batch] != -100).sum())
-        for start in range(first, first + args.batch, args.micro):
-            rows = slice(start, start + args.micro)
-            share = int((targets[rows] != -100).sum()) / learned
-            loss = loss_of(rows) * share
+            group["lr"] = rate * (1 - number / args.steps)
+        parts, total = list(padded(step, args)), 0.0
+        learned = sum(part.weight for part in parts)
+        for part in parts:
+            loss = loss_of(part) * (part.weight / learned)
             loss.backward()
             total += float(loss.detach())
         torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(total)
-    return told(losses, tokens, time.perf_counter() - begin)
+    return told(losses, count(steps), time.perf_counter() - begin)
 
 
 def told(losses: list[float], tokens: int, seconds: float) -> dict[str, Any]:
@@ -187,6 +231,8 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=256, help="tokens of a row, at most")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--data", help="JSON lines with source and target")
+    parser.add_argument("--packed", action="store_true", help="ours, several in a row")
     parser.add_argument("--compile", action="store_true", help="of ours; compiling is not counted")
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
@@ -222,6 +268,7 @@ def compare(args: argparse.Namespace, folder: str) -> None:
             {
                 "method": args.method,
                 "dtype": args.dtype,
+                "packed": args.packed,
                 "tokens_per_s": {side: round(speed) for side, speed in speeds.items()},
                 "times_as_fast": round(speeds["ours"] / speeds["theirs"], 2),
                 "peak_rss_mib": {side: round(peak) for side, peak in peaks.items()},

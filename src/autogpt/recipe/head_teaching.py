@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,7 @@ class _HeadTeacher(ABC):
     def __init__(self, room: Classroom, head: HeadConfig) -> None:
         self._tokenizer, self._seed = room.tokenizer, room.recipe.seed
         self._layers = room.recipe.finetune.layers
+        self._smoothing = room.recipe.finetune.label_smoothing
         self._is_new = room.recipe.finetune.base == NEW
         self._head = head
         self._examples, self._held_out = room.train, room.validation
@@ -107,7 +109,7 @@ class _HeadTeacher(ABC):
             batches=batches,
             rows_in=lambda epochs: epochs * len(train),
             validation=lambda: texts_in_order(looks, tokens_at_once=_LOOK_TOKENS),
-            objective=head_loss,
+            objective=partial(head_loss, smoothing=self._smoothing),
             fill=1.0,
             tokens=sum(batches.lengths),
             validation_tokens=sum(looks.lengths),

@@ -104,8 +104,8 @@ class FinetuneConfig:
         pooling: What the label of a text is read from: its last token, as transformers does, or the
             mean of all, which small models from nothing learn better.
         dropout: Share of what blocks add that is dropped in training.
-        label_smoothing: Share of each token to be written that is spread over the vocabulary; the
-            loss of training counts it, that of validation does not.
+        label_smoothing: Share of each token to be written that is spread over the vocabulary, or
+            of each label over all; the loss of training counts it, that of validation does not.
         beta: How strongly preferences hold a model to what it was.
     """
 

@@ -123,11 +123,17 @@ def preference(model: GPT, batch: PairBatch, *, beta: float) -> Float[Tensor, ""
     return -F.logsigmoid(margins(model, batch, beta=beta)).mean()
 
 
-def head_loss(model: HeadedGPT, batch: TextBatch) -> Float[Tensor, ""]:
+def head_loss(model: HeadedGPT, batch: TextBatch, *, smoothing: float = 0.0) -> Float[Tensor, ""]:
     """Return the mean cross-entropy of a head's labels in nats.
 
     Of one label a text, or one a token (those of -100 do not count), over all labels; of several a
     text, of each label being there or not, summed over the labels, so that rare ones count.
+
+    Args:
+        model: The model.
+        batch: Texts.
+        smoothing: Share of each target that is spread over the labels, where it is one of them, in
+            training alone (Szegedy et al. 2016, "Rethinking the Inception Architecture").
     """
     scores = model.read_rows(  # [B, C] or [B, T, C]
         batch.inputs, batch.lengths, hidden=batch.hidden, blocks=slice(batch.blocks, None)
@@ -135,7 +141,11 @@ def head_loss(model: HeadedGPT, batch: TextBatch) -> Float[Tensor, ""]:
     if batch.targets.is_floating_point():
         each = F.binary_cross_entropy_with_logits(scores, batch.targets, reduction="none")
         return each.sum(-1).mean()
-    return F.cross_entropy(scores.flatten(0, -2), batch.targets.flatten())
+    return F.cross_entropy(
+        scores.flatten(0, -2),
+        batch.targets.flatten(),
+        label_smoothing=smoothing if model.training else 0.0,
+    )
 
 
 def _head(model: GPT) -> Tensor:
