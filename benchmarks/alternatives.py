@@ -3,82 +3,104 @@
 Each is ``autogpt train SOURCE --budget B`` in a process of its own; the first with the model of the
 plan, the others with sizes of their own and everything else as planned for them.
 
-``python benchmarks/alternatives.py SOURCE [--budgets 2m 10m]``; one JSON object on standard output:
-bits per byte of each, and by how much the planned one is worse than the best of the others.
+``python benchmarks/alternatives.py --out runs.jsonl NAME=SOURCE ... [--budgets 2m 10m]``. Finished
+runs are kept in the file, each beside its forecast as ``forecast.py`` has it, and not done again.
+One JSON object on standard output: bits per byte of each, and by how much the planned one is worse
+than the best of the others.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
+from typing import Any
+
+import forecast
+
+PLANNED = "planned"
 
 
-def run(source: str, budget: str, *settings: str) -> dict[str, object]:
-    """Train once and return width, depth, tokens and bits per byte."""
-    with tempfile.TemporaryDirectory() as room:
-        out = Path(room) / "run"
-        chosen = [part for setting in settings for part in ("--set", setting)]
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).with_name("autogpt")),
-                *("train", source, "--budget", budget, "--out", str(out), "--json", *chosen),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        model = json.loads((out / "model" / "config.json").read_text())
-    outcome = json.loads(done.stdout)
-    result = {
-        "width": model["hidden_size"],
-        "layers": model["num_hidden_layers"],
-        "head_dim": model["head_dim"],
-        "tokens": outcome["tokens"],
-        "wall_s": round(outcome["wall_s"], 1),
-        "bits_per_byte": round(outcome["val_bits_per_byte"], 4),
-    }
-    print(budget, result, file=sys.stderr, flush=True)
-    return result
-
-
-def compare(source: str, budget: str) -> dict[str, object]:
-    """Train the planned model and the four around it."""
-    planned = run(source, budget)
-    width, layers, head = (int(str(planned[name])) for name in ("width", "layers", "head_dim"))
+def around(planned: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the settings of the four models around the planned one."""
+    width, layers, head = (planned[name] for name in ("width", "layers", "head_dim"))
     shapes = {
         "half the width": (width // 2, layers),
         "double the width": (width * 2, layers),
         "half the depth": (width, max(1, layers // 2)),
         "double the depth": (width, layers * 2),
     }
-    others = {}
+    settings = {}
     for name, (wide, deep) in shapes.items():
         one_head = min(head, wide)
-        others[name] = run(
-            source,
-            budget,
+        settings[name] = [
             f"model.hidden_size={wide}",
             f"model.num_hidden_layers={deep}",
             f"model.head_dim={one_head}",
             f"model.num_attention_heads={wide // one_head}",
             f"model.num_key_value_heads={wide // one_head}",
-        )
-    best = min(float(str(other["bits_per_byte"])) for other in others.values())
-    worse = float(str(planned["bits_per_byte"])) / best - 1
-    return {"planned": planned, **others, "worse_than_best_percent": round(100 * worse, 2)}
+        ]
+    return settings
+
+
+class Kept:
+    """Runs in a file, done once.
+
+    Args:
+        path: A JSON object a line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        self._runs = {self._key(run): run for run in map(json.loads, lines)}
+
+    def run(self, shape: str, corpus: str, budget: str, *settings: str) -> dict[str, Any]:
+        """Return the run, done now unless it is in the file."""
+        name, _, source = corpus.partition("=")
+        if (found := self._runs.get((name, budget, shape))) is None:
+            found = {"shape": shape, **forecast.run(name, source, budget, *settings)}
+            self._runs[self._key(found)] = found
+            with self._path.open("a") as out:
+                print(json.dumps(found), file=out)
+            told = {name: found[name] for name in ("width", "layers", "tokens", "bits_per_byte")}
+            print(name, budget, shape, told, file=sys.stderr, flush=True)
+        return found
+
+    @staticmethod
+    def _key(run: dict[str, Any]) -> tuple[str, str, str]:
+        return run["corpus"], run["budget"], run["shape"]
+
+
+def compare(kept: Kept, corpus: str, budget: str) -> dict[str, Any]:
+    """Train the planned model and the four around it."""
+    planned = kept.run(PLANNED, corpus, budget)
+    runs = {PLANNED: planned}
+    for shape, settings in around(planned).items():
+        runs[shape] = kept.run(shape, corpus, budget, *settings)
+    found = {
+        shape: {name: run[name] for name in ("width", "layers", "tokens", "bits_per_byte")}
+        for shape, run in runs.items()
+    }
+    best = min(run["bits_per_byte"] for shape, run in runs.items() if shape != PLANNED)
+    worse = planned["bits_per_byte"] / best - 1
+    return {**found, "worse_than_best_percent": round(100 * worse, 2)}
 
 
 def main() -> None:
-    """Compare at each budget."""
+    """Compare at each budget, the shorter ones first."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source")
+    parser.add_argument("corpora", nargs="+", metavar="NAME=SOURCE")
     parser.add_argument("--budgets", nargs="+", default=["2m", "10m"])
+    parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    found = {budget: compare(arguments.source, budget) for budget in arguments.budgets}
+    kept = Kept(arguments.out)
+    found = {
+        f"{corpus.partition('=')[0]} {budget}": compare(kept, corpus, budget)
+        for budget in arguments.budgets
+        for corpus in arguments.corpora
+    }
     print(json.dumps(found, indent=2))
 
 

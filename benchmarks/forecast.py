@@ -22,8 +22,15 @@ from pathlib import Path
 WALL_OFF, MEMORY_OFF, LOSS_OFF = 0.05, 0.15, 0.03
 
 
-def run(name: str, source: str, budget: str) -> dict[str, object]:
-    """Do one run and return the plan beside the outcome."""
+def run(name: str, source: str, budget: str, *settings: str) -> dict[str, object]:
+    """Do one run and return the plan beside the outcome.
+
+    Args:
+        name: Of the corpus.
+        source: Of its text.
+        budget: For everything.
+        settings: As ``--set`` takes them; the plan decides the rest.
+    """
     from autogpt.training.scaling import Corpus, law
 
     with tempfile.TemporaryDirectory() as room:
@@ -33,6 +40,7 @@ def run(name: str, source: str, budget: str) -> dict[str, object]:
             [
                 str(Path(sys.executable).with_name("autogpt")),
                 *("train", source, "--budget", budget, "--out", str(out), "--json"),
+                *(part for setting in settings for part in ("--set", setting)),
             ],
             stdout=subprocess.PIPE,
             text=True,
@@ -51,6 +59,11 @@ def run(name: str, source: str, budget: str) -> dict[str, object]:
         "budget": budget,
         "width": model["hidden_size"],
         "layers": model["num_hidden_layers"],
+        "head_dim": model["head_dim"],
+        "vocab": corpus.vocab_size,
+        "block_weights": weights,
+        "unique_tokens": corpus.train_tokens,
+        "counted": corpus.counted,
         "budget_s": plan["budget_s"],
         "wall_s": round(wall_s, 2),
         "wall_off": round(wall_s / plan["budget_s"] - 1, 4),
