@@ -19,8 +19,8 @@ from autogpt.data.augmentation import (
     augmented_pictures,
     augmented_states,
 )
-from autogpt.data.media import MediaStore
 from autogpt.data.media_batches import IGNORED, MediaBatches, MediaRow, in_order
+from autogpt.data.media_store import MediaStore
 from autogpt.data.preprocessing import (
     MediaConfig,
     PictureConfig,

@@ -16,7 +16,8 @@ from PIL import Image
 
 from autogpt.core.errors import DataError
 from autogpt.data.examples import ExamplesConfig, ExamplesReport, read_examples
-from autogpt.data.media import MediaStore, Wanted, read_media
+from autogpt.data.media import Wanted, read_media
+from autogpt.data.media_store import MediaStore
 from autogpt.data.pictures import decode_picture, read_picture
 from autogpt.data.readers import ReadReport
 from autogpt.data.sounds import facts_of, read_sound, stretches

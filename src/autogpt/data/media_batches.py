@@ -29,7 +29,7 @@ from autogpt.data.augmentation import (
     augmented_pictures,
     augmented_states,
 )
-from autogpt.data.media import MediaStore
+from autogpt.data.media_store import MediaStore
 from autogpt.data.preprocessing import (
     PictureConfig,
     SoundConfig,

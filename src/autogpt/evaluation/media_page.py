@@ -19,7 +19,7 @@ import numpy as np
 from autogpt.core.errors import DataError
 from autogpt.core.examples import Medium
 from autogpt.core.files import write_text
-from autogpt.data.media import MediaStore
+from autogpt.data.media_store import MediaStore
 from autogpt.evaluation.report import page_style
 
 __all__ = ["EXAMPLES", "Shown", "render_media_page", "write_media_page"]

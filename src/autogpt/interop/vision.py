@@ -28,7 +28,7 @@ from torch import Tensor
 from autogpt.core.errors import CheckpointError, DataError, MissingExtraError, UsageError
 from autogpt.core.examples import Medium
 from autogpt.core.files import read_json
-from autogpt.data.media import MediaStore
+from autogpt.data.media_store import MediaStore
 from autogpt.interop.transformers import explained, refuse_foreign_code, without_bars
 from autogpt.models.weights import open_weights
 from autogpt.tasks.classification import Classification, decide

@@ -25,8 +25,8 @@ import torch
 
 from autogpt.core.errors import DataError, UsageError
 from autogpt.core.examples import Medium
-from autogpt.data.media import Listener, MediaStore
 from autogpt.data.media_batches import features, stacked
+from autogpt.data.media_store import Listener, MediaStore
 from autogpt.data.preprocessing import (
     PictureConfig,
     Samples,

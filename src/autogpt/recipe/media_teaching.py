@@ -25,8 +25,8 @@ from autogpt.core.examples import Example, Medium, Observed
 from autogpt.core.hardware import usable_cores
 from autogpt.data.augmentation import AugmentConfig
 from autogpt.data.batches import Learnable
-from autogpt.data.media import MediaStore
 from autogpt.data.media_batches import MediaBatches, MediaRow, in_groups, in_order
+from autogpt.data.media_store import MediaStore
 from autogpt.data.preprocessing import ENCODED_LONGEST_S, PictureConfig, SoundConfig, frames_of
 from autogpt.data.sounds import facts_of
 from autogpt.evaluation.media_page import EXAMPLES, Shown, write_media_page
