@@ -39,7 +39,7 @@ def run(corpus: str, weights: int, tokens: int, unique: int, truth: Law) -> dict
 
 
 def test_a_law_is_found_again_from_runs_that_follow_it():
-    truth = Law((0.5, 0.12, 0.3, 0.35, 0.25, 0.5, 0.004, 0.05, 0.05), 0.02)
+    truth = Law((0.5, 0.12, 0.3, 0.35, 0.25, 0.5, 0.004, 0.05, 0.05, 0.3), 0.02)
     runs = [
         run(corpus, weights, tokens, unique, truth)
         for corpus, unique in (("a", 400_000), ("b", 3_000_000))

@@ -3,21 +3,24 @@
 The loss is predicted relative to what counting as many tokens gives (``data.ngrams``, trigrams),
 which takes most of the difference between corpora away::
 
-    loss / H(min(D, U))  =  (E  +  A n^-a  +  B (1 + c z) d^-b)  p^-(q + r z)  exp(o h)
+    loss / H(min(D, U))  =  (E  +  A n^-a  +  B (1 + c z) d^-b)  p^-((q + r z) n^g)  exp(o h)
     H(t)  the loss of a trigram model counted on t tokens of the text
     z     how fast H falls with the text: ln(H(U / 2) / H(U)) / 0.05 - 1
     n     weights without embeddings, d effective and u different training tokens, in millions
     p     passes over the text, at least 1;  h = (n / u)^0.5 max(0, p - 2)
 
-A text that counting learns fast (steep H) gives a Transformer more to learn on later passes; many
-weights on little text learn by heart in the end, which is the last factor.
+A text that counting learns fast (steep H) gives a Transformer more to learn on later passes, and a
+larger one more than a small one; many weights on little text learn by heart in the end, which is
+the last factor.
 Repeated tokens count less: with U tokens seen D times in all, d = U + 15.4 U (1 - e^-(D/U-1)/15.4)
 (Muennighoff et al. 2023, "Scaling Data-Constrained Language Models", equation 5 and its R*). The
 form in n and d is that of Hoffmann et al. 2022, "Training Compute-Optimal Large Language Models".
 
 The runs are in ``scaling_runs.jsonl`` beside this file (``benchmarks/scaling.py`` makes them); the
 fit is least squares on the logarithm of the loss with weak priors and takes milliseconds, so it is
-made when it is needed, and any corpus can be left out of it.
+made when it is needed, and any corpus can be left out of it. Each corpus has an offset of its own
+in the fit, which is 0 for the one that is asked about: what is particular to one text is not taken
+for an effect of size.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -38,6 +41,8 @@ from autogpt.data.ngrams import ngram_losses
 
 __all__ = ["Corpus", "Law", "effective_tokens", "fit", "law", "look_at"]
 
+_Numbers = npt.NDArray[np.float64]
+
 _REPEATS = 15.4  # R*_D of Muennighoff et al. 2023
 _FRESH_PASSES = 2  # over a text, before learning by heart begins to cost
 _COUNTED = 1 << 21  # training tokens that are counted, at most
@@ -47,12 +52,14 @@ _WINDOW = 256  # tokens of it that stay together
 _PREDICTED = 1 << 17  # held-out tokens that are predicted, at most
 _FEWEST_RUNS = 8
 
-# E, A, a, B, b, c, o, q, r: where the fit begins and how far it may go. a and b are those of
+# E, A, a, B, b, c, o, q, r, g: where the fit begins and how far it may go. a and b are those of
 # Hoffmann et al. 2022; the others are what our first runs suggested.
-_START = (0.45, 0.10, 0.34, 0.40, 0.28, 0.3, 0.01, 0.0, 0.0)
-_SPREAD = (0.15, 0.05, 0.10, 0.15, 0.10, 0.3, 0.01, 0.1, 0.1)
+_START = (0.45, 0.10, 0.34, 0.40, 0.28, 0.3, 0.01, 0.0, 0.0, 0.3)
+_SPREAD = (0.15, 0.05, 0.10, 0.15, 0.10, 0.3, 0.01, 0.1, 0.1, 0.3)
 _USUAL_SLOPE = 0.05
-_NOISE = 0.02  # of the logarithm of a loss, from run to run and corpus to corpus
+_NOISE = 0.015  # of the logarithm of a loss, from run to run
+_OFFSET = 0.04  # of the same, from corpus to corpus
+_LEAST_NOISE = 0.02  # of a forecast
 _WITHIN = 1.645  # standard deviations on either side that hold 90% of a normal distribution
 
 
@@ -100,7 +107,7 @@ class Law:
     """A fitted law.
 
     Attributes:
-        values: E, A, a, B, b, c, o, q, r.
+        values: E, A, a, B, b, c, o, q, r, g.
         noise: Standard deviation of the logarithm of a loss on a corpus it was not fitted to.
     """
 
@@ -115,13 +122,13 @@ class Law:
             weights: Of the model, without embeddings and head.
             tokens: Seen in training, repetitions included.
         """
-        row = _Row(
-            weights=weights / 1e6,
-            tokens=tokens / 1e6,
-            unique=corpus.train_tokens / 1e6,
-            slope=corpus.slope,
+        run = _Runs(
+            weights=np.array(weights / 1e6),
+            tokens=np.array(tokens / 1e6),
+            unique=np.array(corpus.train_tokens / 1e6),
+            slope=np.array(corpus.slope),
         )
-        return corpus.counting(tokens) * _relative(self.values, row)
+        return corpus.counting(tokens) * float(_relative(self.values, run))
 
     def interval(self, loss: float) -> tuple[float, float]:
         """Return the range that holds the loss nine times in ten."""
@@ -131,9 +138,13 @@ class Law:
 
 def effective_tokens(tokens: float, unique: float) -> float:
     """Return how many fresh tokens are worth as much as ``tokens`` out of ``unique``."""
-    if tokens <= unique:
-        return tokens
-    return unique * (1 + _REPEATS * (1 - math.exp(-(tokens / unique - 1) / _REPEATS)))
+    return float(_effective(np.array(tokens), np.array(unique)))
+
+
+def _effective(tokens: _Numbers, unique: _Numbers) -> _Numbers:
+    again = np.maximum(tokens / unique, 1.0) - 1
+    worth: _Numbers = unique * (1 + _REPEATS * (1 - np.exp(-again / _REPEATS)))
+    return np.minimum(tokens, worth)
 
 
 def look_at(
@@ -199,29 +210,40 @@ def fit(runs: Sequence[Mapping[str, object]]) -> Law:
     """
     if len(runs) < _FEWEST_RUNS:
         raise ConfigError(f"{len(runs)} runs are too few to fit a law, at least {_FEWEST_RUNS}.")
-    names = [str(run["corpus"]) for run in runs]
-    rows = [_row(run) for run in runs]
+    names = np.array([str(run["corpus"]) for run in runs])
+    rows = _Runs.of(runs)
     errors: list[float] = []
-    for left_out in sorted(set(names)) if len(set(names)) > 1 else ():
-        pairs = list(zip(names, rows, strict=True))
-        others = _solve([row for name, row in pairs if name != left_out])
-        errors.extend(_errors(others, [row for name, row in pairs if name == left_out]))
-    noise = math.sqrt(float(np.mean(np.square(errors)))) if errors else _NOISE
-    return Law(_solve(rows), max(noise, _NOISE))
+    for left_out in sorted(set(names.tolist())) if len(set(names.tolist())) > 1 else ():
+        asked = names == left_out
+        others = _solve(rows.some(~asked), names[~asked])
+        errors.extend(_errors(others, rows.some(asked)).tolist())
+    noise = math.sqrt(float(np.mean(np.square(errors)))) if errors else _LEAST_NOISE
+    return Law(_solve(rows, names), max(noise, _LEAST_NOISE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Row:
-    """A run: weights and tokens in millions, slope, and loss / H."""
+class _Runs:
+    """Weights and tokens in millions, slope, and loss / H, of each run [N]."""
 
-    weights: float
-    tokens: float
-    unique: float
-    slope: float
-    relative: float = 1.0
+    weights: _Numbers
+    tokens: _Numbers
+    unique: _Numbers
+    slope: _Numbers
+    relative: _Numbers = field(default_factory=lambda: np.ones(()))
+
+    @classmethod
+    def of(cls, runs: Sequence[Mapping[str, object]]) -> _Runs:
+        """Return runs as ``benchmarks/scaling.py`` writes them."""
+        return cls(
+            **{name: np.array([_facts(run)[name] for run in runs]) for name in cls.__slots__}
+        )
+
+    def some(self, chosen: npt.NDArray[np.bool_]) -> _Runs:
+        """Return those that are marked."""
+        return _Runs(**{name: getattr(self, name)[chosen] for name in self.__slots__})
 
 
-def _row(run: Mapping[str, object]) -> _Row:
+def _facts(run: Mapping[str, object]) -> dict[str, float]:
     def number(name: str) -> float:
         value = run[name]
         if not isinstance(value, int | float):
@@ -238,38 +260,52 @@ def _row(run: Mapping[str, object]) -> _Row:
         bytes_per_token=1.0,
         counted=tuple((int(tokens), float(loss)) for tokens, loss in counted),
     )
-    return _Row(
-        weights=number("block_weights") / 1e6,
-        tokens=number("tokens") / 1e6,
-        unique=corpus.train_tokens / 1e6,
-        slope=corpus.slope,
-        relative=number("loss") / corpus.counting(number("tokens")),
-    )
+    return {
+        "weights": number("block_weights") / 1e6,
+        "tokens": number("tokens") / 1e6,
+        "unique": corpus.train_tokens / 1e6,
+        "slope": corpus.slope,
+        "relative": number("loss") / corpus.counting(number("tokens")),
+    }
 
 
-def _relative(values: Sequence[float], row: _Row) -> float:
-    floor, a_size, a_power, b_size, b_power, c_slope, by_heart, q_passes, r_slope = values
-    steep = row.slope / _USUAL_SLOPE - 1
-    passes = row.tokens / row.unique
-    size = a_size * row.weights ** -max(a_power, 0.01)
-    seen = effective_tokens(row.tokens, row.unique)
+def _relative(values: Sequence[float], runs: _Runs) -> _Numbers:
+    floor, a_size, a_power, b_size, b_power, c_slope, by_heart, q_passes, r_slope, g_size = values
+    steep = runs.slope / _USUAL_SLOPE - 1
+    passes = runs.tokens / runs.unique
+    size = a_size * runs.weights ** -max(a_power, 0.01)
+    seen = _effective(runs.tokens, runs.unique)
     text = b_size * (1 + c_slope * steep) * seen ** -max(b_power, 0.01)
-    again = max(1.0, passes) ** -(q_passes + r_slope * steep)
-    crammed = math.sqrt(row.weights / row.unique) * max(0.0, passes - _FRESH_PASSES)
-    return float((floor + size + text) * again * math.exp(min(max(by_heart, 0.0) * crammed, 5.0)))
+    gain = (q_passes + r_slope * steep) * runs.weights**g_size
+    again = np.maximum(1.0, passes) ** -gain
+    crammed = np.sqrt(runs.weights / runs.unique) * np.maximum(0.0, passes - _FRESH_PASSES)
+    cost = np.exp(np.minimum(max(by_heart, 0.0) * crammed, 5.0))
+    relative: _Numbers = (floor + size + text) * again * cost
+    return relative
 
 
-def _errors(values: Sequence[float], rows: Sequence[_Row]) -> list[float]:
+def _errors(values: Sequence[float], runs: _Runs) -> _Numbers:
     """Return ln(predicted / seen) of each run."""
-    return [math.log(max(_relative(values, row), 1e-3) / row.relative) for row in rows]
+    errors: _Numbers = np.log(np.maximum(_relative(values, runs), 1e-3) / runs.relative)
+    return errors
 
 
-def _solve(rows: Sequence[_Row]) -> tuple[float, ...]:
-    """Fit by Gauss-Newton with damping (Levenberg 1944, Marquardt 1963)."""
+def _solve(runs: _Runs, names: npt.NDArray[np.str_]) -> tuple[float, ...]:
+    """Fit by Gauss-Newton with damping (Levenberg 1944, Marquardt 1963).
+
+    The runs of a corpus share an offset of standard deviation ``_OFFSET``. It is not solved for:
+    errors are whitened by the covariance that it brings, noise^2 I + offset^2 1 1^T.
+    """
     start, spread = np.array(_START), np.array(_SPREAD)
+    groups = [names == name for name in sorted(set(names.tolist()))]
+    whitened = 0.0 + np.eye(len(names))
+    for group in groups:
+        count = int(group.sum())
+        share = 1 - 1 / math.sqrt(1 + count * (_OFFSET / _NOISE) ** 2)
+        whitened -= np.outer(group, group) * share / count
 
-    def residuals(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        errors = np.array(_errors(values.tolist(), rows))
+    def residuals(values: _Numbers) -> _Numbers:
+        errors = whitened @ _errors(values.tolist(), runs)
         return np.concatenate([errors / _NOISE, (values - start) / spread])
 
     values, damping = start.copy(), 1e-2
@@ -281,8 +317,11 @@ def _solve(rows: Sequence[_Row]) -> tuple[float, ...]:
         normal = slopes.T @ slopes
         step = np.linalg.solve(normal + damping * np.diag(normal.diagonal()), -slopes.T @ now)
         after = residuals(values + step)
-        if after @ after < now @ now:
+        gained = now @ now - after @ after
+        if gained > 0:
             values, now, damping = values + step, after, damping / 3
         else:
             damping *= 4
+        if abs(gained) < 1e-9 * (now @ now):
+            break
     return tuple(float(value) for value in values)
