@@ -48,7 +48,8 @@ from autogpt.models.presets import ModelConfig, build_config
 from autogpt.training import checkpoints, kernels
 from autogpt.training.checkpoints import RunState
 from autogpt.training.saving import Saver
-from autogpt.training.trainer import Hooks, Measured, Trainer, TrainingConfig
+from autogpt.training.settings import TrainingConfig
+from autogpt.training.trainer import Hooks, Measured, Trainer
 
 AUTOGPT = Path(sysconfig.get_path("scripts")) / "autogpt"
 TEXT = Path(__file__).parents[1] / "src/autogpt/data/quickstart/lunyu.txt"

@@ -45,7 +45,8 @@ from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.lessons import Lesson, encode_lesson
 from autogpt.training.kernels import Kernels
 from autogpt.training.objective import learned_tokens
-from autogpt.training.trainer import Trainer, TrainingConfig, learning_rate
+from autogpt.training.settings import TrainingConfig, learning_rate
+from autogpt.training.trainer import Trainer
 
 MODEL = "smollm2-135m-instruct"
 RANK, RATE = 16, 2e-4

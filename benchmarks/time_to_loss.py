@@ -55,7 +55,8 @@ def learn(stage: str, text: Path, begun: float) -> dict[str, object]:
     from autogpt.data.shards import TokenShard
     from autogpt.models.gpt import GPT, GPTConfig, parameter_count
     from autogpt.training import kernels, plan
-    from autogpt.training.trainer import Hooks, Trainer, TrainingConfig, evaluate
+    from autogpt.training.settings import TrainingConfig
+    from autogpt.training.trainer import Hooks, Trainer, evaluate
 
     torch.manual_seed(0)
     characters = text.read_text(encoding="utf-8")

@@ -93,7 +93,8 @@ def autogpt_step(size: Size, *, matrices: str):
     from autogpt.data.shards import TokenShard
     from autogpt.models.gpt import GPT, GPTConfig, parameter_count
     from autogpt.training import kernels, plan
-    from autogpt.training.trainer import Trainer, TrainingConfig
+    from autogpt.training.settings import TrainingConfig
+    from autogpt.training.trainer import Trainer
 
     config = GPTConfig(
         vocab_size=VOCAB,

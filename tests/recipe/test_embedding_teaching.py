@@ -23,7 +23,7 @@ from autogpt.recipe import FinetuneResult, embedding_teaching, finetune, plannin
 from autogpt.recipe.embedding_plan import plan_reading
 from autogpt.recipe.embedding_teaching import EmbeddingRun
 from autogpt.recipe.settings import FinetuneRecipe
-from autogpt.training.trainer import TrainingConfig
+from autogpt.training.settings import TrainingConfig
 
 KINDS = {"animal": ["cat", "dog", "fox", "狗"], "plant": ["oak", "fern", "rose", "草"]}
 

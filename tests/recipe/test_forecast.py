@@ -4,7 +4,7 @@ import pytest
 
 from autogpt.recipe.forecast import usual_training, with_looks, with_rate
 from autogpt.recipe.settings import FinetuneConfig, FinetuneRecipe
-from autogpt.training.trainer import TrainingConfig
+from autogpt.training.settings import TrainingConfig
 
 
 def test_pairs_and_tags_from_nothing_are_kept_from_being_learned_by_heart():

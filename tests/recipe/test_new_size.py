@@ -6,7 +6,7 @@ from autogpt.models.presets import ModelConfig, build_config
 from autogpt.recipe.new_size import sized_to_read
 from autogpt.recipe.settings import FinetuneConfig, FinetuneRecipe
 from autogpt.training.plan import parameter_count
-from autogpt.training.trainer import TrainingConfig
+from autogpt.training.settings import TrainingConfig
 
 PAIRS = FinetuneRecipe(
     finetune=FinetuneConfig(task="translate"), model=ModelConfig(context_length=64)

@@ -26,7 +26,8 @@ from autogpt.training.diagnosis import Diagnosis, diagnose
 from autogpt.training.memory import attempt, explained, smaller_part
 from autogpt.training.objective import next_token_loss
 from autogpt.training.saving import Saver
-from autogpt.training.trainer import Hooks, Trainer, TrainingConfig
+from autogpt.training.settings import TrainingConfig
+from autogpt.training.trainer import Hooks, Trainer
 from tests.training.test_trainer import CONFIG, KERNELS, LENGTH, VOCAB, Seen, shard, weights
 
 

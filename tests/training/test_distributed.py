@@ -26,7 +26,8 @@ from autogpt.training.layout import ParallelConfig, lay_out, owners, rows_at_onc
 from autogpt.training.optim import orthogonalize
 from autogpt.training.record import Entry
 from autogpt.training.saving import Saver, SharedSaver
-from autogpt.training.trainer import Hooks, Measured, Trainer, TrainingConfig, evaluate
+from autogpt.training.settings import TrainingConfig
+from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
 from tests.training.together import ask, together
 
 Array = npt.NDArray[np.float32]

@@ -12,8 +12,8 @@ from autogpt.training import plan
 from autogpt.training.calibration import WIDTHS, StepCosts
 from autogpt.training.plan import Machine, Plan, Spending
 from autogpt.training.scaling import Corpus, Law
+from autogpt.training.settings import TrainingConfig
 from autogpt.training.sizes import batch_sizes
-from autogpt.training.trainer import TrainingConfig
 
 CORPUS = Corpus(
     vocab_size=1000,

@@ -21,7 +21,8 @@ from autogpt.training.objective import (
     preference,
     text_logprobs,
 )
-from autogpt.training.trainer import Hooks, Measured, Trainer, TrainingConfig
+from autogpt.training.settings import TrainingConfig
+from autogpt.training.trainer import Hooks, Measured, Trainer
 
 CONFIG = GPTConfig(
     vocab_size=20,

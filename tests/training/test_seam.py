@@ -14,7 +14,8 @@ from autogpt.models.trainable import Trainable
 from autogpt.training.kernels import Kernels
 from autogpt.training.objective import next_token
 from autogpt.training.optim import Optimizer, OptimizerConfig
-from autogpt.training.trainer import Hooks, Measured, Trainer, TrainingConfig
+from autogpt.training.settings import TrainingConfig
+from autogpt.training.trainer import Hooks, Measured, Trainer
 from autogpt.training.validation import mean_loss
 
 VOCAB, LENGTH, ROWS = 11, 6, 4

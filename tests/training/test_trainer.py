@@ -21,14 +21,8 @@ from autogpt.training.checkpoints import RunState
 from autogpt.training.kernels import Kernels
 from autogpt.training.record import Entry
 from autogpt.training.schedule import Realized
-from autogpt.training.trainer import (
-    Hooks,
-    Measured,
-    Trainer,
-    TrainingConfig,
-    evaluate,
-    learning_rate,
-)
+from autogpt.training.settings import TrainingConfig, learning_rate
+from autogpt.training.trainer import Hooks, Measured, Trainer, evaluate
 
 VOCAB, LENGTH = 17, 8
 CONFIG = GPTConfig(

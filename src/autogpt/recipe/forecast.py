@@ -25,8 +25,8 @@ from autogpt.recipe import planning
 from autogpt.recipe.base_model import NEW
 from autogpt.recipe.settings import HEADS, PAIRS, FinetuneRecipe
 from autogpt.training import kernels
+from autogpt.training.settings import TrainingConfig
 from autogpt.training.sizes import batch_of
-from autogpt.training.trainer import TrainingConfig
 
 __all__ = [
     "Forecast",

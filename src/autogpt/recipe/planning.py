@@ -32,8 +32,8 @@ from autogpt.training import calibration, kernels, scaling
 from autogpt.training.distributed import World
 from autogpt.training.plan import Machine, Plan, Spending, choose
 from autogpt.training.schedule import read_schedule
+from autogpt.training.settings import TrainingConfig
 from autogpt.training.sizes import batch_of, batch_sizes, preset
-from autogpt.training.trainer import TrainingConfig
 
 __all__ = [
     "Decided",

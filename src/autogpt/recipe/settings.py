@@ -23,7 +23,7 @@ from autogpt.nn.adapters import LoRAConfig
 from autogpt.tokenizer.training import TokenizerConfig
 from autogpt.training.kernels import KernelConfig
 from autogpt.training.layout import ParallelConfig
-from autogpt.training.trainer import TrainingConfig
+from autogpt.training.settings import TrainingConfig
 
 __all__ = [
     "FORMAT",

@@ -24,6 +24,7 @@ from autogpt.models.gpt import GPTConfig, parameter_count
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.training.calibration import PART_TOKENS, StepCosts
 from autogpt.training.scaling import Corpus, Law
+from autogpt.training.settings import TrainingConfig
 from autogpt.training.sizes import (
     FEWEST_STEPS,
     batch_sizes,
@@ -32,7 +33,6 @@ from autogpt.training.sizes import (
     seconds_per_token,
     weight_decay,
 )
-from autogpt.training.trainer import TrainingConfig
 
 __all__ = [
     "Alternative",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from autogpt.models.gpt import GPTConfig, parameter_count
 from autogpt.models.presets import ModelConfig
 from autogpt.training.calibration import PART_TOKENS, StepCosts
-from autogpt.training.trainer import TrainingConfig
+from autogpt.training.settings import TrainingConfig
 
 __all__ = [
     "FEWEST_STEPS",
