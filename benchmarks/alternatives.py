@@ -28,11 +28,13 @@ def around(planned: dict[str, Any]) -> dict[str, list[str]]:
     shapes = {
         "half the width": (width // 2, layers),
         "double the width": (width * 2, layers),
-        "half the depth": (width, max(1, layers // 2)),
+        "half the depth": (width, layers // 2),
         "double the depth": (width, layers * 2),
     }
     settings = {}
     for name, (wide, deep) in shapes.items():
+        if not deep:  # of one layer there is no half
+            continue
         one_head = min(head, wide)
         settings[name] = [
             f"model.hidden_size={wide}",

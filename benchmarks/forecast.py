@@ -52,8 +52,12 @@ def run(name: str, source: str, budget: str, *settings: str) -> dict[str, object
     model = plan["model"]
     weights = plan["parameters"] - model["vocab_size"] * model["hidden_size"]
     corpus = Corpus(**plan["corpus"])
-    fair = law(without=(name,)).loss(corpus, weights=weights, tokens=plan["tokens"])
-    known = law(without=(name,)).loss(corpus, weights=weights, tokens=outcome["tokens"])
+    fair, known = (
+        law(without=(name,)).loss(
+            corpus, weights=weights, layers=model["num_hidden_layers"], tokens=tokens
+        )
+        for tokens in (plan["tokens"], outcome["tokens"])
+    )
     return {
         "corpus": name,
         "budget": budget,

@@ -19,7 +19,9 @@ CORPUS = Corpus(
 )
 
 
-def run(corpus: str, weights: int, tokens: int, unique: int, truth: Law) -> dict[str, object]:
+def run(
+    corpus: str, weights: int, layers: int, tokens: int, unique: int, truth: Law
+) -> dict[str, object]:
     seen = Corpus(
         vocab_size=1000,
         train_tokens=unique,
@@ -30,26 +32,27 @@ def run(corpus: str, weights: int, tokens: int, unique: int, truth: Law) -> dict
     return {
         "corpus": corpus,
         "block_weights": weights,
+        "layers": layers,
         "tokens": tokens,
         "unique_tokens": unique,
         "vocab": 1000,
         "counted": [list(point) for point in COUNTED],
-        "loss": truth.loss(seen, weights=weights, tokens=tokens),
+        "loss": truth.loss(seen, weights=weights, layers=layers, tokens=tokens),
     }
 
 
 def test_a_law_is_found_again_from_runs_that_follow_it():
-    truth = Law((0.5, 0.12, 0.3, 0.35, 0.25, 0.5, 0.004, 0.05, 0.05, 0.3), 0.02)
+    truth = Law((0.5, 0.12, 0.3, 0.35, 0.25, 0.5, 0.004, 0.05, 0.05, 0.3, 0.2), 0.02)
     runs = [
-        run(corpus, weights, tokens, unique, truth)
+        run(corpus, weights, layers, tokens, unique, truth)
         for corpus, unique in (("a", 400_000), ("b", 3_000_000))
-        for weights in (100_000, 400_000, 2_000_000)
+        for weights, layers in ((100_000, 1), (400_000, 2), (400_000, 4), (2_000_000, 4))
         for tokens in (200_000, 1_000_000, 8_000_000)
     ]
     found = fit(runs)
-    for weights in (200_000, 1_000_000):
-        expected = truth.loss(CORPUS, weights=weights, tokens=3e6)
-        assert found.loss(CORPUS, weights=weights, tokens=3e6) == pytest.approx(expected, rel=0.01)
+    for size in ({"weights": 200_000, "layers": 1}, {"weights": 1_000_000, "layers": 3}):
+        expected = truth.loss(CORPUS, **size, tokens=3e6)
+        assert found.loss(CORPUS, **size, tokens=3e6) == pytest.approx(expected, rel=0.01)
     assert 0.02 <= found.noise < 0.1
 
 
@@ -62,7 +65,8 @@ def test_repeated_tokens_are_worth_less():
 def test_the_kept_runs_give_a_law_that_is_sane():
     kept = law()
     losses = [
-        kept.loss(CORPUS, weights=w, tokens=t) for w, t in ((1e5, 1e6), (1e6, 1e6), (1e6, 4e6))
+        kept.loss(CORPUS, weights=w, layers=3, tokens=t)
+        for w, t in ((1e5, 1e6), (1e6, 1e6), (1e6, 4e6))
     ]
     assert losses[0] > losses[1] > losses[2] > 0.3 * CORPUS.ngram_loss
     low, high = kept.interval(losses[0])

@@ -180,7 +180,7 @@ def choose(
         ResourceError: If not even the smallest model fits memory or time.
     """
     plans = []
-    for sizes in candidates(settings):
+    for sizes in candidates(settings, shallow=True):
         config = build_config(
             sizes, corpus.vocab_size, eos_token_id=eos_token_id, pad_token_id=pad_token_id
         )
@@ -259,12 +259,17 @@ def _planned(
 
 def _enough(config: GPTConfig, corpus: Corpus, law: Law, *, tokens: float) -> float:
     """Return on how many of these tokens to train for the lowest loss."""
-    weights, some = _block_weights(config), [tokens]
+    some = [tokens]
     fewest = FEWEST_STEPS * 2 * config.max_position_embeddings  # as ``batch_sizes`` has them
     if fewest < tokens:
         count = int(math.log(tokens / fewest) / math.log(_FINER))
         some += [fewest * _FINER**n for n in range(count + 1)]
-    return min(some, key=lambda each: law.loss(corpus, weights=weights, tokens=each))
+    return min(some, key=lambda each: _loss(config, corpus, law, tokens=each))
+
+
+def _loss(config: GPTConfig, corpus: Corpus, law: Law, *, tokens: float) -> float:
+    weights, layers = _block_weights(config), config.num_hidden_layers
+    return law.loss(corpus, weights=weights, layers=layers, tokens=tokens)
 
 
 def _forecast(
@@ -278,8 +283,7 @@ def _forecast(
     wall_s: float,
     timed: bool,
 ) -> Forecast:
-    weights = _block_weights(config)
-    loss = law.loss(corpus, weights=weights, tokens=tokens)
+    loss = _loss(config, corpus, law, tokens=tokens)
     low, high = law.interval(loss)
     hours = wall_s / 3600
     shares = (_WALL_LOW, _WALL_HIGH) if timed else _TOKENS_WALL

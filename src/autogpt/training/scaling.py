@@ -6,7 +6,9 @@ which takes most of the difference between corpora away::
     loss / H(min(D, U))  =  (E  +  A n^-a  +  B (1 + c z) d^-b)  p^-((q + r z) n^g)  exp(o h)
     H(t)  the loss of a trigram model counted on t tokens of the text
     z     how fast H falls with the text: ln(H(U / 2) / H(U)) / 0.05 - 1
-    n     weights without embeddings, d effective and u different training tokens, in millions
+    n     weights without embeddings, d effective and u different training tokens, in millions;
+          those of a model of few layers are worth more: n = weights / l^s
+    l     layers, of those beyond 4 none
     p     passes over the text, at least 1;  h = (n / u)^0.5 max(0, p - 2)
 
 A text that counting learns fast (steep H) gives a Transformer more to learn on later passes, and a
@@ -52,11 +54,12 @@ _WINDOW = 256  # tokens of it that stay together
 _PREDICTED = 1 << 17  # held-out tokens that are predicted, at most
 _FEWEST_RUNS = 8
 
-# E, A, a, B, b, c, o, q, r, g: where the fit begins and how far it may go. a and b are those of
+# E, A, a, B, b, c, o, q, r, g, s: where the fit begins and how far it may go. a and b are those of
 # Hoffmann et al. 2022; the others are what our first runs suggested.
-_START = (0.45, 0.10, 0.34, 0.40, 0.28, 0.3, 0.01, 0.0, 0.0, 0.3)
-_SPREAD = (0.15, 0.05, 0.10, 0.15, 0.10, 0.3, 0.01, 0.1, 0.1, 0.3)
+_START = (0.45, 0.10, 0.34, 0.40, 0.28, 0.3, 0.01, 0.0, 0.0, 0.3, 0.0)
+_SPREAD = (0.15, 0.05, 0.10, 0.15, 0.10, 0.3, 0.01, 0.1, 0.1, 0.3, 0.5)
 _USUAL_SLOPE = 0.05
+_DEEP = 4  # layers; what more of them do is not in our runs
 _NOISE = 0.015  # of the logarithm of a loss, from run to run
 _OFFSET = 0.04  # of the same, from corpus to corpus
 _LEAST_NOISE = 0.02  # of a forecast
@@ -107,23 +110,25 @@ class Law:
     """A fitted law.
 
     Attributes:
-        values: E, A, a, B, b, c, o, q, r, g.
+        values: E, A, a, B, b, c, o, q, r, g, s.
         noise: Standard deviation of the logarithm of a loss on a corpus it was not fitted to.
     """
 
     values: tuple[float, ...]
     noise: float
 
-    def loss(self, corpus: Corpus, *, weights: int, tokens: float) -> float:
+    def loss(self, corpus: Corpus, *, weights: int, layers: int, tokens: float) -> float:
         """Return the expected validation loss in nats a token.
 
         Args:
             corpus: The text.
             weights: Of the model, without embeddings and head.
+            layers: That these are in.
             tokens: Seen in training, repetitions included.
         """
         run = _Runs(
             weights=np.array(weights / 1e6),
+            layers=np.array(layers),
             tokens=np.array(tokens / 1e6),
             unique=np.array(corpus.train_tokens / 1e6),
             slope=np.array(corpus.slope),
@@ -223,9 +228,10 @@ def fit(runs: Sequence[Mapping[str, object]]) -> Law:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Runs:
-    """Weights and tokens in millions, slope, and loss / H, of each run [N]."""
+    """Weights and tokens in millions, layers, slope, and loss / H, of each run [N]."""
 
     weights: _Numbers
+    layers: _Numbers
     tokens: _Numbers
     unique: _Numbers
     slope: _Numbers
@@ -262,6 +268,7 @@ def _facts(run: Mapping[str, object]) -> dict[str, float]:
     )
     return {
         "weights": number("block_weights") / 1e6,
+        "layers": number("layers"),
         "tokens": number("tokens") / 1e6,
         "unique": corpus.train_tokens / 1e6,
         "slope": corpus.slope,
@@ -270,15 +277,28 @@ def _facts(run: Mapping[str, object]) -> dict[str, float]:
 
 
 def _relative(values: Sequence[float], runs: _Runs) -> _Numbers:
-    floor, a_size, a_power, b_size, b_power, c_slope, by_heart, q_passes, r_slope, g_size = values
+    (
+        floor,
+        a_size,
+        a_power,
+        b_size,
+        b_power,
+        c_slope,
+        by_heart,
+        q_passes,
+        r_slope,
+        g_size,
+        s_deep,
+    ) = values
     steep = runs.slope / _USUAL_SLOPE - 1
     passes = runs.tokens / runs.unique
-    size = a_size * runs.weights ** -max(a_power, 0.01)
+    weights = runs.weights / np.minimum(runs.layers, _DEEP) ** s_deep
+    size = a_size * weights ** -max(a_power, 0.01)
     seen = _effective(runs.tokens, runs.unique)
     text = b_size * (1 + c_slope * steep) * seen ** -max(b_power, 0.01)
-    gain = (q_passes + r_slope * steep) * runs.weights**g_size
+    gain = (q_passes + r_slope * steep) * weights**g_size
     again = np.maximum(1.0, passes) ** -gain
-    crammed = np.sqrt(runs.weights / runs.unique) * np.maximum(0.0, passes - _FRESH_PASSES)
+    crammed = np.sqrt(weights / runs.unique) * np.maximum(0.0, passes - _FRESH_PASSES)
     cost = np.exp(np.minimum(max(by_heart, 0.0) * crammed, 5.0))
     relative: _Numbers = (floor + size + text) * again * cost
     return relative

@@ -29,8 +29,9 @@ FEWEST_STEPS = 250
 
 _PART_LOGITS = 1 << 25  # of a micro-batch: 128 MB in fp32
 _WIDTHS = (64, 96, 128, 160, 192, 256, 320, 384, 448, 512, 640, 768, 1024, 1280, 1536, 2048)
-_DEPTHS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
+_DEPTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
 _ASPECT = (28, 72)  # width over depth; Kaplan et al. 2020, figure 5: flat well beyond this
+_SHALLOW = (2, 160)  # layers up to which a model may be as wide
 _DECAY_PER_EPOCH = 0.06  # of the weights: the more often a text is seen, the more (docs/log.md)
 _DECAYS = (0.01, 1.0)
 
@@ -96,8 +97,14 @@ def peak_memory_bytes(config: GPTConfig, training: TrainingConfig, *, base_bytes
     return base_bytes + state + activations
 
 
-def candidates(settings: ModelConfig) -> Iterator[ModelConfig]:
-    """Yield sizes to consider; what the user has set is set in all of them."""
+def candidates(settings: ModelConfig, *, shallow: bool = False) -> Iterator[ModelConfig]:
+    """Yield sizes to consider; what the user has set is set in all of them.
+
+    Args:
+        settings: Of the user.
+        shallow: Whether one or two wide layers are considered, too: in a few minutes they learn
+            more of a running text than deeper ones (docs/log.md).
+    """
     base = preset(settings)
     if settings.preset != "auto" or (settings.hidden_size and settings.num_hidden_layers):
         yield base
@@ -105,7 +112,8 @@ def candidates(settings: ModelConfig) -> Iterator[ModelConfig]:
     for width in [settings.hidden_size] if settings.hidden_size else _WIDTHS:
         head = settings.head_dim or _head_dim(width)
         for depth in [settings.num_hidden_layers] if settings.num_hidden_layers else _DEPTHS:
-            usual = _ASPECT[0] <= width / depth <= _ASPECT[1]
+            widest = _SHALLOW[1] if shallow and depth <= _SHALLOW[0] else _ASPECT[1]
+            usual = _ASPECT[0] <= width / depth <= widest
             if usual or settings.num_hidden_layers or settings.hidden_size:
                 heads = settings.num_attention_heads or max(1, width // head)
                 yield replace(
