@@ -234,7 +234,7 @@ def decide(
             budget_s=limit_s,
             device=None if world is None else world.device,
         )
-        compiling = kernels.compiling()
+        compiling = kernels.compiling(use.dtype)
         costs = calibration.measure(
             dtype=use.dtype,
             length=length,

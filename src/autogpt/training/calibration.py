@@ -75,7 +75,7 @@ def measure(*, dtype: str, length: int, masked: bool, compiled: bool, speedup: f
         compiled: Whether the run will be compiled.
         speedup: What compiling gains.
     """
-    key = f"step, {dtype}, length {length}, {masked=}, {torch.get_num_threads()} threads"
+    key = f"parts, {dtype}, length {length}, {masked=}, {torch.get_num_threads()} threads"
     known = recall(key)
     if known is None:
         known = _measured(getattr(torch, dtype), length, masked=masked)
@@ -96,7 +96,7 @@ def correct(costs: StepCosts, config: GPTConfig, *, part_s: float, compiled: boo
 
 
 def _correction_key(*, compiled: bool) -> str:
-    return f"step correction, {compiled=}"
+    return f"correction, {compiled=}"
 
 
 def _between(table: Mapping[str, float], width: int) -> float:

@@ -25,6 +25,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from autogpt.core.allocator import keep_freed_memory
 from autogpt.core.errors import ConfigError
 from autogpt.core.hardware import cpp_compiler, has_python_headers, usable_cores
 from autogpt.core.memo import recall, remember
@@ -49,7 +50,9 @@ __all__ = [
 
 _COMPILE_S = 30.0  # a cold compilation of a block, head and loss, where none was measured yet
 _LEAST_COMPILE_S = 20.0  # what took less came from torch's cache; the next shape may not
-_SPEEDUP = 1.4  # of compiled over eager steps, where none was measured yet
+_SPEEDUP = {"bfloat16": 1.4, "float32": 1.0}
+"""Of compiled over eager steps, where none was measured yet; products of fp32 take all the time."""
+
 _SLOWER = 1.5  # a busy machine compiles that much longer
 _EXPLICIT_BELOW = 384  # tokens; where the compiled forms of attention were not measured yet
 
@@ -157,6 +160,7 @@ def choose(
     """
     if device is not None and device.type == "cuda":
         return _on_gpu(settings, budget_s)
+    keep_freed_memory()
     threads = settings.threads or _threads()
     torch.set_num_threads(threads)
     dtype = settings.dtype if settings.dtype != "auto" else _dtype(threads)
@@ -166,7 +170,7 @@ def choose(
             hint="Install them (Debian and Ubuntu: apt install g++ python3-dev), or set "
             "kernels.compile=off.",
         )
-    earned = budget_s is not None and _earned_back(budget_s) and _can_compile()
+    earned = budget_s is not None and _earned_back(budget_s, dtype) and _can_compile()
     compiled = settings.compile == "on" or (settings.compile == "auto" and earned)
     form: AttentionForm
     if settings.attention != "auto":
@@ -186,7 +190,7 @@ def _on_gpu(settings: KernelConfig, budget_s: float | None) -> Kernels:
             "compile = 'on' needs Triton on a GPU, which is not installed.",
             hint="Install it with: pip install triton, or set kernels.compile=off.",
         )
-    earned = budget_s is not None and _earned_back(budget_s) and can_compile
+    earned = budget_s is not None and _earned_back(budget_s, dtype) and can_compile
     return Kernels(
         dtype=dtype if settings.dtype == "auto" else settings.dtype,
         attention="sdpa" if settings.attention == "auto" else settings.attention,
@@ -207,6 +211,7 @@ def obeyed(settings: KernelConfig, *, processes: int = 1) -> Kernels:
     """
     if "auto" in (settings.dtype, settings.attention, settings.compile) or not settings.threads:
         raise ConfigError("The kernels are not decided yet.")
+    keep_freed_memory()
     threads = max(1, settings.threads // processes)
     torch.set_num_threads(threads)
     return Kernels(
@@ -255,7 +260,8 @@ def warm_up(
     What compiling costs and gains here is remembered the first time, if this process is alone:
     several must do the same number of passes.
     """
-    known = recall("compiling") if alone else {}
+    key = _compiling_key(kernels.dtype)
+    known = recall(key) if alone else {}
     eager_s = None
     if kernels.compiled and known is None:
         with eager():
@@ -264,11 +270,11 @@ def warm_up(
     part_s = min(_seconds(model, batch, loss) for _ in range(2 if kernels.compiled else 1))
     compile_s = max(0.0, first_s - part_s) if kernels.compiled else 0.0
     if eager_s is not None:
-        remember("compiling", {"seconds": compile_s, "speedup": eager_s / part_s})
+        remember(key, {"seconds": compile_s, "speedup": eager_s / part_s})
     elif known and compile_s > _number(known.get("seconds"), _COMPILE_S) / 2:
         # Less would be torch's cache at work, and tell nothing of the next shape.
         mean_s = (_number(known.get("seconds"), _COMPILE_S) + compile_s) / 2
-        remember("compiling", {**known, "seconds": mean_s})
+        remember(key, {**known, "seconds": mean_s})
     return Warmth(compile_s=compile_s, part_s=part_s)
 
 
@@ -281,18 +287,22 @@ def _seconds(model: Trainable, batch: Learnable, loss: Callable[[Any], Tensor]) 
     return time.perf_counter() - begin
 
 
-def compiling() -> Compiling:
-    """Return what compiling costs and gains, as measured here or as usual."""
-    known = recall("compiling") or {}
+def compiling(dtype: str) -> Compiling:
+    """Return what compiling costs and gains in a dtype, as measured here or as usual."""
+    known = recall(_compiling_key(dtype)) or {}
     return Compiling(
         seconds=max(_LEAST_COMPILE_S, _number(known.get("seconds"), _COMPILE_S)),
-        speedup=_number(known.get("speedup"), _SPEEDUP),
+        speedup=_number(known.get("speedup"), _SPEEDUP[dtype]),
     )
 
 
-def _earned_back(budget_s: float) -> bool:
+def _compiling_key(dtype: str) -> str:
+    return f"compiling, {dtype}"
+
+
+def _earned_back(budget_s: float, dtype: str) -> bool:
     """Whether compiling does more steps within the budget, even if it takes half as long again."""
-    known = compiling()
+    known = compiling(dtype)
     return (budget_s - _SLOWER * known.seconds) * known.speedup > budget_s
 
 
