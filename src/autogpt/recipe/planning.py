@@ -44,6 +44,7 @@ __all__ = [
     "plans",
 ]
 
+_MEASURING = 0.04  # of a budget of time, at most, goes into measuring the parts of a step
 _AFTER_S = 5.0  # saving, samples and report, where none was timed yet (docs/log.md)
 _AFTER_WEIGHT_S = 5e-8  # more for each weight: written, read again and run for the samples
 _LATER_BYTES = 95 << 20  # what is imported on the way: plots, samples, the report (docs/log.md)
@@ -169,7 +170,9 @@ def plans(
         before_s = time.perf_counter() - begin
         for given, recipe in zip(wanted, recipes, strict=True):
             try:
-                decided = decide(recipe, prepared, corpus, before_s=before_s)
+                decided = decide(
+                    recipe, prepared, corpus, before_s=before_s, measuring_counts=False
+                )
             except AutoGPTError as error:
                 yield error
                 continue
@@ -201,6 +204,7 @@ def decide(
     corpus: scaling.Corpus | None,
     *,
     before_s: float,
+    measuring_counts: bool = True,
     world: World | None = None,
 ) -> Decided:
     """Replace every "auto" and None by what budget, corpus and this machine suggest.
@@ -210,6 +214,8 @@ def decide(
         prepared: The text, as tokens.
         corpus: What is known of it; None where steps decide, so that nothing is forecast.
         before_s: Seconds that are gone already.
+        measuring_counts: Whether the budget pays for what is measured here; otherwise it is
+            remembered before the run begins.
         world: The processes that will train; a plan is made for the processor of this one alone.
     """
     recipe = replace(recipe, tokenizer=prepared.tokenizer_config)
@@ -224,6 +230,8 @@ def decide(
     tokenizer, length = prepared.tokenizer, recipe.model.context_length
     masked = len(prepared.train.starts) > 1
     limit_s = None if seconds is None else seconds - before_s
+    allowed_s = math.inf if seconds is None else _MEASURING * seconds
+    begin, held_bytes = time.perf_counter(), psutil.Process().memory_info().rss
     chosen: Plan | None = None
     for _ in range(1 if seconds is not None else 2):  # a budget of tokens says how long it takes
         use = kernels.choose(
@@ -241,17 +249,19 @@ def decide(
             masked=masked,
             compiled=use.compiled,
             speedup=compiling.speedup,
+            allowed_s=allowed_s,
         )
+        measured_s = time.perf_counter() - begin if measuring_counts else 0.0
         chosen = choose(
             recipe.model,
             recipe.training,
             corpus,
             Machine(
                 costs=costs,
-                before_s=before_s,
+                before_s=before_s + measured_s,
                 compile_s=compiling.seconds if use.compiled else 0.0,
                 after_s=finishing_s(0),
-                base_memory_bytes=_base_memory_bytes(compiled=use.compiled),
+                base_memory_bytes=_base_memory_bytes(held_bytes, compiled=use.compiled),
                 free_memory_bytes=look().free_memory_bytes,
                 watts=watts,
                 price_per_hour=recipe.training.price_per_hour,
@@ -375,6 +385,5 @@ def _with_sizes(recipe: Recipe, config: GPTConfig) -> ModelConfig:
     return replace(preset(recipe.model), **sizes)
 
 
-def _base_memory_bytes(*, compiled: bool) -> int:
-    resident: int = psutil.Process().memory_info().rss
-    return resident + _LATER_BYTES + (_COMPILER_BYTES if compiled else 0)
+def _base_memory_bytes(held_bytes: int, *, compiled: bool) -> int:
+    return held_bytes + _LATER_BYTES + (_COMPILER_BYTES if compiled else 0)

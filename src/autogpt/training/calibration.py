@@ -1,8 +1,9 @@
 """How long a training step takes here: real forward and backward passes of single parts.
 
 A step is made of blocks, head with loss, and the optimizer. Each is timed alone, at a few widths,
-and costs between are interpolated in the logarithm of the width; so one calibration of some three
-seconds serves every candidate of a plan. It is remembered for this machine.
+and costs between are interpolated in the logarithm of the width; so one calibration of three to
+fifteen seconds serves every candidate of a plan. It is remembered for this machine. A short budget
+has it do without the widest and without a second look.
 
 What compiling gains is not timed here, which would take half a minute, but known from the runs
 before (``kernels``), and so is how far the forecast was off then.
@@ -28,6 +29,9 @@ from autogpt.training.optim import Optimizer, OptimizerConfig
 __all__ = ["StepCosts", "correct", "measure"]
 
 WIDTHS = (64, 128, 256, 512)
+_FEWEST = 3  # of them, however little time there is
+_DEARER = 4.0  # times, from one width to the next, at most
+_WHOLE_S = 20.0  # so much time allows all
 PART_TOKENS = 2048
 _REPEATS = 3
 _ROUNDS = 2
@@ -65,7 +69,15 @@ class StepCosts:
         return blocks + thousands * _between(self.head_step_s, width)
 
 
-def measure(*, dtype: str, length: int, masked: bool, compiled: bool, speedup: float) -> StepCosts:
+def measure(
+    *,
+    dtype: str,
+    length: int,
+    masked: bool,
+    compiled: bool,
+    speedup: float,
+    allowed_s: float = math.inf,
+) -> StepCosts:
     """Time the parts, or recall what they took.
 
     Args:
@@ -74,11 +86,12 @@ def measure(*, dtype: str, length: int, masked: bool, compiled: bool, speedup: f
         masked: Whether documents are packed, which needs a mask.
         compiled: Whether the run will be compiled.
         speedup: What compiling gains.
+        allowed_s: Seconds that measuring may take, about.
     """
     key = f"parts, {dtype}, length {length}, {masked=}, {torch.get_num_threads()} threads"
     known = recall(key)
-    if known is None:
-        known = _measured(getattr(torch, dtype), length, masked=masked)
+    if known is None or (allowed_s >= _WHOLE_S and not _is_whole(known)):
+        known = _measured(getattr(torch, dtype), length, masked=masked, allowed_s=allowed_s)
         remember(key, known)
     tables = cast("dict[str, dict[str, float]]", known)
     corrected = recall(_correction_key(compiled=compiled)) or {}
@@ -109,19 +122,36 @@ def _between(table: Mapping[str, float], width: int) -> float:
     raise ValueError("a table needs two widths")
 
 
-def _measured(dtype: torch.dtype, length: int, *, masked: bool) -> dict[str, dict[str, float]]:
-    """Return the tables; each is the faster of two rounds, and rises with the width.
+def _is_whole(known: Mapping[str, object]) -> bool:
+    widths = known.get("block_s")
+    return isinstance(widths, Mapping) and len(widths) == len(WIDTHS)
+
+
+def _measured(
+    dtype: torch.dtype, length: int, *, masked: bool, allowed_s: float
+) -> dict[str, dict[str, float]]:
+    """Return the tables; each is the faster of two looks, if time allows, and rises with the width.
 
     What else the machine does may slow down one figure, never speed one up.
     """
-    rounds = [
-        [_at_width(width, dtype, length, masked=masked) for width in WIDTHS] for _ in range(_ROUNDS)
-    ]
+    begin, took_s = time.perf_counter(), 0.0
+    found: dict[int, dict[str, float]] = {}
+    for _ in range(_ROUNDS):
+        for number, width in enumerate(WIDTHS):
+            needed = number < _FEWEST and width not in found
+            mark = time.perf_counter()
+            if not needed and mark - begin + _DEARER * took_s > allowed_s:
+                break
+            costs = _at_width(width, dtype, length, masked=masked)
+            took_s = time.perf_counter() - mark
+            best = found.get(width, costs)
+            found[width] = {name: min(best[name], seconds) for name, seconds in costs.items()}
+        took_s = 0.0
     tables: dict[str, dict[str, float]] = {}
-    for name in rounds[0][0]:
-        best = [min(costs[name] for costs in same) for same in zip(*rounds, strict=True)]
-        rising = [min(best[place:]) for place in range(len(best))]
-        tables[name] = {str(w): seconds for w, seconds in zip(WIDTHS, rising, strict=True)}
+    for name in found[WIDTHS[0]]:
+        each = [costs[name] for costs in found.values()]
+        rising = [min(each[place:]) for place in range(len(each))]
+        tables[name] = {str(w): seconds for w, seconds in zip(found, rising, strict=True)}
     return tables
 
 

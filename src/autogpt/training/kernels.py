@@ -336,7 +336,7 @@ def _dtype(threads: int) -> str:
     """Return bfloat16 where its matrix product is faster than float32's."""
 
     def seconds(dtype: torch.dtype) -> float:
-        a, b = torch.ones(2048, 512, dtype=dtype), torch.ones(512, 512, dtype=dtype)
+        a, b = torch.ones(512, 512, dtype=dtype), torch.ones(512, 512, dtype=dtype)
         return _median(lambda: a @ b)
 
     return _fastest(
