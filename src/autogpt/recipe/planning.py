@@ -231,7 +231,7 @@ def decide(
     masked = len(prepared.train.starts) > 1
     limit_s = None if seconds is None else seconds - before_s
     allowed_s = math.inf if seconds is None else _MEASURING * seconds
-    begin, held_bytes = time.perf_counter(), psutil.Process().memory_info().rss
+    begin, held_bytes = time.perf_counter(), _resident_bytes()
     chosen: Plan | None = None
     for _ in range(1 if seconds is not None else 2):  # a budget of tokens says how long it takes
         use = kernels.choose(
@@ -386,4 +386,16 @@ def _with_sizes(recipe: Recipe, config: GPTConfig) -> ModelConfig:
 
 
 def _base_memory_bytes(held_bytes: int, *, compiled: bool) -> int:
+    """Return what the process holds beside the model.
+
+    Args:
+        held_bytes: Before anything was measured; training uses about half of what that left.
+        compiled: Whether the compiler will be there, too.
+    """
+    held_bytes = (held_bytes + max(held_bytes, _resident_bytes())) // 2
     return held_bytes + _LATER_BYTES + (_COMPILER_BYTES if compiled else 0)
+
+
+def _resident_bytes() -> int:
+    resident: int = psutil.Process().memory_info().rss
+    return resident
