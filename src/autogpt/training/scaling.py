@@ -240,9 +240,8 @@ class _Runs:
     @classmethod
     def of(cls, runs: Sequence[Mapping[str, object]]) -> _Runs:
         """Return runs as ``benchmarks/scaling.py`` writes them."""
-        return cls(
-            **{name: np.array([_facts(run)[name] for run in runs]) for name in cls.__slots__}
-        )
+        facts = [_facts(run) for run in runs]
+        return cls(**{name: np.array([each[name] for each in facts]) for name in cls.__slots__})
 
     def some(self, chosen: npt.NDArray[np.bool_]) -> _Runs:
         """Return those that are marked."""
