@@ -9,6 +9,7 @@ Not here: how much memory there is (``hardware``).
 from __future__ import annotations
 
 import ctypes
+import sys
 from functools import cache
 
 __all__ = ["keep_freed_memory"]
@@ -25,10 +26,14 @@ def keep_freed_memory() -> bool:
 
     Only glibc can; elsewhere nothing happens.
     """
+    if sys.platform != "linux":
+        return False
     try:
         libc = ctypes.CDLL(None)
-        libc.gnu_get_libc_version  # noqa: B018 - musl has a mallopt that does nothing
-        mallopt = libc.mallopt
-    except (OSError, AttributeError, TypeError):
+    except OSError:  # a Python that is linked statically
         return False
-    return bool(mallopt(_TRIM_THRESHOLD, _TRIM_BYTES) and mallopt(_MMAP_THRESHOLD, _MMAP_BYTES))
+    if not hasattr(libc, "gnu_get_libc_version"):  # musl has a mallopt that does nothing
+        return False
+    return bool(libc.mallopt(_TRIM_THRESHOLD, _TRIM_BYTES)) and bool(
+        libc.mallopt(_MMAP_THRESHOLD, _MMAP_BYTES)
+    )

@@ -46,7 +46,12 @@ def sized_to_read(
         budget_s=None,
     )
     costs = calibration.measure(
-        dtype=use.dtype, length=length, masked=True, compiled=False, speedup=1.0
+        dtype=use.dtype,
+        length=length,
+        masked=True,
+        compiled=False,
+        speedup=1.0,
+        allowed_s=calibration.MEASURING * seconds,
     )
 
     def takes_s(config: GPTConfig) -> float:

@@ -44,7 +44,6 @@ __all__ = [
     "plans",
 ]
 
-_MEASURING = 0.04  # of a budget of time, at most, goes into measuring the parts of a step
 _AFTER_S = 5.0  # saving, samples and report, where none was timed yet (docs/log.md)
 _AFTER_WEIGHT_S = 5e-8  # more for each weight: written, read again and run for the samples
 _LATER_BYTES = 95 << 20  # what is imported on the way: plots, samples, the report (docs/log.md)
@@ -230,7 +229,7 @@ def decide(
     tokenizer, length = prepared.tokenizer, recipe.model.context_length
     masked = len(prepared.train.starts) > 1
     limit_s = None if seconds is None else seconds - before_s
-    allowed_s = math.inf if seconds is None else _MEASURING * seconds
+    allowed_s = math.inf if seconds is None else calibration.MEASURING * seconds
     begin, held_bytes = time.perf_counter(), _resident_bytes()
     chosen: Plan | None = None
     for _ in range(1 if seconds is not None else 2):  # a budget of tokens says how long it takes

@@ -26,13 +26,16 @@ from autogpt.nn.attention import document_mask
 from autogpt.training.objective import next_token_loss
 from autogpt.training.optim import Optimizer, OptimizerConfig
 
-__all__ = ["StepCosts", "correct", "measure"]
+__all__ = ["MEASURING", "PART_TOKENS", "StepCosts", "correct", "measure"]
 
 WIDTHS = (64, 128, 256, 512)
 _FEWEST = 3  # of them, however little time there is
 _DEARER = 4.0  # times, from one width to the next, at most
 _WHOLE_S = 20.0  # so much time allows all
 PART_TOKENS = 2048
+MEASURING = 0.04
+"""Share of a budget of time that may go into measuring, at most."""
+
 _REPEATS = 3
 _ROUNDS = 2
 _MEMORY = 0.5  # weight of the newest run in the correction
