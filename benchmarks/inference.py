@@ -8,7 +8,7 @@ and a Hugging Face folder in float32 for the others. Prints one JSON object:
 
 - ``decode``: tokens/s after the first of one text, from a context of 16; ``batch``: of eight;
 - ``prefill``: tokens/s of reading 512 tokens;
-- ``ms_16``, ``ms_4096``: milliseconds a token at such contexts;
+- ``ms_16``, ``ms_4096``: milliseconds a token at such contexts; ``ratio_4096``: of them;
 - ``kl``: divergence from the float32 weights in nats, over 32 tokens of text;
 - ``first_token_s``: from starting the process to the first token; ``peak_rss_mb``.
 """
@@ -132,6 +132,7 @@ def measure(
         for turn in range(count + 1):
             for name, worker in workers.items():
                 found[name].append(get(worker, turn))
+                print(f"{figure} {turn} {name}: {found[name][-1]:.1f}", file=sys.stderr, flush=True)
         for name, values in found.items():
             results[name][figure] = round(statistics.median(values[1:]), 2)  # the first warms up
 
@@ -146,11 +147,26 @@ def measure(
     for name, worker in workers.items():
         results[name]["peak_rss_mb"] = worker.ask(do="peak")["peak_rss_mb"]
     if "long" in what:
-        in_turns("ms_16", lambda w, turn: 1e3 / w.write(1, 16, 33, turn)["rate"], 2)
-        in_turns("ms_4096", lambda w, turn: 1e3 / w.write(1, 4096, 33, turn)["rate"], 2)
+        contexts(workers, results, turns)
     if "kl" in what:
         add_divergence(workers, results, folder)
     return results
+
+
+def contexts(workers: dict[str, Worker], results: dict[str, dict[str, object]], turns: int) -> None:
+    """Add milliseconds a token behind 16 and 4,096 tokens, one after the other in each turn."""
+    for name, worker in workers.items():
+        pairs = []
+        for turn in range(turns + 1):
+            pairs.append([1e3 / worker.write(1, n, 33, turn)["rate"] for n in (16, 4096)])
+            print(f"long {turn} {name}: {pairs[-1]}", file=sys.stderr, flush=True)
+        short, long = (statistics.median(pair[i] for pair in pairs[1:]) for i in (0, 1))
+        ratio = statistics.median(pair[1] / pair[0] for pair in pairs[1:])
+        results[name] |= {
+            "ms_16": round(short, 2),
+            "ms_4096": round(long, 2),
+            "ratio_4096": round(ratio, 2),
+        }
 
 
 def add_divergence(

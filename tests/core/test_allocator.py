@@ -1,13 +1,16 @@
-"""What is freed is kept: the second time, the same memory takes no page faults."""
+"""Freed memory is kept: the second time it takes no page faults. Pieces of large pages lie apart."""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from autogpt.core.allocator import LargePages
 
 STEPS = """
 import json, resource, sys
@@ -35,3 +38,22 @@ def test_freed_memory_is_kept() -> None:
     kept, faults = json.loads(done.stdout)
     assert kept
     assert faults < 200  # of 41,000 pages that were written
+
+
+def test_pieces_begin_at_lines_do_not_overlap_and_are_as_many_as_were_asked_for() -> None:
+    sizes = [100, 64, 1]
+    pages = LargePages(sum(map(LargePages.size_of, sizes)))
+    pieces = [pages.take(size) for size in sizes]
+    for number, piece in enumerate(pieces, 1):
+        assert ctypes.addressof(ctypes.c_char.from_buffer(piece)) % 64 == 0
+        assert not any(piece)  # untouched by the others
+        piece[:] = bytes([number]) * len(piece)
+    assert [set(piece) for piece in pieces] == [{1}, {2}, {3}]
+    with pytest.raises(MemoryError):
+        pages.take(LargePages.size_of(1 << 21) + 1)
+
+
+def test_pieces_outlive_their_pages() -> None:
+    piece = LargePages(LargePages.size_of(8)).take(8)
+    piece[:] = b"remember"
+    assert bytes(piece) == b"remember"

@@ -67,8 +67,8 @@ def test_joined_and_interleaved_parts_can_still_be_saved(folder: Path) -> None:
     wanted = hidden(load_quantized(folder, "int4").dequantized(torch.float32))
     parts = load_quantized(folder, "int4")
     names = [f"layers.0.attention.{name}.weight" for name in ("query", "key", "value")]
-    assert parts.joined(names).rows == 128
-    parts.interleaved("layers.1.network.gate.weight", "layers.1.network.up.weight")
+    assert parts.joined(names, torch.clone).rows == 128
+    parts.interleaved("layers.1.network.gate.weight", "layers.1.network.up.weight", torch.clone)
     save_quantized(parts, folder)
     assert torch.equal(hidden(load_quantized(folder, "int4").dequantized(torch.float32)), wanted)
 

@@ -12,11 +12,6 @@ import time
 from types import TracebackType
 from typing import Self, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-from rich.progress import Progress as Bar
-from rich.table import Column
-
 from autogpt.core.units import format_bytes, format_duration
 
 __all__ = ["ByteProgress", "Progress"]
@@ -37,6 +32,12 @@ class Progress:
     """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        # Most who import this show no progress, and rich takes a tenth of a second.
+        from rich.console import Console
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+        from rich.progress import Progress as Bar
+        from rich.table import Column
+
         shown_on = stream or sys.stderr
         self.console = self._console = Console(file=shown_on, quiet=quiet, highlight=False)
         # A log may ask for colors (FORCE_COLOR) and a terminal may not move its cursor (TERM=dumb).

@@ -17,7 +17,7 @@ import functools
 import hashlib
 import json
 import mmap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -79,9 +79,14 @@ class QuantizedModel:
         """Memory that the matrices take."""
         return sum(matrix.size_bytes for matrix in self.matrices.values())
 
-    def joined(self, names: Sequence[str]) -> QuantizedMatrix:
-        """Return matrices below each other; those kept here become views of it."""
-        whole = join([self.matrices[name] for name in names])
+    def placed(self, name: str, move: Callable[[Tensor], Tensor]) -> QuantizedMatrix:
+        """Move a matrix; return it."""
+        self.matrices[name] = self.matrices[name].moved(move)
+        return self.matrices[name]
+
+    def joined(self, names: Sequence[str], move: Callable[[Tensor], Tensor]) -> QuantizedMatrix:
+        """Return matrices below each other, moved; those kept here become views of it."""
+        whole = join([self.matrices[name] for name in names]).moved(move)
         begin = 0
         for name in names:
             end = begin + self.matrices[name].values.shape[0]
@@ -89,9 +94,11 @@ class QuantizedModel:
             begin = end
         return whole
 
-    def interleaved(self, first: str, second: str) -> QuantizedMatrix:
-        """Return two matrices, blocks of rows in turns; those kept here become views of it."""
-        whole = interleave(self.matrices[first], self.matrices[second])
+    def interleaved(
+        self, first: str, second: str, move: Callable[[Tensor], Tensor]
+    ) -> QuantizedMatrix:
+        """Return two matrices, blocks of rows in turns, moved; those kept become views of it."""
+        whole = interleave(self.matrices[first], self.matrices[second]).moved(move)
         self._replace(first, whole, slice(0, None, 2))
         self._replace(second, whole, slice(1, None, 2))
         return whole

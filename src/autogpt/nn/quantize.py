@@ -64,10 +64,24 @@ class QuantizedMatrix:
         return 8 if self.minimums is None else 4
 
     @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """Values, scales and, if there are any, minimums."""
+        parts = (self.values, self.scales)
+        return parts if self.minimums is None else (*parts, self.minimums)
+
+    @property
     def size_bytes(self) -> int:
         """Memory that it takes."""
-        return sum(
-            part.nbytes for part in (self.values, self.scales, self.minimums) if part is not None
+        return sum(part.nbytes for part in self.parts)
+
+    def moved(self, move: Callable[[Tensor], Tensor]) -> QuantizedMatrix:
+        """Return the matrix with its parts where ``move`` copies them to."""
+        return QuantizedMatrix(
+            move(self.values),
+            move(self.scales),
+            None if self.minimums is None else move(self.minimums),
+            self.rows,
+            self.columns,
         )
 
     @staticmethod

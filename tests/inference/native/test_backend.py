@@ -201,7 +201,7 @@ def test_a_wrong_cache_is_an_error_and_no_crash(
     keys = {
         "float": [store.float() for store in good.keys],
         "other sizes": [store[:, :-2].contiguous() for store in good.keys],
-        "strided": [store.repeat(2, 1)[::2] for store in good.keys],
+        "strided": [store.repeat(2, 1, 1)[::2] for store in good.keys],
         "too few layers": good.keys[:1],
     }[kind]
     with pytest.raises(UsageError, match="made by this back end"):

@@ -25,15 +25,23 @@ struct Queries {
     int count;
 };
 
-// One layer's blocks, as one row and one key/value head sees them.
+// One layer's blocks, as one row and one key/value head sees them. A head's blocks follow each
+// other, so that the processor fetches ahead by itself where a row's do.
 struct Pages {
     uint8_t *keys, *values;
     const int32_t* table;
-    long kv_heads, kv_head, head_dim;
+    long blocks, kv_head, head_dim;
 
     uint8_t* key_block(long i, long bytes) const { return keys + place(i) * bytes; }
     uint8_t* value_block(long i, long bytes) const { return values + place(i) * bytes; }
-    long place(long i) const { return table[i] * kv_heads + kv_head; }
+    // The block of keys that holds a token, or the block of values as far behind the end: what is
+    // read next.
+    const uint8_t* ahead(long token, long begin, long end, long key_bytes, long value_bytes) const {
+        if (token < end) return key_block(token / BLOCK, key_bytes);
+        token = begin + token - end;
+        return value_block((token < end ? token : begin) / BLOCK, value_bytes);
+    }
+    long place(long i) const { return kv_head * blocks + table[i]; }
 };
 
 // Work on several blocks, or parts of a value, at once when queries are few: else each addition
@@ -41,6 +49,10 @@ struct Pages {
 constexpr int at_once(int queries) {
     return QUERIES < 12 ? 1 : queries <= 3 ? 4 : queries <= 6 ? 2 : 1;
 }
+
+// Ask for a line that is wanted soon: into the second-level cache, because the first is full of
+// what is computed with.
+inline void fetch(const uint8_t* line) { __builtin_prefetch(line, 0, 2); }
 
 // ------------------------------------------------------------------------ cache in half precision
 
@@ -65,19 +77,20 @@ struct HalfCache {
     }
 
     template <int Q, int U>
-    static void score(const float* words, const Pages& pages, long token, long end, float* scores) {
+    static void score(const float* words, const Pages& pages, long begin, long token, long end,
+                      float* scores) {
         const long bytes = key_bytes(pages.head_dim);
         const uint8_t *keys[U], *next[U];
         Floats even[U][Q], odd[U][Q];
         for (int u = 0; u < U; ++u) {
             const long ahead = token + (2 * U + u) * BLOCK;
             keys[u] = pages.key_block(token / BLOCK + u, bytes);
-            next[u] = ahead < end ? pages.key_block(ahead / BLOCK, bytes) : keys[u];
+            next[u] = pages.ahead(ahead, begin, end, bytes, bytes);
             for (int i = 0; i < Q; ++i) even[u][i] = odd[u][i] = splat(0.0f);
         }
         for (long e = 0; e < pages.head_dim; e += 2)
             for (int u = 0; u < U; ++u) {
-                __builtin_prefetch(next[u] + e * 2 * BLOCK);
+                fetch(next[u] + e * 2 * BLOCK);
                 auto key = reinterpret_cast<const uint16_t*>(keys[u]) + e * BLOCK;
                 Floats a = halves(key), b = halves(key + BLOCK);
                 const float* query = words + e * Q;
@@ -91,11 +104,15 @@ struct HalfCache {
                 store(scores + i * SPAN + u * BLOCK, even[u][i] + odd[u][i]);
     }
 
-    static void scale_weights(const Pages&, long, long, float*) {}
+    template <int Q> struct Weights {
+        const float* of_query;  // [Q][SPAN]
+
+        Weights(const Pages&, long, long, float* weights) : of_query(weights) {}
+    };
 
     template <int Q, int U>
     static void mix(const Queries& q, const Pages& pages, long begin, long end, long e,
-                    const float* weights) {
+                    const Weights<Q>& weights) {
         const long bytes = value_bytes(pages.head_dim), row = 4 * pages.head_dim;  // of two tokens
         Floats even[U][Q], odd[U][Q];
         for (int u = 0; u < U; ++u)
@@ -104,10 +121,10 @@ struct HalfCache {
             const uint8_t* v = pages.value_block(token / BLOCK, bytes) + 2 * e;
             const long ahead = token + 4 * BLOCK < end ? token + 4 * BLOCK : token;
             const uint8_t* next = pages.value_block(ahead / BLOCK, bytes) + 4 * e;
-            const float* w = weights + token - begin;
+            const float* w = weights.of_query + token - begin;
             for (int pair = 0; pair < BLOCK; pair += 2, v += row, next += row)
                 for (int u = 0; u < U; ++u) {
-                    __builtin_prefetch(next + u * 4 * LANES);
+                    fetch(next + u * 4 * LANES);
                     auto value = reinterpret_cast<const uint16_t*>(v) + u * LANES;
                     Floats a = halves(value), b = halves(value + pages.head_dim);
                     for (int i = 0; i < Q; ++i) {
@@ -125,11 +142,13 @@ struct HalfCache {
 // ------------------------------------------------------------------------ cache in 8 bits
 
 // Half the memory: a long context is read in half the time. Keys have a scale for each 32
-// numbers and are multiplied with queries of 8 bits; values have one for each token.
+// numbers and are multiplied with queries of 8 bits; values have one for each token, and are
+// multiplied with weights of 14 bits, in two halves.
 struct Int8Cache {
     // keys [E / 4][16 tokens][4] plus 128, then scales [E / 32][16] in bf16
     static long key_bytes(long head_dim) { return padded(head_dim) * (BLOCK + 1); }
-    // values [16 tokens][E], then scales [16] in bf16, and room to begin the next on a new line
+    // values [4][E][4 tokens] plus 128, then scales [16] in bf16, and room to begin the next on a
+    // new line
     static long value_bytes(long head_dim) { return (padded(head_dim) * BLOCK + 95) / 64 * 64; }
     // four numbers in each of [E / 4] words, then [E / 32] scales, then as many corrections
     static long query_bytes(long head_dim) { return padded(head_dim) + 8 * groups_of(head_dim); }
@@ -172,8 +191,10 @@ struct Int8Cache {
     static void put_value(uint8_t* block, long slot, const float* v, long head_dim) {
         const long width = padded(head_dim);
         auto scales = reinterpret_cast<uint16_t*>(block + width * BLOCK);
-        auto bytes = reinterpret_cast<int8_t*>(block) + slot * width;
+        int8_t bytes[WIDEST_HEAD];
         scales[slot] = to_bf16(quantize(v, head_dim, width, bytes));
+        for (long e = 0; e < width; ++e)
+            block[slot / 4 * 4 * width + e * 4 + slot % 4] = uint8_t(bytes[e] + 128);
     }
 
     static long group_size(long g, long head_dim) {
@@ -182,12 +203,13 @@ struct Int8Cache {
     }
 
     template <int Q, int U>
-    static void score(const float* words, const Pages& pages, long token, long end, float* scores) {
+    static void score(const float* words, const Pages& pages, long begin, long token, long end,
+                      float* scores) {
         const long bytes = key_bytes(pages.head_dim), groups = groups_of(pages.head_dim);
         for (int u = 0; u < U; ++u, token += BLOCK) {
             const uint8_t* keys = pages.key_block(token / BLOCK, bytes);
-            const long ahead = token + 8 * BLOCK < end ? token + 8 * BLOCK : token;
-            const uint8_t* next = pages.key_block(ahead / BLOCK, bytes);
+            const uint8_t* next = pages.ahead(token + 8 * BLOCK, begin, end, bytes,
+                                              value_bytes(pages.head_dim));
             auto scales = reinterpret_cast<const uint16_t*>(keys + groups * GROUP * BLOCK);
             Floats total[Q];
             for (int i = 0; i < Q; ++i) total[i] = splat(0.0f);
@@ -195,7 +217,7 @@ struct Int8Cache {
                 Ints sum[Q];
                 for (int i = 0; i < Q; ++i) sum[i] = begin8(bits(words[(groups * 9 + g) * Q + i]));
                 for (int j = 0; j < GROUP / 4; ++j) {
-                    __builtin_prefetch(next + (g * 8 + j) * 4 * BLOCK);
+                    fetch(next + (g * 8 + j) * 4 * BLOCK);
                     Bytes k = load_bytes(keys + (g * 8 + j) * 4 * BLOCK);
                     const float* quads = words + (g * 8 + j) * Q;
                     for (int i = 0; i < Q; ++i) sum[i] = dot8(sum[i], k, bits(quads[i]));
@@ -205,7 +227,9 @@ struct Int8Cache {
                 for (int i = 0; i < Q; ++i)
                     total[i] = fma(to_floats(sum[i]), scale * splat(own[i]), total[i]);
             }
-            __builtin_prefetch(next + groups * GROUP * BLOCK);
+            fetch(next + groups * GROUP * BLOCK);
+            fetch(pages.value_block(token / BLOCK, value_bytes(pages.head_dim)) +
+                  padded(pages.head_dim) * BLOCK);  // scales of values are wanted before values
             for (int i = 0; i < Q; ++i) store(scores + i * SPAN + u * BLOCK, total[i]);
         }
     }
@@ -216,41 +240,78 @@ struct Int8Cache {
         return x;
     }
 
-    static void scale_weights(const Pages& pages, long begin, long end, float* weights) {
-        const long bytes = value_bytes(pages.head_dim), width = padded(pages.head_dim);
-        for (long token = begin; token < end; token += BLOCK) {
-            const uint8_t* block = pages.value_block(token / BLOCK, bytes);
-            Floats scale = bf16s(reinterpret_cast<const uint16_t*>(block + width * BLOCK));
-            store(weights + token - begin, load(weights + token - begin) * scale);
+    // Weights times the scales of their values, as whole numbers of 14 bits, which is 128 times
+    // one of 7 plus another: products of 8 bits are the fastest there are.
+    template <int Q> struct Weights {
+        alignas(64) int8_t high[Q][SPAN], low[Q][SPAN];
+        float step[Q];
+        int32_t high_correction[Q], low_correction[Q];
+
+        Weights(const Pages& pages, long begin, long end, float* weights) {
+            const long bytes = value_bytes(pages.head_dim), width = padded(pages.head_dim);
+            for (long token = begin; token < end; token += BLOCK) {
+                const uint8_t* block = pages.value_block(token / BLOCK, bytes);
+                Floats scale = bf16s(reinterpret_cast<const uint16_t*>(block + width * BLOCK));
+                for (int i = 0; i < Q; ++i) {
+                    float* place = weights + i * SPAN + token - begin;
+                    store(place, load(place) * scale);
+                }
+            }
+            for (int i = 0; i < Q; ++i) round(weights + i * SPAN, end - begin, i);
         }
-    }
+
+        void round(const float* weights, long size, int i) {
+            Floats most = splat(0.0f);
+            for (long t = 0; t < size; t += LANES) most = max(most, load(weights + t));
+            const float largest = max_lanes(most);
+            const float inverse = largest > 0 ? 16383.0f / largest : 0.0f;
+            step[i] = largest / 16383.0f;
+            int32_t highs = 0, lows = 0;
+            for (long t = 0; t < size; ++t) {
+                const int32_t whole = int32_t(weights[t] * inverse + 0.5f);
+                high[i][t] = int8_t(whole >> 7), low[i][t] = int8_t(whole & 127);
+                highs += whole >> 7, lows += whole & 127;
+            }
+            high_correction[i] = -128 * highs, low_correction[i] = -128 * lows;
+        }
+    };
 
     template <int Q, int U>
     static void mix(const Queries& q, const Pages& pages, long begin, long end, long e,
-                    const float* weights) {
-        const long bytes = value_bytes(pages.head_dim), row = padded(pages.head_dim);
-        Floats even[U][Q], odd[U][Q];
+                    const Weights<Q>& weights) {
+        const long bytes = value_bytes(pages.head_dim), row = 4 * padded(pages.head_dim);
+        Ints high[U][Q], low[U][Q];
         for (int u = 0; u < U; ++u)
-            for (int i = 0; i < Q; ++i) even[u][i] = odd[u][i] = splat(0.0f);
+            for (int i = 0; i < Q; ++i) {
+                high[u][i] = begin8(weights.high_correction[i]);
+                low[u][i] = begin8(weights.low_correction[i]);
+            }
         for (long token = begin; token < end; token += BLOCK) {
-            const uint8_t* v = pages.value_block(token / BLOCK, bytes) + e;
+            const uint8_t* v = pages.value_block(token / BLOCK, bytes) + 4 * e;
             const long ahead = token + 6 * BLOCK < end ? token + 6 * BLOCK : token;
-            const uint8_t* next = pages.value_block(ahead / BLOCK, bytes) + e;
-            const float* w = weights + token - begin;
-            for (int pair = 0; pair < BLOCK; pair += 2, v += 2 * row, next += 2 * row) {
-                __builtin_prefetch(next), __builtin_prefetch(next + row);
+            const uint8_t* next = pages.value_block(ahead / BLOCK, bytes) + 4 * e;
+            const long t = token - begin;
+            for (int quad = 0; quad < BLOCK; quad += 4, v += row, next += row)
                 for (int u = 0; u < U; ++u) {
-                    Floats a = signed_bytes(v + u * LANES), b = signed_bytes(v + row + u * LANES);
+                    fetch(next + u * 4 * LANES);
+                    Bytes value = load_bytes(v + u * 4 * LANES);
                     for (int i = 0; i < Q; ++i) {
-                        even[u][i] = fma(a, splat(w[i * SPAN + pair]), even[u][i]);
-                        odd[u][i] = fma(b, splat(w[i * SPAN + pair + 1]), odd[u][i]);
+                        high[u][i] = dot8(high[u][i], value, four(weights.high[i] + t + quad));
+                        low[u][i] = dot8(low[u][i], value, four(weights.low[i] + t + quad));
                     }
                 }
-            }
         }
         for (int u = 0; u < U; ++u)
-            for (int i = 0; i < Q; ++i)
-                store(q.partial[i] + e + u * LANES, even[u][i] + odd[u][i]);
+            for (int i = 0; i < Q; ++i) {
+                Floats sum = fma(to_floats(high[u][i]), splat(128.0f), to_floats(low[u][i]));
+                store(q.partial[i] + e + u * LANES, sum * splat(weights.step[i]));
+            }
+    }
+
+    static int32_t four(const int8_t* bytes) {
+        int32_t word;
+        std::memcpy(&word, bytes, 4);
+        return word;
     }
 };
 
@@ -285,19 +346,19 @@ void attend_count(const Queries& q, const Pages& pages, long begin, long end) {
             std::memcpy(words + w * Q + i, static_cast<const char*>(q.query[i]) + 4 * w, 4);
     long token = begin, e = 0;
     for (; token + U * BLOCK <= end; token += U * BLOCK)
-        Cache::template score<Q, U>(words, pages, token, end, scores + token - begin);
+        Cache::template score<Q, U>(words, pages, begin, token, end, scores + token - begin);
     for (; token < end; token += BLOCK)
-        Cache::template score<Q, 1>(words, pages, token, end, scores + token - begin);
+        Cache::template score<Q, 1>(words, pages, begin, token, end, scores + token - begin);
     for (int i = 0; i < Q; ++i) {
         float* rest = q.partial[i] + pages.head_dim;
         weigh(scores + i * SPAN, end - begin, q.first[i] - begin, q.last[i] + 1 - begin, rest,
               rest + 1);
-        Cache::scale_weights(pages, begin, end, scores + i * SPAN);
     }
+    const typename Cache::template Weights<Q> weights(pages, begin, end, scores);
     for (; e + U * LANES <= pages.head_dim; e += U * LANES)
-        Cache::template mix<Q, U>(q, pages, begin, end, e, scores);
+        Cache::template mix<Q, U>(q, pages, begin, end, e, weights);
     for (; e < pages.head_dim; e += LANES)
-        Cache::template mix<Q, 1>(q, pages, begin, end, e, scores);
+        Cache::template mix<Q, 1>(q, pages, begin, end, e, weights);
 }
 
 template <class Cache, int Q = QUERIES>

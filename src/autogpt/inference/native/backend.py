@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from autogpt.core.allocator import LargePages
 from autogpt.core.errors import UsageError
 from autogpt.inference.backends import BLOCK, PagedCache, StepBatch
 from autogpt.inference.native import binding
@@ -117,6 +118,13 @@ class NativeBackend:
         self._functions = binding.Functions(built.library)
         self._threads = threads
         self._alive: list[object] = []  # what the structures point to
+        self._pages = LargePages(
+            sum(
+                LargePages.size_of(part.nbytes)
+                for matrix in quantized.matrices.values()
+                for part in matrix.parts
+            )
+        )
         self._model = self._build(quantized, cache)
         self._scratch = torch.empty(0, dtype=torch.uint8)
         self._stores: tuple[Tensor, ...] = ()  # of the cache that was used last
@@ -125,13 +133,17 @@ class NativeBackend:
     def new_cache(self, blocks: int) -> PagedCache:
         """Return room for the keys and values of ``blocks`` * 16 tokens, as bytes.
 
-        ``[blocks, bytes]`` for each layer; the memory is taken as blocks are written.
+        ``[blocks, K, bytes]`` for each layer, the blocks of a head behind each other; the memory is
+        taken as they are written.
         """
 
         def stores(of_values: int) -> list[Tensor]:
             size = self._functions.block_bytes(self._model, of_values)
-            layers = range(self._config.num_hidden_layers)
-            return [torch.empty(blocks, size, dtype=torch.uint8) for _ in layers]
+            shape = (self._config.num_key_value_heads, blocks, size)
+            return [
+                torch.empty(shape, dtype=torch.uint8).transpose(0, 1)
+                for _ in range(self._config.num_hidden_layers)
+            ]
 
         return PagedCache(stores(0), stores(1))
 
@@ -157,6 +169,7 @@ class NativeBackend:
             len(starts) - 1,
             tables.shape[1],
             len(outputs),
+            cache.blocks,
             *(array.ctypes.data for array in (ids, positions, starts, tables, outputs)),
             logits.data_ptr(),
             ctypes.addressof(keys),
@@ -194,12 +207,13 @@ class NativeBackend:
             bool(positions.min() >= 0 and positions.max() < self._config.max_position_embeddings),
             "positions are in the context",
         )
-        inside = np.ones(tokens, dtype=bool)
-        inside[starts[:-1]] = False
-        _expect(
-            bool((np.diff(positions, prepend=-1)[inside] == 1).all()),
-            "the positions of a row follow each other",
-        )
+        if tokens > rows:
+            inside = np.ones(tokens, dtype=bool)
+            inside[starts[:-1]] = False
+            _expect(
+                bool((np.diff(positions, prepend=-1)[inside] == 1).all()),
+                "the positions of a row follow each other",
+            )
         last = positions[starts[1:] - 1] // BLOCK  # the last block that each row needs
         _expect(bool(last.max() < tables.shape[1]), "tables cover their rows")
         used = np.arange(tables.shape[1]) <= last[:, None]
@@ -228,8 +242,8 @@ class NativeBackend:
                 len(layers) == self._config.num_hidden_layers
                 and all(
                     layer.dtype == torch.uint8
-                    and layer.shape == (cache.blocks, size)
-                    and layer.is_contiguous()
+                    and layer.shape == (cache.blocks, self._config.num_key_value_heads, size)
+                    and layer.transpose(0, 1).is_contiguous()
                     for layer in layers
                 ),
                 "the cache was made by this back end",
@@ -261,12 +275,12 @@ class NativeBackend:
             )
             layers[index] = binding.Layer(
                 query_key_value=binding.matrix(
-                    self._keep(quantized.joined((query, key, value))),
+                    self._keep(quantized.joined((query, key, value), self._move)),
                     self._biases(weights, (query, key, value)),
                 ),
                 output=self._matrix(quantized, weights, f"{prefix}attention.output.weight"),
                 gate_up=binding.matrix(
-                    self._keep(quantized.interleaved(gate, up)),
+                    self._keep(quantized.interleaved(gate, up, self._move)),
                     self._biases(weights, (gate, up), interleaved=True),
                 ),
                 down=self._matrix(quantized, weights, f"{prefix}network.down.weight"),
@@ -284,6 +298,7 @@ class NativeBackend:
         self._keep(layers)
         scalar = _switch(config, "query_pre_attn_scalar", None)
         tied = "head.weight" not in quantized.matrices
+        embedding = self._matrix(quantized, weights, "embedding.weight")
         return binding.Model(
             layers=config.num_hidden_layers,
             hidden=config.hidden_size,
@@ -298,8 +313,8 @@ class NativeBackend:
             embedding_multiplier=_switch(config, "embedding_multiplier", 1.0),
             query_scale=1.0 / math.sqrt(scalar or config.head_dim),
             norm=self._norm(weights, "norm", width),
-            embedding=self._matrix(quantized, weights, "embedding.weight"),
-            head=self._matrix(quantized, weights, "embedding.weight" if tied else "head.weight"),
+            embedding=embedding,
+            head=embedding if tied else self._matrix(quantized, weights, "head.weight"),
             layer=layers,
         )
 
@@ -326,7 +341,13 @@ class NativeBackend:
     def _matrix(
         self, quantized: QuantizedModel, weights: dict[str, Tensor], name: str
     ) -> binding.Matrix:
-        return binding.matrix(self._keep(quantized.matrices[name]), self._biases(weights, (name,)))
+        stored = self._keep(quantized.placed(name, self._move))
+        return binding.matrix(stored, self._biases(weights, (name,)))
+
+    def _move(self, part: Tensor) -> Tensor:
+        """Copy a part of a matrix to where it is read fast."""
+        place = torch.frombuffer(self._pages.take(part.nbytes), dtype=part.dtype)
+        return place.view(part.shape).copy_(part)
 
     def _norm(self, weights: dict[str, Tensor], name: str, width: int | None = None) -> int | None:
         """Return the address of a norm's weights, filled up with zeros; None if there is none."""

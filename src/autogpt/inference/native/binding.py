@@ -82,6 +82,7 @@ class Batch(Structure):
         ("rows", c_int32),
         ("table_width", c_int32),
         ("outputs", c_int32),
+        ("blocks", c_int32),
         ("token_ids", c_void_p),
         ("positions", c_void_p),
         ("row_starts", c_void_p),

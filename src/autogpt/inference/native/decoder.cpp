@@ -243,15 +243,16 @@ struct Part {
         const long bytes = Cache::value_bytes(m.head_dim);
         for (long n = share.begin; n < share.end; ++n) {
             const long position = b.positions[begin + n];
-            if (position % BLOCK == 0)
-                std::memset(pages(l, row[n], 0).value_block(position / BLOCK, bytes), 0,
-                            size_t(bytes * m.kv_heads));
+            if (position % BLOCK != 0) continue;
+            for (long k = 0; k < m.kv_heads; ++k)
+                std::memset(pages(l, row[n], k).value_block(position / BLOCK, bytes), 0,
+                            size_t(bytes));
         }
     }
 
     Pages pages(long l, long r, long kv_head) const {
         return {static_cast<uint8_t*>(b.keys[l]), static_cast<uint8_t*>(b.values[l]),
-                b.tables + r * b.table_width, m.kv_heads, kv_head, m.head_dim};
+                b.tables + r * b.table_width, b.blocks, kv_head, m.head_dim};
     }
 
     void normalize(float* v, const float* weight) const {
@@ -405,10 +406,8 @@ long autogpt_scratch_bytes(const Model* m, const Batch* b) {
 
 long autogpt_block_bytes(const Model* m, int of_values) {
     const long e = m->head_dim;
-    const long bytes = m->cache_bits == 8
-                           ? (of_values ? Int8Cache::value_bytes(e) : Int8Cache::key_bytes(e))
-                           : (of_values ? HalfCache::value_bytes(e) : HalfCache::key_bytes(e));
-    return bytes * m->kv_heads;
+    return m->cache_bits == 8 ? (of_values ? Int8Cache::value_bytes(e) : Int8Cache::key_bytes(e))
+                              : (of_values ? HalfCache::value_bytes(e) : HalfCache::key_bytes(e));
 }
 
 void autogpt_run(const Model* m, const Batch* b, const Team* team) {

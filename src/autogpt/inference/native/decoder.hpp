@@ -36,13 +36,14 @@ struct Model {
 // N new tokens of R rows. Tokens of a row are neighbors, in order of position.
 struct Batch {
     int32_t tokens, rows, table_width, outputs;
+    int32_t blocks;                // of the cache
     const int64_t* token_ids;      // [N]
     const int64_t* positions;      // [N]
     const int32_t* row_starts;     // [R + 1]
     const int32_t* tables;         // [R, table_width] blocks of each row
     const int32_t* output_tokens;  // [outputs] tokens whose logits are wanted, rising
     float* logits;                 // [outputs, V]
-    void* const* keys;             // [layers] -> [blocks, K, ...], see attention.hpp
+    void* const* keys;             // [layers] -> [K, blocks, ...], see attention.hpp
     void* const* values;
     uint8_t* scratch;  // autogpt_scratch_bytes, at a multiple of 64
 };
@@ -59,6 +60,6 @@ struct Team {
 #define API __attribute__((visibility("default")))
 API int autogpt_supported();  // whether this processor has the instructions that were compiled
 API long autogpt_scratch_bytes(const Model*, const Batch*);
-API long autogpt_block_bytes(const Model*, int of_values);  // of one layer
+API long autogpt_block_bytes(const Model*, int of_values);  // of one layer and head
 API void autogpt_run(const Model*, const Batch*, const Team*);
 }
