@@ -1,4 +1,4 @@
-"""Freed memory is kept: the second time it takes no page faults. Pieces of large pages lie apart."""
+"""Freed memory is kept: it takes no page faults again. Pieces of large pages lie apart."""
 
 from __future__ import annotations
 

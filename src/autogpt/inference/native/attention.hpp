@@ -241,11 +241,14 @@ struct Int8Cache {
     }
 
     // Weights times the scales of their values, as whole numbers of 14 bits, which is 128 times
-    // one of 7 plus another: products of 8 bits are the fastest there are.
+    // one of 7 plus another: products of 8 bits are the fastest there are. Each 64 tokens have a
+    // step of their own, because one token often weighs more than all others together.
+    static constexpr int TOGETHER = 64;
+
     template <int Q> struct Weights {
         alignas(64) int8_t high[Q][SPAN], low[Q][SPAN];
-        float step[Q];
-        int32_t high_correction[Q], low_correction[Q];
+        float step[Q][SPAN / TOGETHER];
+        int32_t high_correction[Q][SPAN / TOGETHER], low_correction[Q][SPAN / TOGETHER];
 
         Weights(const Pages& pages, long begin, long end, float* weights) {
             const long bytes = value_bytes(pages.head_dim), width = padded(pages.head_dim);
@@ -257,22 +260,26 @@ struct Int8Cache {
                     store(place, load(place) * scale);
                 }
             }
-            for (int i = 0; i < Q; ++i) round(weights + i * SPAN, end - begin, i);
+            const long size = end - begin;
+            for (int i = 0; i < Q; ++i)
+                for (long t = 0; t < size; t += TOGETHER)
+                    round(weights + i * SPAN, t, size - t < TOGETHER ? size : t + TOGETHER, i);
         }
 
-        void round(const float* weights, long size, int i) {
+        void round(const float* weights, long begin, long end, int i) {
             Floats most = splat(0.0f);
-            for (long t = 0; t < size; t += LANES) most = max(most, load(weights + t));
+            for (long t = begin; t < end; t += LANES) most = max(most, load(weights + t));
             const float largest = max_lanes(most);
             const float inverse = largest > 0 ? 16383.0f / largest : 0.0f;
-            step[i] = largest / 16383.0f;
             int32_t highs = 0, lows = 0;
-            for (long t = 0; t < size; ++t) {
+            for (long t = begin; t < end; ++t) {
                 const int32_t whole = int32_t(weights[t] * inverse + 0.5f);
                 high[i][t] = int8_t(whole >> 7), low[i][t] = int8_t(whole & 127);
                 highs += whole >> 7, lows += whole & 127;
             }
-            high_correction[i] = -128 * highs, low_correction[i] = -128 * lows;
+            const long group = begin / TOGETHER;
+            step[i][group] = largest / 16383.0f;
+            high_correction[i][group] = -128 * highs, low_correction[i][group] = -128 * lows;
         }
     };
 
@@ -280,32 +287,41 @@ struct Int8Cache {
     static void mix(const Queries& q, const Pages& pages, long begin, long end, long e,
                     const Weights<Q>& weights) {
         const long bytes = value_bytes(pages.head_dim), row = 4 * padded(pages.head_dim);
-        Ints high[U][Q], low[U][Q];
+        Floats total[U][Q];
         for (int u = 0; u < U; ++u)
-            for (int i = 0; i < Q; ++i) {
-                high[u][i] = begin8(weights.high_correction[i]);
-                low[u][i] = begin8(weights.low_correction[i]);
-            }
-        for (long token = begin; token < end; token += BLOCK) {
-            const uint8_t* v = pages.value_block(token / BLOCK, bytes) + 4 * e;
-            const long ahead = token + 6 * BLOCK < end ? token + 6 * BLOCK : token;
-            const uint8_t* next = pages.value_block(ahead / BLOCK, bytes) + 4 * e;
-            const long t = token - begin;
-            for (int quad = 0; quad < BLOCK; quad += 4, v += row, next += row)
-                for (int u = 0; u < U; ++u) {
-                    fetch(next + u * 4 * LANES);
-                    Bytes value = load_bytes(v + u * 4 * LANES);
-                    for (int i = 0; i < Q; ++i) {
-                        high[u][i] = dot8(high[u][i], value, four(weights.high[i] + t + quad));
-                        low[u][i] = dot8(low[u][i], value, four(weights.low[i] + t + quad));
+            for (int i = 0; i < Q; ++i) total[u][i] = splat(0.0f);
+        for (long token = begin; token < end;) {
+            const long group = (token - begin) / TOGETHER;
+            Ints high[U][Q], low[U][Q];
+            for (int u = 0; u < U; ++u)
+                for (int i = 0; i < Q; ++i) {
+                    high[u][i] = begin8(weights.high_correction[i][group]);
+                    low[u][i] = begin8(weights.low_correction[i][group]);
+                }
+            const long stop = end - token < TOGETHER ? end : token + TOGETHER;
+            for (; token < stop; token += BLOCK) {
+                const uint8_t* v = pages.value_block(token / BLOCK, bytes) + 4 * e;
+                const long ahead = token + 6 * BLOCK < end ? token + 6 * BLOCK : token;
+                const uint8_t* next = pages.value_block(ahead / BLOCK, bytes) + 4 * e;
+                const long t = token - begin;
+                for (int quad = 0; quad < BLOCK; quad += 4, v += row, next += row)
+                    for (int u = 0; u < U; ++u) {
+                        fetch(next + u * 4 * LANES);
+                        Bytes value = load_bytes(v + u * 4 * LANES);
+                        for (int i = 0; i < Q; ++i) {
+                            high[u][i] = dot8(high[u][i], value, four(weights.high[i] + t + quad));
+                            low[u][i] = dot8(low[u][i], value, four(weights.low[i] + t + quad));
+                        }
                     }
+            }
+            for (int u = 0; u < U; ++u)
+                for (int i = 0; i < Q; ++i) {
+                    Floats sum = fma(to_floats(high[u][i]), splat(128.0f), to_floats(low[u][i]));
+                    total[u][i] = fma(sum, splat(weights.step[i][group]), total[u][i]);
                 }
         }
         for (int u = 0; u < U; ++u)
-            for (int i = 0; i < Q; ++i) {
-                Floats sum = fma(to_floats(high[u][i]), splat(128.0f), to_floats(low[u][i]));
-                store(q.partial[i] + e + u * LANES, sum * splat(weights.step[i]));
-            }
+            for (int i = 0; i < Q; ++i) store(q.partial[i] + e + u * LANES, total[u][i]);
     }
 
     static int32_t four(const int8_t* bytes) {
