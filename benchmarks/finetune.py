@@ -33,6 +33,7 @@ from typing import Any
 
 import torch
 
+from autogpt.core.allocator import keep_freed_memory
 from autogpt.core.messages import assistant, user
 from autogpt.data.batches import Batch
 from autogpt.data.lessons import Lessons, lesson_windows
@@ -128,6 +129,7 @@ def packed(steps: list[list[Lesson]], args: argparse.Namespace) -> Parts:
 
 def ours(args: argparse.Namespace) -> dict[str, Any]:
     """Train with this package."""
+    keep_freed_memory()  # as every run of it does
     steps = made_steps(args)
     if args.packed:
         batches = packed(steps, args)

@@ -28,11 +28,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from autogpt.inference.weight_only import weight_only_product
 from autogpt.models.gpt import GPT, Attention
 from autogpt.nn.attention import AttentionForm, AttentionFunction, attend
 from autogpt.nn.cache import WHOLE, Cache, Span
 from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
+from autogpt.nn.quantize import Bits
 
 __all__ = ["PackedLinear", "pack_layers", "pack_model"]
 
@@ -48,20 +50,22 @@ class PackedLinear(nn.Module):
 
     Args:
         layers: Layers that read the same input; their outputs are concatenated.
+        bits: Round the weights to so many, where torch has products for it.
 
     Attributes:
         is_packed: Whether the layout is oneDNN's.
         product: What ``forward`` calls; saves the layers here torch's work around a call.
     """
 
-    def __init__(self, *layers: nn.Linear) -> None:
+    def __init__(self, *layers: nn.Linear, bits: Bits | None = None) -> None:
         super().__init__()
-        weights = [layer.weight.detach() for layer in layers]
+        weight = _joined([layer.weight.detach() for layer in layers])
         biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
         bias = _joined(biases) if biases else None
-        packed = _packed(_joined(weights), bias)
+        small = None if bits is None else weight_only_product(weight, bias, bits)
+        packed = None if small else _packed(weight, bias)
         self.is_packed = packed is not None
-        self.product = packed or _plain(_joined(weights), bias)
+        self.product = small or packed or _plain(weight, bias)
 
     def forward(self, x: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
         """Return x times the transposed weight, plus the bias."""
@@ -96,11 +100,11 @@ class PackedNorm(nn.Module):
 class PackedGated(nn.Module):
     """``GatedNetwork`` with gate and up in one product."""
 
-    def __init__(self, network: GatedNetwork) -> None:
+    def __init__(self, network: GatedNetwork, *, bits: Bits | None = None) -> None:
         super().__init__()
         self._activation = network.activation
-        self._gate_up = PackedLinear(network.gate, network.up).product
-        self._down = PackedLinear(network.down).product
+        self._gate_up = PackedLinear(network.gate, network.up, bits=bits).product
+        self._down = PackedLinear(network.down, bits=bits).product
 
     def forward(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """Transform every token on its own."""
@@ -112,15 +116,16 @@ class PackedGated(nn.Module):
 class PackedAttention(nn.Module):
     """``Attention`` with one product for queries, keys and values, and exact rows."""
 
-    def __init__(self, attention: Attention) -> None:
+    def __init__(self, attention: Attention, *, bits: Bits | None = None) -> None:
         super().__init__()
         self._index = attention.index
         self._head_dim = attention.head_dim
         self._window, self._scale = attention.window, attention.scale
         self._queries = attention.query.out_features // attention.head_dim  # H
         self._shared = attention.key.out_features // attention.head_dim  # K
-        self._project = PackedLinear(attention.query, attention.key, attention.value).product
-        self._output = PackedLinear(attention.output).product
+        layers = (attention.query, attention.key, attention.value)
+        self._project = PackedLinear(*layers, bits=bits).product
+        self._output = PackedLinear(attention.output, bits=bits).product
         norm = self._joint_norm(attention.query_norm, attention.key_norm)
         self._norm = None if norm is None else norm.forward
 
@@ -188,8 +193,13 @@ def _attend_to_spans(
 
 
 @torch.no_grad()
-def pack_model(model: GPT) -> Callable[[Tensor], Tensor]:
+def pack_model(model: GPT, *, bits: Bits | None = None) -> Callable[[Tensor], Tensor]:
     """Replace the layers of ``model`` by packed ones, and return its head.
+
+    Args:
+        model: The model.
+        bits: Round the layers' weights to so many, and the head's to 8, where torch has products
+            for it (``weight_only``).
 
     Returns:
         What turns hidden states ``[B, D]`` into logits ``[B, V]``; a tied embedding is copied.
@@ -199,33 +209,33 @@ def pack_model(model: GPT) -> Callable[[Tensor], Tensor]:
         head.weight = model.embedding.weight
     else:
         head = model.head
-    packed_head = PackedLinear(head).product
+    packed_head = PackedLinear(head, bits=None if bits is None else 8).product
     if model.head is not None:
         model.head = None
-    pack_layers(model)
+    pack_layers(model, bits=bits)
     model.eval()
     return packed_head
 
 
 @torch.no_grad()
-def pack_layers(parent: nn.Module) -> None:
+def pack_layers(parent: nn.Module, *, bits: Bits | None = None) -> None:
     """Replace the layers of a model by packed ones; what scores the vocabulary stays."""
     for name, child in list(parent.named_children()):
-        packed = _pack_layer(child)
+        packed = _pack_layer(child, bits)
         if packed is None:
-            pack_layers(child)
+            pack_layers(child, bits=bits)
         else:
             setattr(parent, name, packed)
 
 
-def _pack_layer(layer: nn.Module) -> nn.Module | None:
+def _pack_layer(layer: nn.Module, bits: Bits | None) -> nn.Module | None:
     """Return the packed layer, or None for a layer to look into or to leave."""
     if isinstance(layer, Attention) and not isinstance(layer.query_norm, nn.LayerNorm):
-        return PackedAttention(layer)
+        return PackedAttention(layer, bits=bits)
     if isinstance(layer, GatedNetwork):
-        return PackedGated(layer)
+        return PackedGated(layer, bits=bits)
     if isinstance(layer, nn.Linear):
-        return PackedLinear(layer)
+        return PackedLinear(layer, bits=bits)
     if isinstance(layer, nn.RMSNorm | OffsetRMSNorm):
         return PackedNorm(*_gain(layer))
     return None

@@ -147,7 +147,9 @@ def load(  # noqa: PLR0913 - each is a choice of its own
             f"{model.config.vocab_size}."
         )
     ends = end_ids(tokenizer, model.config.eos_token_id, generation.get("eos_token_id"))
-    head = pack_model(model) if backend is None else None
+    # Torch has products of 4 bits. Its products of 8 would round a row, not groups of it.
+    bits = 4 if quantize == "int4" else None
+    head = pack_model(model, bits=bits) if backend is None else None
     return LLM(
         model,
         tokenizer,

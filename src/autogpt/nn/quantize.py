@@ -93,17 +93,28 @@ class QuantizedMatrix:
         scales = (*grid, ROWS)
         return (*grid, bits, ROWS, _QUAD), scales, None if bits == 8 else scales
 
+    def levels(self) -> UInt8[Tensor, "O I"]:
+        """Return q, with 8 bits plus 128."""
+        quads = self.values
+        if self.minimums is not None:
+            quads = torch.cat((quads & 15, quads >> 4), dim=2)  # [R, G, 8, 16, 4]
+        rows = quads.permute(0, 3, 1, 2, 4).flatten(2).flatten(0, 1)  # [16 R, 32 G]
+        return rows[: self.rows, : self.columns]
+
+    def by_row(self, part: Float16[Tensor, "R G 16"]) -> Float16[Tensor, "O G"]:
+        """Return the scales or minimums of each row."""
+        return part.transpose(1, 2).flatten(0, 1)[: self.rows]
+
     def dequantize(self) -> Float[Tensor, "O I"]:
         """Return the matrix in float32."""
+        levels = self.levels().float()
         if self.minimums is None:
-            levels = self.values.float() - 128.0  # [R, G, 8, 16, 4]
-        else:
-            levels = torch.cat((self.values & 15, self.values >> 4), dim=2).float()
-        weights = levels * self.scales.float()[:, :, None, :, None]
-        if self.minimums is not None:
-            weights = weights + self.minimums.float()[:, :, None, :, None]
-        rows = weights.permute(0, 3, 1, 2, 4).flatten(2).flatten(0, 1)  # [16 R, 32 G]
-        return rows[: self.rows, : self.columns].contiguous()
+            levels -= 128.0
+        weights = levels * self._by_weight(self.scales)
+        return weights if self.minimums is None else weights + self._by_weight(self.minimums)
+
+    def _by_weight(self, part: Float16[Tensor, "R G 16"]) -> Float[Tensor, "O I"]:
+        return self.by_row(part).float().repeat_interleave(GROUP, dim=1)[:, : self.columns]
 
 
 def quantize(weight: Float[Tensor, "O I"], bits: Bits) -> QuantizedMatrix:
