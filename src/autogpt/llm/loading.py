@@ -49,6 +49,7 @@ from autogpt.models.quantized import (
     load_quantized,
     one_thread,
 )
+from autogpt.nn.quantize import Bits
 from autogpt.safety.policy import Policy, load_policy
 from autogpt.safety.rails import Guard, Rails
 from autogpt.tasks import asking
@@ -148,7 +149,7 @@ def load(  # noqa: PLR0913 - each is a choice of its own
         )
     ends = end_ids(tokenizer, model.config.eos_token_id, generation.get("eos_token_id"))
     # Torch has products of 4 bits. Its products of 8 would round a row, not groups of it.
-    bits = 4 if quantize == "int4" else None
+    bits: Bits | None = 4 if quantize == "int4" else None
     head = pack_model(model, bits=bits) if backend is None else None
     return LLM(
         model,
