@@ -2,8 +2,8 @@
 
 Machines without a C++ compiler have no decoder (``native``). Torch has products of its own that
 read weights of few bits, and a token waits for weights to be read: a model of 135M weights writes
-two and a half times as fast with them as in bf16 (docs/log.md). From 16 rows on they take twice
-as long as bf16, so prompts are read more slowly.
+nearly twice as fast with them as in bf16. From 16 rows on they take up to twice as long as bf16,
+so prompts are read more slowly (docs/log.md).
 
 Rounding follows ``nn.quantize`` for 4 bits, whose scales and minimums become bf16; for 8 bits a row
 has one scale. A row's numbers do not depend on the rows beside it.

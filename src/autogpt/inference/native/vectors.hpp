@@ -93,10 +93,6 @@ inline Floats bf16s(const uint16_t* p) {
     __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16))};
 }
-inline Floats signed_bytes(const uint8_t* p) {
-    __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x))};
-}
 inline void store_bytes(int8_t* p, Floats a) {  // whole numbers from -127 to 127
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a.v)));
 }
@@ -181,11 +177,6 @@ inline __m256 eight_bf16(const uint16_t* p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
 }
 inline Floats bf16s(const uint16_t* p) { return {eight_bf16(p), eight_bf16(p + 8)}; }
-inline __m256 eight_bytes(const uint8_t* p) {
-    __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x));
-}
-inline Floats signed_bytes(const uint8_t* p) { return {eight_bytes(p), eight_bytes(p + 8)}; }
 inline void store_bytes(int8_t* p, Floats x) {
     __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b));
     words = _mm256_permute4x64_epi64(words, 0xd8);  // packing works in halves of the register
@@ -259,9 +250,6 @@ inline Floats first_lanes(Floats a, int n, float other) {
 }
 inline Floats halves(const uint16_t* p) { return each([=](int i) { return from_half(p[i]); }); }
 inline Floats bf16s(const uint16_t* p) { return each([=](int i) { return from_bf16(p[i]); }); }
-inline Floats signed_bytes(const uint8_t* p) {
-    return each([=](int i) { return float(int8_t(p[i])); });
-}
 inline void store_bytes(int8_t* p, Floats a) {
     for (int i = 0; i < LANES; ++i) p[i] = int8_t(a.v[i]);
 }
