@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import torch
 import transformers
 
-from autogpt.core.errors import UsageError
+from autogpt.core.errors import CheckpointError, UsageError
 from autogpt.inference.backends import PagedCache, StepBatch, TorchBackend
 from autogpt.inference.capacity import EngineConfig
 from autogpt.inference.completion import StepOutput, end_ids
@@ -521,3 +523,51 @@ def _whole_steps_do_not_fail(
     yield
     if "fails" not in request.node.name:
         assert "failed" not in caplog.text
+
+
+@pytest.mark.parametrize("damaged", [float("nan"), 3e38])
+@pytest.mark.parametrize("params", [GREEDY, RANDOM])
+def test_scores_that_are_no_numbers_are_an_error_and_choose_nothing(
+    model: GPT, tokenizer: Tokenizer, params: SamplingParams, damaged: float
+) -> None:
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        model.embedding.weight[7] = damaged
+    engine = Engine(model, tokenizer, ends=NO_END)
+    with pytest.raises(CheckpointError, match="scores are not numbers"):
+        list(engine.generate([[5, 6, 7]], params))
+
+
+OUT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+import torch
+from autogpt.core.errors import ResourceError
+from autogpt.inference.engine import Engine
+from autogpt.inference.params import SamplingParams
+from autogpt.models.gpt import GPT, GPTConfig
+from autogpt.tokenizer.bpe import TokenizerConfig, train
+
+text = "Shall I compare thee to a summer's day? " * 8
+tokenizer = train([text], TokenizerConfig(vocab_size=300), corpus_bytes=len(text))
+config = GPTConfig(
+    vocab_size=tokenizer.vocab_size, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+    num_attention_heads=4, num_key_value_heads=4, head_dim=8, max_position_embeddings=1 << 20,
+)
+engine = Engine(GPT(config).eval(), tokenizer, ends=frozenset())
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20),) * 2)
+try:
+    list(engine.generate([[1, 2]], SamplingParams(max_tokens=1)))
+except ResourceError as error:
+    sys.exit(error.message)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does it")
+def test_a_context_that_no_memory_holds_is_an_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "no memory for the keys and values of" in done.stderr

@@ -37,8 +37,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from autogpt.core.errors import UsageError
-from autogpt.inference.backends import Backend, PagedCache, TorchBackend
+from autogpt.core.errors import ResourceError, UsageError
+from autogpt.inference.backends import BLOCK, Backend, PagedCache, TorchBackend
 from autogpt.inference.blocks import BlockPool
 from autogpt.inference.capacity import EngineConfig, count_blocks
 from autogpt.inference.completion import Completion, StepOutput, end_ids
@@ -281,7 +281,7 @@ class Engine:
     @torch.inference_mode()
     def _step(self) -> list[StepOutput]:
         if self._cache is None:
-            self._cache = self._backend.new_cache(self._pool.count)
+            self._cache = self._new_cache()
         if self._speculator is not None:
             self._guess(self._speculator)
         step = self._scheduler.schedule()
@@ -310,6 +310,16 @@ class Engine:
             if output.is_last:
                 self._finish(output.request, output.row)
         return outputs
+
+    def _new_cache(self) -> PagedCache:
+        try:
+            return self._backend.new_cache(self._pool.count)
+        except (MemoryError, RuntimeError) as error:  # the second is what torch raises
+            raise ResourceError(
+                "The system gives no memory for the keys and values of "
+                f"{self._pool.count * BLOCK:,} tokens.",
+                hint="Let it have less (cache_bytes, serve --cache), or the model a shorter context.",
+            ) from error
 
     def _guess(self, speculator: Speculator) -> None:
         rows = [row for row in self._scheduler.running if row.pending == 1]

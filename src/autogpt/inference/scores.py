@@ -7,6 +7,7 @@ of that row only. Not here: which turns a step has (``scheduler``), choosing (``
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from autogpt.core.errors import CheckpointError
 from autogpt.inference.backends import Backend, PagedCache, make_batch
 from autogpt.inference.scheduler import Row, Turn
 
@@ -90,6 +92,11 @@ def _run(
         logits = backend.run(batch, cache, all_logits=all_logits)
         if logits.shape[1] > vocab_size:
             logits = logits[:, :vocab_size]
+        if not math.isfinite(float(logits.max())):  # the largest is NaN if any is
+            raise CheckpointError(
+                "The model's scores are not numbers, so no token can be chosen.",
+                hint="Its weights are damaged, or too large for this dtype; try float32.",
+            )
     except Exception as error:  # noqa: BLE001 - what fails for one row must not end the others
         if len(turns) == 1:
             _logger.warning("a row failed: %s", error)

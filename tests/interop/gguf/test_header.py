@@ -149,6 +149,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         "'k' is not UTF-8",
     ),
     "unknown type": (header([entry("k", 13, bytes(16))], []), "'k' the unknown type 13"),
+    "a key of thousands": (header([entry("k" * 5000, 13, bytes(16))], []), "k [...] k"),
     "unknown item": (
         header([entry("k", ARRAY, struct.pack("<IQ", 99, 1))], []), "unknown type 99"
     ),

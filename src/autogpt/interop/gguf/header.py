@@ -49,6 +49,7 @@ _BLOCK_BYTES = 1 << 20
 _MOST_HEADER_BYTES = 1 << 26  # 64 MiB; a vocabulary of 262,144 tokens with merges takes some 15
 _MOST_NAME_BYTES = 1 << 16  # of a key, as the specification says
 _MOST_ALIGNMENT = 1 << 16
+_LONGEST_REASON = 300  # characters of a message
 _MOST_DIMENSIONS = 4
 # The least that one takes: length of the name, type, value; and with sizes and offset.
 _LEAST_ENTRY_BYTES = 8 + 4 + 1
@@ -332,6 +333,8 @@ class _Reader:
             )
 
     def _refuse(self, what: str) -> NoReturn:
+        if len(what) > _LONGEST_REASON:  # a damaged name may go on for thousands of characters
+            what = f"{what[: _LONGEST_REASON // 2]} [...] {what[-_LONGEST_REASON // 2 :]}"
         raise CheckpointError(f"{str(self._path)!r} {what}.")
 
 
