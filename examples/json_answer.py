@@ -14,5 +14,7 @@ schema = {
     "required": ["name", "age"],
 }
 gpt = autogpt.load(sys.argv[1])
-answer = gpt.generate("Ada, 36 years old, writes programs.", json_schema=schema, max_tokens=64)
+answer = gpt.generate(
+    "Ada, 36 years old, writes programs.", json_schema=schema, max_tokens=64, seed=1
+)
 print(json.loads(answer.text))
