@@ -318,7 +318,8 @@ class Engine:
             raise ResourceError(
                 "The system gives no memory for the keys and values of "
                 f"{self._pool.count * BLOCK:,} tokens.",
-                hint="Let it have less (cache_bytes, serve --cache), or the model a shorter context.",
+                hint="Let it have less (cache_bytes, serve --cache), or the model "
+                "a shorter context.",
             ) from error
 
     def _guess(self, speculator: Speculator) -> None:
