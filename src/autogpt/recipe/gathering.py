@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from autogpt.core.errors import DataError
-from autogpt.core.examples import Example
+from autogpt.core.examples import Example, Observed
 from autogpt.core.progress import Progress
 from autogpt.data.checks import Checks, check, written
 from autogpt.data.examples import ExamplesReport, read_examples
 from autogpt.data.stratified import split_examples
 from autogpt.recipe.preview import preview
-from autogpt.recipe.settings import FinetuneRecipe
+from autogpt.recipe.settings import HEADS, FinetuneRecipe
 from autogpt.tokenizer.bpe import Tokenizer
 from autogpt.tokenizer.lessons import Lesson
 
 __all__ = ["Gathered", "gather"]
 
 SHOWN = 3
+_HELD_OUT_MOST, _HELD_OUT_LEAST = 2000, 100  # examples
+# Of what is written from text. A look at a tenth of 7,600 descriptions of packages, 0.6 MB, took a
+# model of 135M weights four minutes, and a run takes three looks or more.
+_HELD_OUT_BYTES = 1 << 17
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +88,10 @@ def gather(names: Sequence[str], validation: str | None, recipe: FinetuneRecipe)
         held_out = read_examples([validation], config)
     else:
         train, held_out = split_examples(
-            train, fraction=recipe.finetune.validation_share, seed=recipe.seed
+            train,
+            fraction=recipe.finetune.validation_share,
+            most=_held_out_at_most(train, recipe.finetune.task),
+            seed=recipe.seed,
         )
     train, checks = check(train, held_out)
     if not train:
@@ -99,3 +106,15 @@ def gather(names: Sequence[str], validation: str | None, recipe: FinetuneRecipe)
         checks=checks,
         sources=tuple(names),
     )
+
+
+def _held_out_at_most(examples: Sequence[Example], task: str) -> int:
+    """Return how many examples to hold out, so that measuring is a small part of a run.
+
+    A short text that gets a label costs little, and its confidence is calibrated with them.
+    """
+    if task in HEADS or isinstance(examples[0], Observed):
+        return _HELD_OUT_MOST
+    size = sum(len(written(example).encode("utf-8", "replace")) for example in examples)
+    enough = _HELD_OUT_BYTES * len(examples) // max(1, size)
+    return min(max(enough, _HELD_OUT_LEAST), _HELD_OUT_MOST)

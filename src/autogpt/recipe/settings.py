@@ -96,7 +96,8 @@ class FinetuneConfig:
             never, as is usual where a model is given.
         context_length: Tokens that a row holds; None: what the longest example needs, from 128 to
             1,024. Longer examples are cut.
-        validation_share: Of the examples that are held out where no validation file is given.
+        validation_share: Of the examples that are held out where no validation file is given; of
+            what is written from text 128 KiB at most, or a hundred examples.
         layers: Blocks that a model with a head keeps, from the first; None: those that are of
             use to it, of a new model all.
         frozen_layers: Blocks, from the first, that stay as they are, and the embedding with them;
