@@ -25,12 +25,12 @@ from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from autogpt.inference.weight_only import weight_only_product
 from autogpt.models.gpt import GPT, Attention
-from autogpt.nn.attention import AttentionForm, AttentionFunction, attend
+from autogpt.nn.attention import AttentionForm, AttentionFunction, Mask, attend
 from autogpt.nn.cache import WHOLE, Cache, Span
 from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
@@ -141,7 +141,7 @@ class PackedAttention(nn.Module):
         hidden: Float[Tensor, "B T D"],
         *,
         rotation: Rotation | None,
-        mask: Bool[Tensor, "#B 1 T S"] | None,
+        mask: Mask | None,
         cache: Cache | None,
         form: AttentionForm | AttentionFunction,
     ) -> Float[Tensor, "B T D"]:

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from autogpt.core.errors import UsageError
@@ -40,11 +40,13 @@ from autogpt.models.trainable import Trainable
 from autogpt.nn.attention import (
     AttentionForm,
     AttentionFunction,
+    Mask,
     attend,
     document_mask,
     window_mask,
 )
 from autogpt.nn.cache import Cache
+from autogpt.nn.documents import Documents, find_documents
 from autogpt.nn.layers import build_network, build_norm, project_together
 from autogpt.nn.positions import (
     LearnedPositions,
@@ -60,7 +62,7 @@ __all__ = ["GPT", "Attention", "Block", "GPTConfig", "flops_per_token", "paramet
 class View(NamedTuple):
     """What the layers of one kind need to know of the tokens' order and of who sees whom."""
 
-    mask: Bool[Tensor, "#B 1 T S"] | None
+    mask: Mask | None
     rotation: Rotation | None
 
 
@@ -99,7 +101,7 @@ class GPT(Trainable):
         cache: Cache | None = None,
         hidden: Float[Tensor, "B T D"] | None = None,
         blocks: slice = slice(None),
-        mask: Bool[Tensor, "#B 1 T S"] | None = None,
+        mask: Mask | None = None,
     ) -> Float[Tensor, "B T D"]:
         """Return what the model makes of each token, having seen it and those before.
 
@@ -193,11 +195,15 @@ class GPT(Trainable):
 
     def _mask(
         self, length: int, document_ids: Int[Tensor, "B T"] | None, cache: Cache | None
-    ) -> Bool[Tensor, "#B 1 T S"] | None:
+    ) -> Mask | None:
         """Return who sees whom; None: each token what is before it."""
         if cache is not None:
             return cache.mask(length)
         if document_ids is not None:
+            if self.config.is_causal and not callable(self.attention):
+                documents, window = find_documents(document_ids), self.config.sliding_window
+                if documents is not None and (window is None or documents.longest <= window):
+                    return documents
             return document_mask(document_ids, causal=self.config.is_causal)
         if self.config.is_causal:
             return None
@@ -212,7 +218,7 @@ class GPT(Trainable):
         if window is None:
             return everything
         keys = length if cache is None else length + cache.longest
-        if keys > window:
+        if keys > window and not isinstance(mask, Documents):  # none of them is longer
             # Without a cache, the place in the row: packed documents lie in it side by side, so
             # that tokens are as far apart as in their document.
             row = torch.arange(length, device=self.embedding.weight.device)[None]
@@ -268,7 +274,7 @@ class Block(nn.Module):
         hidden: Float[Tensor, "B T D"],
         *,
         rotation: Rotation | None,
-        mask: Bool[Tensor, "#B 1 T S"] | None,
+        mask: Mask | None,
         cache: Cache | None,
         form: AttentionForm | AttentionFunction,
         dropout: float = 0.0,
@@ -331,7 +337,7 @@ class Attention(nn.Module):
         hidden: Float[Tensor, "B T D"],
         *,
         rotation: Rotation | None,
-        mask: Bool[Tensor, "#B 1 T S"] | None,
+        mask: Mask | None,
         cache: Cache | None,
         form: AttentionForm | AttentionFunction,
     ) -> Float[Tensor, "B T D"]:
