@@ -256,7 +256,11 @@ def _read_quantized(
         add = _added(adapters, file.config)
         with one_thread():
             quantized = quantizer.finish(
-                file.model(dtype="auto", keep=lambda name, w: quantizer(name, add(name, w)))
+                file.model(
+                    dtype="auto",
+                    keep=lambda name, w: quantizer(name, add(name, w)),
+                    take=None if adapters else quantizer.take,
+                )
             )
     backend = load_backend(quantized, cache=cache)
     model = quantized.dequantized(torch.bfloat16) if backend is None else quantized.model

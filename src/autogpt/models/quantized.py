@@ -31,7 +31,7 @@ from autogpt.core.files import MANIFEST, read_json
 from autogpt.models.checkpoint import load_model, read_config
 from autogpt.models.empty import empty_model
 from autogpt.models.gpt import GPT, GPTConfig
-from autogpt.models.weights import write_safetensors
+from autogpt.models.weights import StoredTensor, write_safetensors
 from autogpt.nn.quantize import Bits, QuantizedMatrix, interleave, join, quantize
 
 __all__ = [
@@ -141,16 +141,39 @@ class Quantizer:
         """Return what the model keeps of a weight: a vector, or the shape of a matrix."""
         if weight.ndim != 2 or name == _POSITIONS:
             return weight.float()
-        bits = 8 if name in _VOCABULARY else QUANTIZATIONS[self._quantization]
-        self.matrices[name] = quantize(weight, bits)
+        self.matrices[name] = quantize(weight, self._bits(name))
         _give_back(weight)
-        # Shapes are of bf16, the dtype of the cache, by which its size is reckoned.
-        return torch.empty(weight.shape, dtype=torch.bfloat16, device="meta")
+        return _shape_alone(self.matrices[name])
+
+    def take(self, name: str, stored: StoredTensor) -> Tensor | None:
+        """Return what the model keeps of a matrix that is stored rounded to as many bits already.
+
+        Its numbers are those of the file then, to the bit; ``take`` of ``build_model``.
+        """
+        if name == _POSITIONS:
+            return None
+        matrix = stored.quantized(self._bits(name))
+        if matrix is None:
+            return None
+        self.matrices[name] = matrix
+        return _shape_alone(matrix)
 
     def finish(self, model: GPT) -> QuantizedModel:
         """Return the parts of the model that was built with this."""
         give_back_heap()
         return QuantizedModel(model, self.matrices, self._quantization)
+
+    def _bits(self, name: str) -> Bits:
+        return _bits_of(name, self._quantization)
+
+
+def _bits_of(name: str, quantization: Quantization) -> Bits:
+    return 8 if name in _VOCABULARY else QUANTIZATIONS[quantization]
+
+
+def _shape_alone(matrix: QuantizedMatrix) -> Tensor:
+    # Of bf16, the dtype of the cache, by which its size is reckoned.
+    return torch.empty(matrix.rows, matrix.columns, dtype=torch.bfloat16, device="meta")
 
 
 def load_quantized(
@@ -270,9 +293,9 @@ def _read_saved(
                     file.get_tensor(f"{name}.{part}") if f"{name}.{part}" in names else None
                     for part in _PARTS
                 ]
-                bits = 8 if name in _VOCABULARY else QUANTIZATIONS[quantization]
+                bits = _bits_of(name, quantization)
                 matrices[name] = _checked_matrix(found, (shape[0], shape[1]), bits, name, path)
-                weights[name] = torch.empty(shape, dtype=torch.bfloat16, device="meta")
+                weights[name] = _shape_alone(matrices[name])
     except SafetensorError as error:
         raise _damaged(path, str(error)) from error
     model.load_state_dict(weights, assign=True)

@@ -21,7 +21,7 @@ from autogpt.core.errors import CheckpointError, ConfigError
 from autogpt.models.empty import empty_model
 from autogpt.models.family import Family, find_family
 from autogpt.models.gpt import GPT, GPTConfig
-from autogpt.models.weights import StoredWeights, WeightNames
+from autogpt.models.weights import StoredTensor, StoredWeights, WeightNames
 from autogpt.nn.attention import AttentionForm
 
 __all__ = ["build_model", "check_weights", "stored_form"]
@@ -93,6 +93,7 @@ def build_model(
     dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     attention: AttentionForm = "sdpa",
     keep: Callable[[str, Tensor], Tensor] | None = None,
+    take: Callable[[str, StoredTensor], Tensor | None] | None = None,
 ) -> GPT:
     """Return the model of ``config`` with the weights of ``source``, read one after the other.
 
@@ -103,6 +104,7 @@ def build_model(
         dtype: Of the model; "auto" is what is read.
         attention: See :class:`GPT`.
         keep: Gets each weight by our name, and returns what the model keeps in its place.
+        take: Gets it first, before it is read, and may do the same, or return None.
 
     Raises:
         CheckpointError: If a weight is missing, unknown, of the wrong shape, or not a finite
@@ -115,6 +117,11 @@ def build_model(
 
     weights: dict[str, Tensor] = {}
     for stored in expected:
+        if take is not None and len(stored.parts) == 1 and not stored.transposed:
+            taken = take(stored.parts[0], source.places[stored.name])
+            if taken is not None:
+                weights[stored.parts[0]] = taken
+                continue
         sizes = [shapes[name] for name in stored.parts]
         tensor = source.tensor(stored.name)
         tensor = tensor.T if stored.transposed else tensor

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from autogpt.core.errors import CheckpointError
 from autogpt.core.files import open_atomic, read_json
+from autogpt.nn.quantize import Bits, QuantizedMatrix
 
 __all__ = [
     "INDEX",
@@ -105,6 +106,10 @@ class StoredTensor(Protocol):
         """Return it."""
         ...
 
+    def quantized(self, bits: Bits) -> QuantizedMatrix | None:
+        """Return it as it is stored, if that is a matrix of so many bits in our form."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StoredWeights:
@@ -156,6 +161,10 @@ class _SafetensorsEntry:
     def read(self) -> Tensor:
         tensor: Tensor = self.file.get_tensor(self.name)
         return tensor
+
+    def quantized(self, bits: Bits) -> None:
+        """Return nothing: they are stored whole."""
+        del bits
 
 
 @contextlib.contextmanager

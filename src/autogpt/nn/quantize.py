@@ -74,6 +74,50 @@ class QuantizedMatrix:
         """Memory that it takes."""
         return sum(part.nbytes for part in self.parts)
 
+    @classmethod
+    def empty(cls, rows: int, columns: int, bits: Bits) -> QuantizedMatrix:
+        """Return a matrix of numbers yet to be written."""
+        values, scales, minimums = cls.part_shapes(rows, columns, bits)
+        return cls(
+            torch.empty(values, dtype=torch.uint8),
+            torch.empty(scales, dtype=torch.float16),
+            None if minimums is None else torch.empty(minimums, dtype=torch.float16),
+            rows,
+            columns,
+        )
+
+    def put(self, row: int, part: QuantizedMatrix) -> None:
+        """Write rows from ``row`` on, a multiple of 16."""
+        begin = row // ROWS
+        for whole, new in zip(self.parts, part.parts, strict=True):
+            whole[begin : begin + len(new)] = new
+
+    @classmethod
+    def of_rows(
+        cls,
+        values: UInt8[Tensor, "O G bytes"],
+        scales: Float16[Tensor, "O G"],
+        minimums: Float16[Tensor, "O G"] | None,
+    ) -> QuantizedMatrix:
+        """Return a matrix whose groups lie one behind the other, as in files of llama.cpp.
+
+        Args:
+            values: 8 bits: 32 bytes of q + 128. 4 bits: 16 bytes, the lower four bits are those of
+                inputs 0 to 15, the upper those of 16 to 31.
+            scales: As in this class.
+            minimums: Likewise.
+        """
+        rows, groups, _ = values.shape
+        quads = _in_blocks(values.contiguous().view(torch.int32))  # [R, 16, G, 4 or 8]
+        moved = quads.permute(0, 2, 3, 1).contiguous().view(torch.uint8)
+        return cls(
+            moved.view(*moved.shape[:3], ROWS, _QUAD),
+            _in_blocks(scales).transpose(1, 2).contiguous(),
+            None if minimums is None else _in_blocks(minimums).transpose(1, 2).contiguous(),
+            rows,
+            groups * GROUP,
+        )
+
     def moved(self, move: Callable[[Tensor], Tensor]) -> QuantizedMatrix:
         """Return the matrix with its parts where ``move`` copies them to."""
         return QuantizedMatrix(
@@ -124,19 +168,14 @@ def quantize(weight: Float[Tensor, "O I"], bits: Bits) -> QuantizedMatrix:
         CheckpointError: If a number is not finite, or beyond what a scale in half precision holds.
     """
     rows, columns = weight.shape
-    shapes = QuantizedMatrix.part_shapes(rows, columns, bits)
-    values = torch.empty(shapes[0], dtype=torch.uint8)
-    scales = torch.empty(shapes[1], dtype=torch.float16)
-    minimums = None if shapes[2] is None else torch.empty(shapes[2], dtype=torch.float16)
+    matrix = QuantizedMatrix.empty(rows, columns, bits)
     at_once = max(1, _CHUNK // (ROWS * max(columns, 1)))  # blocks of rows
-    for begin in range(0, shapes[0][0], at_once):
-        blocks = slice(begin, begin + at_once)
+    for begin in range(0, len(matrix.values), at_once):
         groups = _groups(weight[begin * ROWS : (begin + at_once) * ROWS])
-        if minimums is None:
-            values[blocks], scales[blocks] = _round_to_8(groups)
-        else:
-            values[blocks], scales[blocks], minimums[blocks] = _round_to_4(groups)
-    return QuantizedMatrix(values, scales, minimums, rows, columns)
+        rounded = _round_to_8(groups) if bits == 8 else _round_to_4(groups)
+        for whole, part in zip(matrix.parts, rounded, strict=True):
+            whole[begin : begin + at_once] = part
+    return matrix
 
 
 def join(matrices: Sequence[QuantizedMatrix]) -> QuantizedMatrix:
@@ -162,6 +201,14 @@ def _combined(
         sum(matrix.rows for matrix in matrices),
         matrices[0].columns,
     )
+
+
+def _in_blocks(rows: Tensor) -> Tensor:
+    """Return rows in blocks of 16, filled up with zeros."""
+    missing = -len(rows) % ROWS
+    if missing:
+        rows = torch.cat((rows, rows.new_zeros(missing, *rows.shape[1:])))
+    return rows.view(-1, ROWS, *rows.shape[1:])
 
 
 def _groups(rows: Float[Tensor, "O I"]) -> Float[Tensor, "R 16 G 32"]:

@@ -15,6 +15,7 @@ from tests.interop.gguf.tiny import Contents
 from autogpt.core.errors import CheckpointError
 from autogpt.interop.gguf.header import TYPES, read_header
 from autogpt.interop.gguf.weights import GGUFTensor
+from autogpt.nn.quantize import Bits, QuantizedMatrix
 
 Type = GGMLQuantizationType
 
@@ -251,6 +252,46 @@ def test_packed_bytes_are_those_of_the_file(tmp_path: Path) -> None:
     numbers = [number for block in ordered for number in q4_1(bytes(block))]
     assert torch.allclose(entry(file, interleaved=6).read().flatten(), torch.tensor(numbers))
     assert entry(file).packed("t", mapped).row_order is None
+
+
+@pytest.mark.parametrize(("kind", "bits"), [(Type.Q4_0, 4), (Type.Q4_1, 4), (Type.Q8_0, 8)])
+@pytest.mark.parametrize(("rows", "head_dim"), [(704, None), (704, 64), (21, None), (42, 6)])
+def test_groups_like_ours_are_moved_and_not_rounded_again(
+    tmp_path: Path, kind: Type, bits: Bits, rows: int, head_dim: int | None
+) -> None:
+    file, blocks = stored(tmp_path, kind, (rows, 512))
+    if kind == Type.Q8_0:
+        blocks[blocks == 128] = 127
+        data = bytearray(file.read_bytes())
+        data[-blocks.size :] = blocks.tobytes()
+        file.write_bytes(data)
+    tensor = entry(file, interleaved=head_dim)
+    matrix = tensor.quantized(bits)
+    assert matrix is not None
+    assert (matrix.bits, matrix.rows, matrix.columns) == (bits, rows, 512)
+    shapes = QuantizedMatrix.part_shapes(rows, 512, bits)
+    assert [part.shape for part in matrix.parts] == [shape for shape in shapes if shape]
+    assert torch.allclose(matrix.dequantize(), tensor.read(), rtol=1e-5, atol=1e-6)
+
+
+def test_other_groups_are_rounded(tmp_path: Path) -> None:
+    for kind, bits in ((Type.Q4_K, 4), (Type.Q4_1, 8), (Type.Q8_0, 4), (Type.F16, 8)):
+        file, _ = stored(tmp_path, kind, (16, 256))
+        assert entry(file).quantized(bits) is None
+    file, _ = stored(tmp_path, Type.Q4_1, (256,))
+    assert entry(file).quantized(4) is None  # no matrix
+    file, _ = stored(tmp_path, Type.Q8_0, (704, 512))
+    assert entry(file).quantized(8) is None  # holds -128 somewhere
+    assert entry(file, shift=-1.0).quantized(8) is None
+
+
+def test_a_scale_that_is_no_number_is_found_in_groups_like_ours(tmp_path: Path) -> None:
+    file, _ = stored(tmp_path, Type.Q4_1, (16, 64))
+    data = bytearray(file.read_bytes())
+    data[-20:-18] = b"\x00\x7e"
+    file.write_bytes(data)
+    with pytest.raises(CheckpointError, match="NaN or infinity in 't'"):
+        entry(file).quantized(4)
 
 
 def test_a_quantized_bias_of_heads_is_refused(tmp_path: Path) -> None:

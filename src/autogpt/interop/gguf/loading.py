@@ -23,7 +23,7 @@ from autogpt.interop.gguf.vocabulary import Vocabulary, read_vocabulary
 from autogpt.interop.gguf.weights import GGUFTensor, PackedTensor
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.stored_form import build_model, check_weights
-from autogpt.models.weights import StoredWeights
+from autogpt.models.weights import StoredTensor, StoredWeights
 from autogpt.nn.attention import AttentionForm
 from autogpt.tokenizer.bpe import Tokenizer
 
@@ -81,6 +81,7 @@ class GGUFFile:
         dtype: Literal["auto", "float32", "bfloat16"] = "float32",
         attention: AttentionForm = "sdpa",
         keep: Callable[[str, Tensor], Tensor] | None = None,
+        take: Callable[[str, StoredTensor], Tensor | None] | None = None,
     ) -> GPT:
         """Read the weights, one tensor after the other.
 
@@ -88,6 +89,7 @@ class GGUFFile:
             dtype: Of the model; "auto" is float32 unless the embedding is stored as 16 bit floats.
             attention: See :class:`GPT`.
             keep: See ``build_model``.
+            take: Likewise.
 
         Returns:
             The model, on the CPU, in evaluation mode.
@@ -97,7 +99,13 @@ class GGUFFile:
         """
         source = self._source(self._dtype(dtype))
         return build_model(
-            self.config, source, names=self._names, dtype="auto", attention=attention, keep=keep
+            self.config,
+            source,
+            names=self._names,
+            dtype="auto",
+            attention=attention,
+            keep=keep,
+            take=take,
         )
 
     def tokenizer(self) -> Tokenizer:

@@ -2,7 +2,8 @@
 
 Reading makes the tensor and a piece of a few megabytes beside it, nothing else: the file is read
 piece by piece and not mapped, so a file that becomes shorter meanwhile is an error and no crash.
-:class:`PackedTensor` gives the stored bytes as a memory map, for those who compute with them.
+:class:`PackedTensor` gives the stored bytes as a memory map, for those who compute with them;
+``GGUFTensor.quantized`` moves them to where our decoder wants them.
 
 Two things differ from Hugging Face's files. Llama's queries and keys are stored for rotary
 positions that pair neighbors (x[2i], x[2i+1]), ours pair halves (x[i], x[i + E/2]): the rows of
@@ -30,6 +31,7 @@ from torch import Tensor
 
 from autogpt.core.errors import CheckpointError
 from autogpt.interop.gguf.header import TensorEntry
+from autogpt.nn.quantize import ROWS, Bits, QuantizedMatrix
 
 __all__ = ["GGUFTensor", "PackedTensor", "pair_order"]
 
@@ -40,6 +42,16 @@ _PLAIN = {
     GGMLQuantizationType.F16: torch.float16,
     GGMLQuantizationType.BF16: torch.bfloat16,
 }
+
+_HALF = np.dtype("<f2")
+_FORMS: dict[tuple[GGMLQuantizationType, int], np.dtype[np.void]] = {
+    (GGMLQuantizationType.Q4_0, 4): np.dtype([("scale", _HALF), ("values", "u1", 16)]),
+    (GGMLQuantizationType.Q4_1, 4): np.dtype(
+        [("scale", _HALF), ("minimum", _HALF), ("values", "u1", 16)]
+    ),
+    (GGMLQuantizationType.Q8_0, 8): np.dtype([("scale", _HALF), ("values", "u1", 32)]),
+}
+"""A group of those kinds whose groups are ours, by kind and bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,52 @@ class GGUFTensor:
                 target[start:stop] = numbers + self.shift if self.shift else numbers
         return target.view(entry.shape)
 
+    def quantized(self, bits: Bits) -> QuantizedMatrix | None:
+        """Return the tensor with the rounded numbers of the file, moved to where ours lie.
+
+        None if it is no matrix, or stored otherwise than in groups of 32 numbers of ``bits`` as
+        ours.
+
+        Raises:
+            CheckpointError: If the file became shorter, or a scale is not finite.
+        """
+        form = _FORMS.get((self.entry.kind, bits))
+        if form is None or len(self.shape) != 2 or self.shift:
+            return None
+        rows, width = self.shape
+        row_bytes = self._row_bytes()
+        matrix = QuantizedMatrix.empty(rows, width, bits)
+        with self.path.open("rb") as file:
+            file.seek(self.entry.offset)
+            for start, stop in self._pieces(rows, width, unit=ROWS):
+                data = _read_exactly(file, (stop - start) * row_bytes, self.path)
+                groups = np.frombuffer(data, dtype=form).reshape(stop - start, -1)
+                part = self._quantized(groups)
+                if part is None:
+                    return None
+                matrix.put(start, part)
+        return matrix
+
+    def _quantized(self, groups: npt.NDArray[np.void]) -> QuantizedMatrix | None:
+        if self.interleaved is not None:
+            groups = groups[pair_order(len(groups), self.interleaved)]
+        scales, values = (torch.from_numpy(groups[part].copy()) for part in ("scale", "values"))
+        minimums: Tensor | None = None
+        if self.entry.kind == GGMLQuantizationType.Q4_1:
+            minimums = torch.from_numpy(groups["minimum"].copy())
+        elif self.entry.kind == GGMLQuantizationType.Q4_0:
+            minimums = scales * -8  # it counts from -8
+        else:
+            values ^= 128
+            if not bool(values.all()):  # -128, which none of ours is
+                return None
+        for part in (scales, minimums):
+            if part is not None and not bool(part.isfinite().all()):
+                raise CheckpointError(
+                    f"{str(self.path)!r} holds NaN or infinity in {self.entry.name!r}."
+                )
+        return QuantizedMatrix.of_rows(values, scales, minimums)
+
     def packed(self, name: str, file: npt.NDArray[np.uint8]) -> PackedTensor:
         """Return the stored bytes.
 
@@ -136,9 +194,9 @@ class GGUFTensor:
             )
         return self.entry.size_bytes // rows
 
-    def _pieces(self, rows: int, width: int) -> Iterator[tuple[int, int]]:
-        """Yield ranges of rows, whole heads each, of about the size of a piece."""
-        unit = self.interleaved or 1
+    def _pieces(self, rows: int, width: int, *, unit: int = 1) -> Iterator[tuple[int, int]]:
+        """Yield ranges of rows, whole heads and units each, of about the size of a piece."""
+        unit = math.lcm(unit, self.interleaved or 1)
         step = max(1, _PIECE_WEIGHTS // (width * unit)) * unit
         for start in range(0, rows, step):
             yield start, min(start + step, rows)
