@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autogpt.models.gpt import GPTConfig, flops_per_token, parameter_count
+from autogpt.models.counting import flops_per_token, parameter_count
+from autogpt.models.gpt import GPTConfig
 from autogpt.training.layout import owners
 
 PAGE = Path(__file__).parents[1] / "docs/cluster.md"

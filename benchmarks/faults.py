@@ -43,7 +43,8 @@ import torch
 from autogpt.core.errors import AutoGPTError
 from autogpt.data.batches import Batches
 from autogpt.data.shards import TokenShard
-from autogpt.models.gpt import GPT, parameter_count
+from autogpt.models.counting import parameter_count
+from autogpt.models.gpt import GPT
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.training import checkpoints, kernels
 from autogpt.training.checkpoints import RunState

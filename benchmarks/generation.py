@@ -27,7 +27,8 @@ from autogpt.inference.engine import Engine
 from autogpt.inference.packing import pack_model
 from autogpt.inference.sampling import SamplingParams
 from autogpt.models.checkpoint import load_model, save_model
-from autogpt.models.gpt import GPT, GPTConfig, parameter_count
+from autogpt.models.counting import parameter_count
+from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.tokenizer.bpe import Tokenizer, TokenizerConfig, train
 
 QUICKSTART_TEXT = Path(autogpt.data.__file__).parent / "quickstart"

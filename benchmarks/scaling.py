@@ -40,7 +40,8 @@ def run(job: tuple[str, str, tuple[int, int, int], str, str, float | None]) -> d
     torch.manual_seed(0)
     from autogpt.core.config import from_mapping
     from autogpt.data.batches import Batches
-    from autogpt.models.gpt import GPT, parameter_count
+    from autogpt.models.counting import parameter_count
+    from autogpt.models.gpt import GPT
     from autogpt.models.presets import build_config
     from autogpt.recipe.prepare import prepare
     from autogpt.recipe.settings import Recipe

@@ -53,7 +53,8 @@ def learn(stage: str, text: Path, begun: float) -> dict[str, object]:
     from autogpt.core.budget import parse_budget
     from autogpt.data.batches import Batches
     from autogpt.data.shards import TokenShard
-    from autogpt.models.gpt import GPT, GPTConfig, parameter_count
+    from autogpt.models.counting import parameter_count
+    from autogpt.models.gpt import GPT, GPTConfig
     from autogpt.training import kernels, plan
     from autogpt.training.settings import TrainingConfig
     from autogpt.training.trainer import Hooks, Trainer, evaluate

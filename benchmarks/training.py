@@ -91,7 +91,8 @@ def autogpt_step(size: Size, *, matrices: str):
 
     from autogpt.data.batches import Batches
     from autogpt.data.shards import TokenShard
-    from autogpt.models.gpt import GPT, GPTConfig, parameter_count
+    from autogpt.models.counting import parameter_count
+    from autogpt.models.gpt import GPT, GPTConfig
     from autogpt.training import kernels, plan
     from autogpt.training.settings import TrainingConfig
     from autogpt.training.trainer import Trainer

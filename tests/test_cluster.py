@@ -11,7 +11,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from autogpt.models.gpt import GPT, GPTConfig, flops_per_token, parameter_count
+from autogpt.models.counting import flops_per_token, parameter_count
+from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.training.optim import Optimizer, OptimizerConfig
 
 ROOT = Path(__file__).parents[1]

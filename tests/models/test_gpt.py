@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from autogpt.core.errors import ConfigError, UsageError
-from autogpt.models.gpt import GPT, GPTConfig, flops_per_token, parameter_count
+from autogpt.models.counting import flops_per_token, parameter_count
+from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.nn.cache import KVCache
 from autogpt.nn.positions import YarnScaling
 

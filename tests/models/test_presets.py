@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from autogpt.core.errors import ConfigError
-from autogpt.models.gpt import parameter_count
+from autogpt.models.counting import parameter_count
 from autogpt.models.presets import PRESETS, ModelConfig, build_config
 
 

@@ -36,7 +36,8 @@ from autogpt.llm.completions import as_chunks, whole_completions
 from autogpt.llm.guarding import admit_prompts
 from autogpt.llm.reading import ReadingMethods
 from autogpt.llm.tasks import TaskMethods
-from autogpt.models.gpt import GPT, parameter_count
+from autogpt.models.counting import parameter_count
+from autogpt.models.gpt import GPT
 from autogpt.safety.rails import Rails
 from autogpt.safety.streaming import Form as OutputForm
 from autogpt.tasks.asking import Form

@@ -12,7 +12,7 @@ from autogpt.core.config import flatten, from_mapping, to_mapping
 from autogpt.core.errors import AutoGPTError, RunError, UsageError
 from autogpt.core.files import read_json
 from autogpt.evaluation.comparison import Axis, Curve, write_comparison
-from autogpt.models.gpt import parameter_count
+from autogpt.models.counting import parameter_count
 from autogpt.recipe import folder
 from autogpt.recipe.settings import Recipe, read_recipe
 from autogpt.training import record

@@ -43,8 +43,9 @@ from autogpt.models.checkpoint import (
     read_settings,
     save_model,
 )
+from autogpt.models.counting import parameter_count
 from autogpt.models.embedding_head import is_embedding_head
-from autogpt.models.gpt import GPT, parameter_count
+from autogpt.models.gpt import GPT
 from autogpt.models.weights import INDEX, WEIGHTS, open_weights, write_safetensors
 from autogpt.tokenizer.bpe import Tokenizer
 

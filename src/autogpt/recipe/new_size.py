@@ -8,7 +8,8 @@ is not; 1.3 million at twelve passes and 2.8 million at five translated alike (d
 
 from __future__ import annotations
 
-from autogpt.models.gpt import GPTConfig, parameter_count
+from autogpt.models.counting import parameter_count
+from autogpt.models.gpt import GPTConfig
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.recipe import planning
 from autogpt.recipe.settings import FinetuneRecipe

@@ -22,7 +22,8 @@ from autogpt.llm import load
 from autogpt.models.card import model_card
 from autogpt.models.card_facts import Sample
 from autogpt.models.checkpoint import save_model
-from autogpt.models.gpt import GPT, parameter_count
+from autogpt.models.counting import parameter_count
+from autogpt.models.gpt import GPT
 from autogpt.recipe import folder, plan_page, planning
 from autogpt.recipe.account import Account
 from autogpt.recipe.best import Best

@@ -28,7 +28,8 @@ from autogpt.models.card_facts import (
     TokenizerFacts,
     TrainingFacts,
 )
-from autogpt.models.gpt import GPTConfig, flops_per_token
+from autogpt.models.counting import flops_per_token
+from autogpt.models.gpt import GPTConfig
 from autogpt.recipe.folder import REPORT
 from autogpt.recipe.prepare import Prepared
 from autogpt.recipe.settings import Recipe

@@ -18,7 +18,7 @@ from autogpt.interop.transformers import Encoder
 from autogpt.llm import LLM, load
 from autogpt.llm.classifier import Classifier
 from autogpt.llm.tagger import Tagger
-from autogpt.models.gpt import parameter_count
+from autogpt.models.counting import parameter_count
 from autogpt.tasks.recognize import Seer
 
 __all__ = ["Kind", "ServedModel", "load_served"]

@@ -20,7 +20,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from autogpt.core.errors import ResourceError
-from autogpt.models.gpt import GPTConfig, parameter_count
+from autogpt.models.counting import parameter_count
+from autogpt.models.gpt import GPTConfig
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.training.calibration import PART_TOKENS, StepCosts
 from autogpt.training.scaling import Corpus, Law

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from autogpt.models.gpt import GPTConfig, parameter_count
+from autogpt.models.counting import parameter_count
+from autogpt.models.gpt import GPTConfig
 from autogpt.models.presets import ModelConfig
 from autogpt.training.calibration import PART_TOKENS, StepCosts
 from autogpt.training.settings import TrainingConfig

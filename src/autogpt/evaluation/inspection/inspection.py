@@ -32,7 +32,8 @@ from autogpt.evaluation.inspection.predictions import (
 )
 from autogpt.evaluation.inspection.trace import trace
 from autogpt.inference.params import SamplingParams
-from autogpt.models.gpt import GPT, parameter_count
+from autogpt.models.counting import parameter_count
+from autogpt.models.gpt import GPT
 from autogpt.tokenizer.bpe import Tokenizer
 
 __all__ = ["CacheView", "Focus", "Inspection", "ModelFacts", "TokenView", "inspect"]
