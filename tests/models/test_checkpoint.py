@@ -278,7 +278,7 @@ GEMMA = GPTConfig(
     [
         ({"final_logit_softcapping": 30.0}, "softcapping = 30.0, which is not supported"),
         ({"attn_logit_softcapping": 50.0}, "softcapping = 50.0, which is not supported"),
-        ({"use_bidirectional_attention": True}, "but only False is supported"),
+        ({"use_bidirectional_attention": "x"}, "use_bidirectional_attention = 'x', expected true"),
         ({"hidden_activation": "gelu"}, "but only 'gelu_pytorch_tanh' is supported"),
         ({"query_pre_attn_scalar": 0}, "query_pre_attn_scalar = 0 must be at least 1"),
         ({"sliding_window_pattern": 0}, "sliding_window_pattern = 0, expected >= 1"),

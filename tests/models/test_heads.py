@@ -241,6 +241,31 @@ def test_a_head_that_is_not_there_is_not_made_up(tokenizer: Tokenizer, tmp_path:
         load_headed(tmp_path)
 
 
+@torch.inference_mode()
+def test_a_tagger_of_gemma_sees_half_of_its_window_to_each_side() -> None:
+    windowed = dataclasses.replace(
+        QWEN3,
+        model_type="gemma3_text",
+        norm="offset_rms",
+        post_norms=True,
+        network="geglu",
+        num_hidden_layers=1,
+        query_pre_attn_scalar=16,
+        rope_local_base_freq=500.0,
+        sliding_window=8,
+    )
+    model = put_head(GPT(windowed), TAGS)
+    assert (model.config.is_causal, model.config.sliding_window) == (False, 5)
+    ids, length = rows()[:1], torch.tensor([24])
+    for place, changes in ((13, False), (14, True), (22, True), (23, False)):
+        other = ids.clone()
+        other[0, place] = 7
+        same = torch.equal(
+            model.read_rows(ids, length)[0, 18], model.read_rows(other, length)[0, 18]
+        )
+        assert same != changes
+
+
 def test_a_window_looks_back() -> None:
     with pytest.raises(ConfigError, match="is_causal"):
         dataclasses.replace(QWEN3, sliding_window=5, is_causal=False)

@@ -191,6 +191,24 @@ def test_their_folder_gives_the_same_logits_here(name: str, tmp_path: Path) -> N
         assert ours.config.eos_token_id == config.eos_token_id
 
 
+@pytest.mark.parametrize("window", [4, 40, None])
+def test_gemma_that_looks_to_both_sides_gives_the_same_both_ways(
+    window: int | None, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(CONFIGS["gemma3-without-window"], is_causal=False)
+    if window is not None:
+        config = dataclasses.replace(GEMMA3, sliding_window=window, is_causal=False)
+    model = our_model(config)
+    save_model(model, tmp_path)
+    theirs = transformers.AutoModel.from_pretrained(tmp_path).eval()
+    assert theirs.config.use_bidirectional_attention
+    difference = (theirs(texts()).last_hidden_state - model(texts())).abs().max()
+    assert float(difference) < 1e-5
+    assert load_model(tmp_path).config == config
+    theirs.save_pretrained(tmp_path / "theirs")
+    assert read_config(tmp_path / "theirs").sliding_window == window
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_our_folder_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
     model = our_model(CONFIGS[name])

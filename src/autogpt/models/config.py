@@ -133,7 +133,8 @@ class GPTConfig:
             )
         self._check_positions()
         self._check_layer_types()
-        if not self.is_causal and self.sliding_window is not None:
+        looks_ahead = self.is_causal or self.model_type == "gemma3_text"
+        if self.sliding_window is not None and not looks_ahead:
             raise ConfigError(
                 f"sliding_window = {self.sliding_window} looks back, so is_causal cannot be false."
             )

@@ -223,7 +223,7 @@ class GPT(Trainable):
             # that tokens are as far apart as in their document.
             row = torch.arange(length, device=self.embedding.weight.device)[None]
             places = row if cache is None else cache.positions(length)
-            near = window_mask(places, keys, window=window)
+            near = window_mask(places, keys, window=window, causal=self.config.is_causal)
             mask = near if mask is None else near & mask
         rotary = self.local_rotary
         return View(mask, everything.rotation if rotary is None else rotary(length, positions))

@@ -10,10 +10,11 @@ The mean suits small models that begin from nothing: what each token says counts
 last one must first learn to gather it (docs/decisions/0008).
 
 A tag depends on what stands to the right as well. So a tagger's tokens look at the whole text,
-``"is_causal": false`` in ``config.json``; transformers builds its mask accordingly (a class of
-GPT-2 or Gemma, or a model with a sliding window, does not, and stays causal here too). The other
-way, to read the text twice and tag the second copy, keeps the model as it was trained, but takes
-twice the time and is done by no other program (docs/decisions/0005).
+``"is_causal": false`` in ``config.json``, of Gemma ``use_bidirectional_attention``; transformers
+builds its mask accordingly (a class of GPT-2, or another model with a sliding window, does not, and
+stays causal here too). The other way, to read the text twice and tag the second copy, keeps the
+model as it was trained, but takes twice the time and is done by no other program
+(docs/decisions/0005).
 
 Source: Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training"
 (the score of the last token); Dukic and Snajder 2024, "Looking Right is Sometimes Right" (decoders
@@ -32,6 +33,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from autogpt.core.errors import ConfigError
+from autogpt.models import gemma3_text
 from autogpt.models.empty import without_weights
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.nn.attention import AttentionForm
@@ -182,7 +184,7 @@ def put_head(body: GPT, head: HeadConfig, *, layers: int | None = None) -> Heade
     if config.model_type not in CLASSES:
         raise ConfigError(f"Models of type {config.model_type!r} do not take a head.")
     if head.kind == "token" and _can_look_ahead(config):
-        config = replace(config, is_causal=False)
+        config = _looking_ahead(config)
     weights = {
         name: weight
         for name, weight in body.state_dict().items()
@@ -234,5 +236,16 @@ def with_weights(
 
 
 def _can_look_ahead(config: GPTConfig) -> bool:
-    """Whether transformers reads ``is_causal`` for this model."""
-    return config.sliding_window is None and config.model_type not in ("gpt2", "gemma3_text")
+    """Whether transformers reads that a model does, in ``config.json``."""
+    if config.model_type == "gemma3_text":
+        return True
+    return config.sliding_window is None and config.model_type != "gpt2"
+
+
+def _looking_ahead(config: GPTConfig) -> GPTConfig:
+    window = config.sliding_window
+    return replace(
+        config,
+        is_causal=False,
+        sliding_window=None if window is None else gemma3_text.halved(window),
+    )

@@ -125,7 +125,7 @@ def document_mask(
 
 
 def window_mask(
-    positions: Int[Tensor, "#B T"], keys: int, *, window: int
+    positions: Int[Tensor, "#B T"], keys: int, *, window: int, causal: bool = True
 ) -> Bool[Tensor, "#B 1 T S"]:
     """Return where each query may look when it sees itself and the ``window`` - 1 tokens before.
 
@@ -136,9 +136,11 @@ def window_mask(
         positions: Of the queries, where key ``s`` has position ``s``.
         keys: S.
         window: Tokens a query sees, itself included.
+        causal: Whether it sees those before only; otherwise as many behind as well.
     """
     distance = positions[:, :, None] - torch.arange(keys, device=positions.device)  # [B, T, S]
-    return ((distance >= 0) & (distance < window))[:, None]
+    near = (distance >= 0) & (distance < window) if causal else distance.abs() < window
+    return near[:, None]
 
 
 def reference_attention(
