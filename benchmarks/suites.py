@@ -119,11 +119,11 @@ def unpacked(reference: str, folder: Path) -> Path:
     path = resolve(reference)
     if path.is_dir():
         return path
-    import autogpt
+    from autogpt.interop.gguf import open_gguf
     from autogpt.models.checkpoint import save_model
 
-    gpt = autogpt.load(path, dtype="bfloat16")
-    save_model(gpt.model, folder, tokenizer=gpt.tokenizer, generation_config=None)
+    file = open_gguf(path)
+    save_model(file.model(dtype="bfloat16"), folder, tokenizer=file.tokenizer())
     return folder
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import struct
@@ -10,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from autogpt.core.errors import CheckpointError, ConfigError
+from autogpt.core.errors import CheckpointError, ConfigError, UsageError
+from autogpt.inference.packing import pack_model
 from autogpt.models.checkpoint import load_model, read_generation_config, save_model
 from autogpt.models.gpt import GPT, GPTConfig
 
@@ -68,6 +70,14 @@ def test_bf16_and_fp32_are_stored_and_loaded_as_asked(model: GPT, tmp_path: Path
     assert load_model(tmp_path, dtype="auto").embedding.weight.dtype == torch.bfloat16
     rounded = model.embedding.weight.bfloat16().float()
     assert torch.equal(load_model(tmp_path).embedding.weight, rounded)
+
+
+def test_a_model_that_was_packed_to_run_is_not_saved(model: GPT, tmp_path: Path) -> None:
+    model = copy.deepcopy(model)
+    pack_model(model)
+    with pytest.raises(UsageError, match="rearranged to run"):
+        save_model(model, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_loaded_model_can_be_trained(folder: Path) -> None:

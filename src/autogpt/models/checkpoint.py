@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from autogpt.core.errors import CheckpointError, ConfigError, ResourceError
+from autogpt.core.errors import CheckpointError, ConfigError, ResourceError, UsageError
 from autogpt.core.files import (
     MANIFEST,
     read_json,
@@ -32,6 +32,7 @@ from autogpt.core.files import (
     write_manifest,
     write_text,
 )
+from autogpt.models.empty import empty_model
 from autogpt.models.family import find_family
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.stored_form import build_model, stored_form
@@ -104,8 +105,14 @@ def save_model(
     Raises:
         ConfigError: If the model's family does not have its switches, or the tokenizer has more
             tokens than the model.
+        UsageError: If the model was rearranged to run, as ``LLM.model`` is.
         ResourceError: If the disk is full or the folder cannot be written.
     """
+    if empty_model(model.config).state_dict().keys() - model.state_dict().keys():
+        raise UsageError(
+            "The model was rearranged to run fast, so its weights cannot be saved.",
+            hint="Read it with models.checkpoint.load_model, or copy the folder that it came from.",
+        )
     if tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
         raise ConfigError(
             f"The tokenizer has {tokenizer.vocab_size} tokens, the model only "
