@@ -83,3 +83,10 @@ def test_four_bits_take_a_third_of_bf16() -> None:
     weight = torch.randn(160, 320)
     assert quantize(weight, 4).size_bytes * 8 == weight.numel() * 5
     assert quantize(weight, 8).size_bytes * 16 == weight.numel() * 17
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_the_first_rows_are_those_of_the_whole(bits: Bits) -> None:
+    matrix = quantize(torch.randn((40, 70), generator=torch.Generator().manual_seed(4)), bits)
+    assert torch.equal(matrix.first(32).dequantize(), matrix.dequantize()[:32])
+    assert matrix.first(48) is matrix

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import BFloat16
 from torch import Tensor
 
-from autogpt.nn.quantize import GROUP, Bits, quantize
+from autogpt.nn.quantize import GROUP, Bits, QuantizedMatrix, quantize
 
 __all__ = ["weight_only_product"]
 
@@ -30,11 +30,16 @@ _logger = logging.getLogger(__name__)
 _ROWS = 16  # outputs come in multiples of it
 _CENTER = 8  # what torch's 4 bits say for zero
 _TILES = 1  # of torch's order of weights; processors have one order only
+_COMPARED = 1024  # outputs whose product is compared with the plain one
 _TOLERANCE = 0.02  # of the results' size: some times what rounding scales to bf16 costs
 
 
 def weight_only_product(
-    weight: BFloat16[Tensor, "O I"], bias: Tensor | None, bits: Bits
+    weight: BFloat16[Tensor, "O I"],
+    bias: Tensor | None,
+    bits: Bits,
+    *,
+    rounded: QuantizedMatrix | None = None,
 ) -> Callable[[Tensor], Tensor] | None:
     """Return the product with a matrix, rounded to so many bits; None where torch has none.
 
@@ -42,16 +47,20 @@ def weight_only_product(
         weight: The matrix; for 4 bits I is a multiple of 32, O of 16.
         bias: Added to the result, ``[O]``.
         bits: 4 or 8.
+        rounded: The matrix as it was rounded before, to be taken as it is; of 4 bits alone.
     """
     if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
         return None
     if bits == 4 and (weight.shape[1] % GROUP or weight.shape[0] % _ROWS):
         return None
     try:
-        rounded, multiply = _of_4_bits(weight) if bits == 4 else _of_8_bits(weight)
+        if bits == 4:
+            few, multiply = _of_4_bits(rounded or quantize(weight, 4))
+        else:
+            few, multiply = _of_8_bits(weight)
         chance = torch.Generator().manual_seed(0)
         probe = torch.randn((2, weight.shape[1]), generator=chance).bfloat16()
-        wanted, got = F.linear(probe.float(), rounded), multiply(probe).float()
+        wanted, got = F.linear(probe.float(), few), multiply(probe).float()[:, : len(few)]
     except (AttributeError, RuntimeError) as error:
         _logger.debug("weights stay in bf16: %s", error)
         return None
@@ -66,9 +75,8 @@ def weight_only_product(
     return product
 
 
-def _of_4_bits(weight: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Return the rounded matrix, and what multiplies rows with it."""
-    matrix = quantize(weight, 4)
+def _of_4_bits(matrix: QuantizedMatrix) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Return the first outputs' weights, and what multiplies rows with all."""
     assert matrix.minimums is not None
     packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(matrix.levels().int(), _TILES)
     scales = matrix.by_row(matrix.scales).float()
@@ -79,16 +87,22 @@ def _of_4_bits(weight: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         found: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(rows, packed, GROUP, steps)
         return found
 
-    return matrix.dequantize(), multiply
+    return matrix.first(_COMPARED).dequantize(), multiply
 
 
 def _of_8_bits(weight: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    scales = (weight.float().abs().amax(dim=1) / 127).bfloat16()
-    inverse = torch.where(scales > 0, 1.0 / scales.float(), 0.0)
-    levels = (weight * inverse[:, None]).round().clamp(-127, 127).to(torch.int8)
+    scales = torch.empty(len(weight), dtype=torch.bfloat16)
+    levels = torch.empty(weight.shape, dtype=torch.int8)
+    for begin in range(0, len(weight), _COMPARED):  # whole, temporaries would be a head in fp32
+        rows = slice(begin, begin + _COMPARED)
+        part = weight[rows].float()
+        scales[rows] = part.abs().amax(dim=1) / 127
+        inverse = torch.where(scales[rows] > 0, 1.0 / scales[rows].float(), 0.0)
+        levels[rows] = part.mul_(inverse[:, None]).round_().clamp_(-127, 127)
 
     def multiply(rows: Tensor) -> Tensor:
         found: Tensor = torch.ops.aten._weight_int8pack_mm(rows, levels, scales)
         return found
 
-    return levels.float() * scales.float()[:, None], multiply
+    few = slice(0, _COMPARED)
+    return levels[few].float() * scales[few].float()[:, None], multiply

@@ -128,6 +128,19 @@ class QuantizedMatrix:
             self.columns,
         )
 
+    def first(self, rows: int) -> QuantizedMatrix:
+        """Return the first rows, a multiple of 16 or all: views of this matrix."""
+        if rows >= self.rows:
+            return self
+        blocks = rows // ROWS
+        return QuantizedMatrix(
+            self.values[:blocks],
+            self.scales[:blocks],
+            None if self.minimums is None else self.minimums[:blocks],
+            rows,
+            self.columns,
+        )
+
     @staticmethod
     def part_shapes(
         rows: int, columns: int, bits: Bits
