@@ -115,7 +115,8 @@ def test_a_classifier(tmp_path: Path):
 def test_baselines_learn_from_named_examples(tmp_path: Path):
     data = reviews(tmp_path)
     found = evaluate_model(Keyword("nicely"), str(data), settings=Settings(train=[str(data)]))
-    assert found.judged.notes == ()
+    (note,) = found.judged.notes
+    assert note.startswith("On 90 examples perfectly honest confidences would show")
     assert found.baselines["linear"][0].value == 1.0
 
 

@@ -71,7 +71,7 @@ def test_training_examples_are_what_baselines_learn_from():
     wrong = [Labeled(text=e.text, labels=("news",)) for e in examples[:-1]]
     train = [*wrong, Labeled(text="下雨", labels=("天气",))]
     judged = judge_labels(examples, chances, train=train)
-    assert judged.notes == ()
+    assert not any("No training examples" in note for note in judged.notes)
     assert judged.baselines["majority"][0].value == pytest.approx(1 / 3)
     assert judged.baselines["linear"][0].value < 0.9
 

@@ -21,6 +21,7 @@ from autogpt.evaluation.metrics.labels import (
     Bin,
     ClassScore,
     calibration,
+    calibration_by_chance,
     class_scores,
     confusions,
     label_metrics,
@@ -138,7 +139,9 @@ def judge_labels(
         return measured(held_out(examples, learn, stratum=lambda e: e.labels, seed=seed))
 
     texts = [example.text for example in examples]
-    notes = [] if train is not None else [_folds_note("majority and linear baselines")]
+    notes = [_chance_note(expected, probabilities)]
+    if train is None:
+        notes.append(_folds_note("majority and linear baselines"))
     baselines = _computed(
         {
             "linear": linear,
@@ -173,7 +176,7 @@ def judge_recognition(
         return label_metrics(expected, chosen, rows)
 
     predicted = [chosen_labels(chances, several=False) for chances in probabilities]
-    notes: list[str] = []
+    notes = [_chance_note(expected, probabilities)]
     texts = [example.text for example in named]
     return Judged(
         metrics=tuple(label_metrics(expected, predicted, probabilities)),
@@ -352,6 +355,16 @@ def _computed(
         except (DataError, MissingExtraError) as error:
             notes.append(f"There is no baseline {name!r}. {error}")
     return found
+
+
+def _chance_note(
+    expected: Sequence[tuple[str, ...]], probabilities: Sequence[Probabilities]
+) -> str:
+    mean, high = calibration_by_chance(expected, probabilities)
+    return (
+        f"On {len(expected)} examples perfectly honest confidences would show an expected "
+        f"calibration error of {mean:.3f} by chance alone, and above {high:.3f} one time in twenty."
+    )
 
 
 def _folds_note(which: str) -> str:

@@ -17,6 +17,7 @@ from autogpt.core.examples import Entity
 from autogpt.evaluation.metrics.entities import entity_confusions, entity_metrics, type_scores
 from autogpt.evaluation.metrics.labels import (
     calibration,
+    calibration_by_chance,
     class_scores,
     confusions,
     label_metrics,
@@ -189,3 +190,29 @@ def test_perplexity_by_hand():
     assert found["bits_per_byte"] == pytest.approx(2.0)
     assert found["perplexity"] == pytest.approx(2.0**4)
     assert found["loss"] == pytest.approx(np.log(16))
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+def test_honest_confidences_show_the_error_that_chance_makes(labels: int) -> None:
+    chance = np.random.default_rng(0)
+    found, wanted = [], []
+    for _ in range(200):
+        sure = chance.uniform(0.5, 1.0, (400, labels))
+        right = chance.uniform(size=sure.shape) < sure
+        probabilities = [
+            {f"yes{place}": one for place, one in enumerate(row)}
+            | ({"no": 1 - row[0]} if labels == 1 else {})
+            for row in sure.tolist()
+        ]
+        expected = [
+            tuple(f"yes{place}" for place in np.flatnonzero(row))
+            or (("no",) if labels == 1 else ())
+            for row in right
+        ]
+        bins = calibration(expected, probabilities)
+        count = sum(each.count for each in bins)
+        found.append(sum(abs(b.confidence - b.accuracy) * b.count for b in bins) / count)
+        if not wanted:
+            wanted = list(calibration_by_chance(expected, probabilities))
+    assert wanted[0] == pytest.approx(float(np.mean(found)), rel=0.1)
+    assert wanted[1] == pytest.approx(float(np.quantile(found, 0.95)), rel=0.15)

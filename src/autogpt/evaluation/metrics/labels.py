@@ -16,7 +16,17 @@ import numpy as np
 from autogpt.evaluation.metrics.formulas import BINS, Floats
 from autogpt.evaluation.metrics.metric import Metric, share
 
-__all__ = ["Bin", "ClassScore", "calibration", "class_scores", "confusions", "label_metrics"]
+__all__ = [
+    "Bin",
+    "ClassScore",
+    "calibration",
+    "calibration_by_chance",
+    "class_scores",
+    "confusions",
+    "label_metrics",
+]
+
+_DRAWS = 1000  # of answers, for what chance does to a calibration error
 
 Labels = tuple[str, ...]
 
@@ -93,6 +103,27 @@ def calibration(
         )
         if number
     ]
+
+
+def calibration_by_chance(
+    expected: Sequence[Labels], probabilities: Sequence[Mapping[str, float]], *, seed: int = 0
+) -> tuple[float, float]:
+    """Return the calibration error that honest confidences would show: mean, and 95th percentile.
+
+    Bins hold few of few answers, so that even who says 80% and is right four times in five seems to
+    err. Source: Roelofs et al. 2022, "Mitigating Bias in Calibration Error Estimation", section 3.
+
+    Args:
+        expected: As for :func:`calibration`.
+        probabilities: Likewise.
+        seed: Of the draws.
+    """
+    parts = _binned(expected, probabilities).reshape(len(expected), 3, BINS)
+    counts, sure = parts.sum(0)[:2]
+    shares = np.divide(sure, counts, out=np.zeros(BINS), where=counts > 0)
+    right = np.random.default_rng(seed).binomial(counts.astype(int), shares, (_DRAWS, BINS))
+    errors = np.abs(right - sure).sum(1) / counts.sum()
+    return float(errors.mean()), float(np.quantile(errors, 0.95))
 
 
 def class_scores(expected: Sequence[Labels], predicted: Sequence[Labels]) -> list[ClassScore]:
