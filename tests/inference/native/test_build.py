@@ -115,6 +115,16 @@ def test_the_decoder_is_tried_against_torch_once(built: Built, make_quantized: M
 
 
 @pytest.mark.usefixtures("no_cache")
+def test_a_model_with_more_layers_of_two_kinds_is_tried_with_two(
+    built: Built, make_quantized: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    kinds = ("sliding_attention",) * 2 + ("full_attention",)
+    quantized, _ = make_quantized(num_hidden_layers=3, layer_types=kinds, sliding_window=20)
+    is_faster(built, quantized, NativeBackend)  # which of the two is, the machine says
+    assert "wrong numbers" not in caplog.text
+
+
+@pytest.mark.usefixtures("no_cache")
 def test_a_decoder_that_is_wrong_is_not_used(
     built: Built, make_quantized: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
