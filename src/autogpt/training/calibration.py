@@ -23,6 +23,7 @@ import torch
 from autogpt.core.memo import recall, remember
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.nn.attention import document_mask
+from autogpt.nn.documents import find_documents
 from autogpt.training.objective import next_token_loss
 from autogpt.training.optim import Optimizer, OptimizerConfig
 
@@ -176,7 +177,8 @@ def _at_width(width: int, dtype: torch.dtype, length: int, *, masked: bool) -> d
     rows = max(1, PART_TOKENS // length)
     ids = torch.arange(rows * length).view(rows, length) % vocab
     hidden = torch.randn(rows, length, width, dtype=dtype, requires_grad=True)
-    mask = document_mask(ids // 100) if masked else None
+    texts = ids // 100
+    mask = (find_documents(texts) or document_mask(texts)) if masked else None
     rotation = None if model.rotary is None else model.rotary(length, None)
     block = model.layers[0]
 
