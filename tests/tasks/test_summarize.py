@@ -181,6 +181,48 @@ def test_a_chinese_text_is_asked_about_in_chinese() -> None:
     assert [one["supported"] for one in row["evidence"]][-1] is False  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("said", "kept", "asked"),
+    [
+        (["The repair cost 412 euros."], "The repair cost 412 euros.", 1),
+        (
+            ["The repair cost 999 euros.", "The repair cost 412 euros."],
+            "The repair cost 412 euros.",
+            2,
+        ),
+        (
+            [
+                "Lovelace paid Ivan 999 euros.",
+                "Ivan paid Boris 7 euros.",
+                "The repair cost 7 euros.",
+            ],
+            "The repair cost 7 euros.",  # the least of what is left
+            5,
+        ),
+        (["The repair cost 999 euros."], "The repair cost 999 euros.", 5),
+    ],
+)
+def test_what_the_text_does_not_say_is_written_anew(said: list[str], kept: str, asked: int) -> None:
+    model = StandIn(lambda _: said[min(len(model.batches), len(said)) - 1])
+    row = next(TASK.run(model, [ENGLISH], method="abstractive"))
+    assert row["text"] == kept
+    assert len(model.batches) == asked
+    seeds = [settings["seed"] for settings in model.settings]
+    assert seeds == [None, 1, 2, 3, 4][:asked]
+    usage = row["usage"]
+    assert isinstance(usage, dict)
+    assert usage["completion_tokens"] == 5 * asked  # all that was written
+
+
+def test_only_what_invents_is_written_anew() -> None:
+    model = StandIn(
+        lambda question: "It cost 999 euros." if "boiler" in question else first_line(question)
+    )
+    rows = list(TASK.run(model, [ENGLISH, "The sun shone. It was warm."], method="abstractive"))
+    assert model.batches == [2, 1, 1, 1, 1]
+    assert rows[1]["text"] == "The sun shone."
+
+
 def test_what_a_model_writes_is_read() -> None:
     assert split_written("Summary: One. Two is", ended=False) == ["One."]
     assert split_written("- one\n* two.\n3. three", ended=True) == ["one", "two.", "three"]

@@ -2,7 +2,9 @@
 
 The parts of a text that fit the model are made short, each by itself; what came of them is a text
 that is cut and made short again, until one part is left. The parts of several texts go in one
-batch. Not here: whether a model is to write at all (``summarize``).
+batch. An answer with a number or a name that its part does not have is written anew some times by
+chance, and the one with the fewest of them is kept. Not here: whether a model is to write at all
+(``summarize``).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from autogpt.safety.grounding import Source
 from autogpt.safety.words import length_of
 from autogpt.tasks.account import Account
 from autogpt.tasks.asking import answer_of, form_of, prompt_for
@@ -30,6 +33,7 @@ __all__ = ["Abstract"]
 _AT_ONCE = 8  # texts that are written in one batch
 _PART_TOKENS = 1500  # of a part: small models lose the thread beyond, whatever their context
 _LEAST_TOKENS = 64  # of a part, also in the smallest context
+_ANEW, _TEMPERATURE = 4, 0.7  # more tries where a fact has no source
 _ROUNDS = 6  # of making short again; each leaves a third or less
 
 _WORDS = {
@@ -124,18 +128,37 @@ class Abstract:
             draft.parts = draft.parts[:1]
 
     def _asked(self, asked: Sequence[tuple[_Draft, str]]) -> list[list[str]]:
-        """Return the sentences that the model writes for parts."""
-        begun = [draft for draft, _ in asked]
-        prompts = [prompt_for(self._model, self._question(draft, part)) for draft, part in asked]
+        """Return the sentences that the model writes for parts, inventing as little as it can."""
+        temperature = 0.0 if self._seed is None else None
+        answers = self._written(asked, temperature=temperature, seed=self._seed)
+        sources = [source_of(part) for _, part in asked]
+        invented = [_invented(*pair) for pair in zip(answers, sources, strict=True)]
+        for turn in range(_ANEW):
+            open_ = [place for place, count in enumerate(invented) if count]
+            if not open_:
+                break
+            seed = (self._seed or 0) + turn + 1
+            others = self._written(
+                [asked[place] for place in open_], temperature=_TEMPERATURE, seed=seed
+            )
+            for place, other in zip(open_, others, strict=True):
+                count = _invented(other, sources[place])
+                if other and count < invented[place]:
+                    answers[place], invented[place] = other, count
+        return answers
+
+    def _written(
+        self, asked: Sequence[tuple[_Draft, str]], *, temperature: float | None, seed: int | None
+    ) -> list[list[str]]:
         completions = self._model.write(
-            prompts,
+            [prompt_for(self._model, self._question(draft, part)) for draft, part in asked],
             max_tokens=max(self._room(draft, part) for draft, part in asked),
-            temperature=0.0 if self._seed is None else None,
-            seed=self._seed,
+            temperature=temperature,
+            seed=seed,
             stop_loops=4,
             route="task",
         )
-        for draft, completion in zip(begun, completions, strict=True):
+        for (draft, _), completion in zip(asked, completions, strict=True):
             draft.account.add([completion])
         return [
             split_written(answer_of(completion.text), ended=completion.finish_reason == "stop")
@@ -219,3 +242,8 @@ class Abstract:
             usage=draft.account.usage,
             timing=draft.account.timing(),
         )
+
+
+def _invented(sentences: Sequence[str], source: Source) -> int:
+    """Return how many numbers and names of sentences their source does not have."""
+    return sum(len(source.support(sentence).missing) for sentence in sentences)
