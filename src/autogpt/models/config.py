@@ -133,8 +133,8 @@ class GPTConfig:
             )
         self._check_positions()
         self._check_layer_types()
-        looks_ahead = self.is_causal or self.model_type == "gemma3_text"
-        if self.sliding_window is not None and not looks_ahead:
+        both_sides = self.model_type == "gemma3_text"  # may have a window that looks ahead
+        if self.sliding_window is not None and not (self.is_causal or both_sides):
             raise ConfigError(
                 f"sliding_window = {self.sliding_window} looks back, so is_causal cannot be false."
             )
