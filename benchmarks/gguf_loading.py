@@ -1,5 +1,8 @@
 """Measure how long a GGUF file takes to load, and its memory: ours and transformers'.
 
+``int4`` and ``int8`` move groups of 32 that are stored as ours are; ``int4 rounded`` and ``int8
+rounded`` unpack and round them again, as other forms need. Those read the weights in one thread.
+
 Every load is a process of its own with its file in the page cache; the kinds take turns, medians
 are shown. One JSON object on standard output.
 ``python benchmarks/gguf_loading.py FILE.gguf [--repeats 3]``
@@ -54,6 +57,43 @@ def ours(path: Path, dtype: Literal["float32", "bfloat16"]) -> dict[str, float]:
     }
 
 
+def quantized(
+    path: Path, quantization: Literal["int4", "int8"], *, moved: bool
+) -> dict[str, float]:
+    """Load weights of few bits."""
+    begin = time.perf_counter()
+    from autogpt.interop.gguf import open_gguf
+    from autogpt.models.quantized import Quantizer, one_thread
+
+    imported = time.perf_counter()
+    file = open_gguf(path)
+    opened = time.perf_counter()
+    quantizer = Quantizer(quantization)
+    with one_thread():
+        file.model(dtype="auto", keep=quantizer, take=quantizer.take if moved else None)
+    read = time.perf_counter()
+    return {
+        "import_s": imported - begin,
+        "header_s": opened - imported,
+        "weights_s": read - opened,
+        "load_s": read - imported,
+        "weights_bytes": float(sum(each.size_bytes for each in quantizer.matrices.values())),
+        "peak_rss_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10),
+    }
+
+
+def measured(path: Path, kind: str) -> dict[str, float]:
+    """Load in one way."""
+    match kind.split():
+        case ["transformers"]:
+            return theirs(path)
+        case ["float32" | "bfloat16" as dtype]:
+            return ours(path, dtype)
+        case ["int4" | "int8" as bits, *rounded]:
+            return quantized(path, bits, moved=not rounded)
+    raise ValueError(kind)
+
+
 def theirs(path: Path) -> dict[str, float]:
     """Load with transformers, in float32."""
     begin = time.perf_counter()
@@ -88,15 +128,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=["float32", "bfloat16", "transformers"])
+    kinds = ["float32", "bfloat16", "int4", "int4 rounded", "int8", "int8 rounded"]
+    parser.add_argument("--kinds", nargs="*", choices=[*kinds, "transformers"])
+    parser.add_argument("--only", choices=[*kinds, "transformers"])
     options = parser.parse_args()
     if options.only is not None:
-        only = options.only
-        result = theirs(options.file) if only == "transformers" else ours(options.file, only)
-        print(json.dumps(result))
+        print(json.dumps(measured(options.file, options.only)))
         return
-    kinds = ["float32", "bfloat16"]
-    if importlib.util.find_spec("transformers"):
+    if options.kinds is not None:
+        kinds = options.kinds
+    elif importlib.util.find_spec("transformers"):
         kinds.append("transformers")
     options.file.read_bytes()
     runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}

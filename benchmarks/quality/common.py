@@ -187,11 +187,12 @@ def gate(
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped training")
     parser.add_argument("--reuse", action="store_true", help="measure the finished run again")
-    for option, choices in own.items():
+    for attribute, choices in own.items():
+        option = "--" + attribute.replace("_", "-")
         if choices is None:
-            parser.add_argument(f"--{option}")
+            parser.add_argument(option)
         else:
-            parser.add_argument(f"--{option}", action="append", choices=choices)
+            parser.add_argument(option, action="append", choices=choices)
     return Gate(name=name, args=parser.parse_args())
 
 

@@ -23,7 +23,7 @@ Pair = tuple[str, str]  # English, Chinese
 
 def main() -> None:
     """Teach both directions at once and judge each."""
-    own = gate("translate_tatoeba", __doc__, **{"few-shot": None})
+    own = gate("translate_tatoeba", __doc__, few_shot=None)
     train, test = parted(read(own))
     train, test = own.limited(train), own.limited(test)
     if own.args.few_shot:

@@ -43,15 +43,6 @@ def test_4_bits_are_those_of_the_quantized_matrix(weight: torch.Tensor) -> None:
     assert not close(got.float(), x.float() @ weight.float().T, RELATIVE)  # it was rounded
 
 
-def test_what_was_rounded_before_is_not_rounded_again(weight: torch.Tensor) -> None:
-    matrix = quantize(weight.float() * 1.7, 4)  # of other weights, to tell them apart
-    product = weight_only_product(weight, None, 4, rounded=matrix)
-    if product is None:
-        pytest.skip("this torch has no such product")
-    x = torch.randn((3, 64), generator=torch.Generator().manual_seed(2)).bfloat16()
-    assert close(product(x).float(), x.float() @ matrix.dequantize().T, RELATIVE)
-
-
 def test_8_bits_and_a_bias(weight: torch.Tensor) -> None:
     x = torch.randn((5, 64), generator=torch.Generator().manual_seed(2)).bfloat16()
     bias = torch.full((96,), 0.5).bfloat16()

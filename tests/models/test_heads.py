@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from autogpt.core.errors import CheckpointError, ConfigError, UsageError
+from autogpt.models.family import find_family
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.head_files import Calibration, HeadSettings, load_headed, save_headed
 from autogpt.models.heads import HeadConfig, HeadedGPT, put_head
@@ -267,5 +268,6 @@ def test_a_tagger_of_gemma_sees_half_of_its_window_to_each_side() -> None:
 
 
 def test_a_window_looks_back() -> None:
-    with pytest.raises(ConfigError, match="is_causal"):
-        dataclasses.replace(QWEN3, sliding_window=5, is_causal=False)
+    config = find_family("qwen3").to_hf(dataclasses.replace(QWEN3, sliding_window=5))
+    with pytest.raises(CheckpointError, match="looks back"):
+        find_family("qwen3").from_hf({**config, "is_causal": False})

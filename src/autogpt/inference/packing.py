@@ -21,7 +21,7 @@ no longer be saved or trained.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +34,7 @@ from autogpt.nn.attention import AttentionForm, AttentionFunction, Mask, attend
 from autogpt.nn.cache import WHOLE, Cache, Span
 from autogpt.nn.layers import GatedNetwork, OffsetRMSNorm
 from autogpt.nn.positions import Rotation, rotate
-from autogpt.nn.quantize import ROWS, Bits, QuantizedMatrix, join
+from autogpt.nn.quantize import Bits
 
 __all__ = ["PackedLinear", "pack_layers", "pack_model"]
 
@@ -62,9 +62,7 @@ class PackedLinear(nn.Module):
         weight = _joined([layer.weight.detach() for layer in layers])
         biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
         bias = _joined(biases) if biases else None
-        small = None
-        if bits is not None:
-            small = weight_only_product(weight, bias, bits, rounded=_rounded(layers, bits))
+        small = None if bits is None else weight_only_product(weight, bias, bits)
         packed = None if small else _packed(weight, bias)
         self.is_packed = packed is not None
         self.product = small or packed or _plain(weight, bias)
@@ -250,15 +248,6 @@ def _gain(norm: nn.Module) -> tuple[Tensor, float]:
     if isinstance(norm, nn.RMSNorm):
         return norm.weight, float(norm.eps or 0.0)
     raise TypeError(f"no root-mean-square norm: {norm}")
-
-
-def _rounded(layers: Sequence[nn.Linear], bits: Bits) -> QuantizedMatrix | None:
-    """Return the matrix that the weights of layers were made of, if they were rounded so."""
-    found: list[QuantizedMatrix | None] = [getattr(layer, "rounded", None) for layer in layers]
-    known = [matrix for matrix in found if matrix is not None and matrix.bits == bits]
-    if len(known) < len(layers) or any(matrix.rows % ROWS for matrix in known):
-        return None
-    return known[0] if len(known) == 1 else join(known)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

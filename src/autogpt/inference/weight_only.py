@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import BFloat16
 from torch import Tensor
 
-from autogpt.nn.quantize import GROUP, Bits, QuantizedMatrix, quantize
+from autogpt.nn.quantize import GROUP, Bits, quantize
 
 __all__ = ["weight_only_product"]
 
@@ -35,11 +35,7 @@ _TOLERANCE = 0.02  # of the results' size: some times what rounding scales to bf
 
 
 def weight_only_product(
-    weight: BFloat16[Tensor, "O I"],
-    bias: Tensor | None,
-    bits: Bits,
-    *,
-    rounded: QuantizedMatrix | None = None,
+    weight: BFloat16[Tensor, "O I"], bias: Tensor | None, bits: Bits
 ) -> Callable[[Tensor], Tensor] | None:
     """Return the product with a matrix, rounded to so many bits; None where torch has none.
 
@@ -47,17 +43,13 @@ def weight_only_product(
         weight: The matrix; for 4 bits I is a multiple of 32, O of 16.
         bias: Added to the result, ``[O]``.
         bits: 4 or 8.
-        rounded: The matrix as it was rounded before, to be taken as it is; of 4 bits alone.
     """
     if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
         return None
     if bits == 4 and (weight.shape[1] % GROUP or weight.shape[0] % _ROWS):
         return None
     try:
-        if bits == 4:
-            few, multiply = _of_4_bits(rounded or quantize(weight, 4))
-        else:
-            few, multiply = _of_8_bits(weight)
+        few, multiply = _of_4_bits(weight) if bits == 4 else _of_8_bits(weight)
         chance = torch.Generator().manual_seed(0)
         probe = torch.randn((2, weight.shape[1]), generator=chance).bfloat16()
         wanted, got = F.linear(probe.float(), few), multiply(probe).float()[:, : len(few)]
@@ -75,8 +67,9 @@ def weight_only_product(
     return product
 
 
-def _of_4_bits(matrix: QuantizedMatrix) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Return the first outputs' weights, and what multiplies rows with all."""
+def _of_4_bits(weight: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Return the first outputs' rounded weights, and what multiplies rows with all."""
+    matrix = quantize(weight, 4)
     assert matrix.minimums is not None
     packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(matrix.levels().int(), _TILES)
     scales = matrix.by_row(matrix.scales).float()

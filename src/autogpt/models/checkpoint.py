@@ -32,7 +32,7 @@ from autogpt.core.files import (
     write_manifest,
     write_text,
 )
-from autogpt.models.empty import empty_model
+from autogpt.models.counting import parameter_count
 from autogpt.models.family import find_family
 from autogpt.models.gpt import GPT, GPTConfig
 from autogpt.models.stored_form import build_model, stored_form
@@ -108,7 +108,7 @@ def save_model(
         UsageError: If the model was rearranged to run, as ``LLM.model`` is.
         ResourceError: If the disk is full or the folder cannot be written.
     """
-    if empty_model(model.config).state_dict().keys() - model.state_dict().keys():
+    if sum(weight.numel() for weight in model.parameters()) < parameter_count(model.config):
         raise UsageError(
             "The model was rearranged to run fast, so its weights cannot be saved.",
             hint="Read it with models.checkpoint.load_model, or copy the folder that it came from.",

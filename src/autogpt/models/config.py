@@ -9,7 +9,7 @@ Letters: V vocabulary, D hidden, H heads, K key/value heads, E head width.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from autogpt.core.errors import ConfigError
@@ -46,8 +46,8 @@ class GPTConfig:
         rope_scaling: Stretching of rotary positions, or None.
         rope_local_base_freq: Base of rotary positions in layers with a sliding window, which are
             never stretched; None: as in all other layers.
-        sliding_window: Tokens that a token sees, itself included, in layers with a window; None:
-            no layer has one.
+        sliding_window: Tokens that a token sees, itself included, in layers with a window, and
+            without ``is_causal`` as many to the other side; None: no layer has one.
         layer_types: Which layers have the window, a name for each; None: all, if there is one.
         query_pre_attn_scalar: Attention scores are divided by its root; None: by that of E.
         query_key_norm: Normalize each query and key head (Henry et al. 2020, "Query-Key
@@ -107,6 +107,13 @@ class GPTConfig:
             for kind in self.layer_types
         )
 
+    def with_layers(self, count: int) -> GPTConfig:
+        """Return the switches of a model of the first ``count`` layers."""
+        kinds = self.layer_types
+        return replace(
+            self, num_hidden_layers=count, layer_types=None if kinds is None else kinds[:count]
+        )
+
     def __post_init__(self) -> None:
         """Check ranges and what contradicts.
 
@@ -133,11 +140,6 @@ class GPTConfig:
             )
         self._check_positions()
         self._check_layer_types()
-        both_sides = self.model_type == "gemma3_text"  # may have a window that looks ahead
-        if self.sliding_window is not None and not (self.is_causal or both_sides):
-            raise ConfigError(
-                f"sliding_window = {self.sliding_window} looks back, so is_causal cannot be false."
-            )
 
     def _check_positions(self) -> None:
         if self.positions == "rotary" and self.head_dim % 2:

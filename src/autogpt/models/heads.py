@@ -180,7 +180,12 @@ def put_head(body: GPT, head: HeadConfig, *, layers: int | None = None) -> Heade
     """
     config = replace(body.config, tie_word_embeddings=True)  # there is no other head
     if layers is not None:
-        config = _with_layers(config, layers)
+        if layers > config.num_hidden_layers:
+            raise ConfigError(
+                f"layers = {layers} is more than the {config.num_hidden_layers} blocks of the "
+                "model."
+            )
+        config = config.with_layers(layers)
     if config.model_type not in CLASSES:
         raise ConfigError(f"Models of type {config.model_type!r} do not take a head.")
     if head.kind == "token" and _can_look_ahead(config):
@@ -200,19 +205,6 @@ def put_head(body: GPT, head: HeadConfig, *, layers: int | None = None) -> Heade
         for name, weight in score.state_dict().items()
     }
     return with_weights(config, head, weights, attention=body.attention)
-
-
-def _with_layers(config: GPTConfig, layers: int) -> GPTConfig:
-    if layers > config.num_hidden_layers:
-        raise ConfigError(
-            f"layers = {layers} is more than the {config.num_hidden_layers} blocks of the model."
-        )
-    kinds = config.layer_types
-    return replace(
-        config,
-        num_hidden_layers=layers,
-        layer_types=None if kinds is None else kinds[:layers],
-    )
 
 
 def _is_kept(name: str, layers: int) -> bool:

@@ -164,8 +164,8 @@ def read_windows(
         slides: Whether layer ``i`` has the window, where the config does not say.
 
     Raises:
-        CheckpointError: If there are other types of layers, their number is wrong, or a window is
-            wanted without saying how wide.
+        CheckpointError: If there are other types of layers, their number is wrong, a window is
+            wanted without saying how wide, or by a model that says it does not look back.
     """
     window = None
     if enabled and config.get("sliding_window", _USUAL_WINDOW) is not None:
@@ -183,6 +183,10 @@ def read_windows(
     if window is None:
         raise CheckpointError(
             "config.json says layer_types has 'sliding_attention', but has no sliding window."
+        )
+    if config.get("is_causal") is False:
+        raise CheckpointError(
+            "config.json says is_causal = false beside a sliding window, which looks back."
         )
     mixed = "full_attention" in kinds
     return {"sliding_window": window, "layer_types": tuple(kinds) if mixed else None}

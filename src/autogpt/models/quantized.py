@@ -24,7 +24,7 @@ from typing import Literal, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from autogpt.core.errors import CheckpointError, ConfigError
 from autogpt.core.files import MANIFEST, read_json
@@ -104,17 +104,10 @@ class QuantizedModel:
         return whole
 
     def dequantized(self, dtype: torch.dtype) -> GPT:
-        """Return an ordinary model of the rounded weights; the parts are used up.
-
-        Each linear layer keeps its matrix as ``rounded``, for who multiplies with few bits.
-        """
+        """Return an ordinary model of the rounded weights; the parts are used up."""
         weights = self.model.state_dict()
         for name in list(self.matrices):
-            matrix = self.matrices.pop(name)
-            weights[name] = matrix.dequantize().to(dtype)
-            layer = self.model.get_submodule(name.removesuffix(".weight"))
-            if isinstance(layer, nn.Linear):
-                layer.rounded = matrix  # type: ignore[assignment] # torch's stub knows tensors only
+            weights[name] = self.matrices.pop(name).dequantize().to(dtype)
         weights = {name: weight.to(dtype) for name, weight in weights.items()}
         self.model.load_state_dict(weights, assign=True)
         return self.model.eval()

@@ -55,10 +55,10 @@ AttentionForm = Literal["reference", "explicit", "sdpa"]
 Mask = Bool[Tensor, "#B 1 T S"] | Documents
 """Who sees whom: true where a query may look, or where the texts of packed rows lie."""
 
-_SHORT = 512  # tokens
-
 AttentionFunction = Callable[[Tensor, Tensor, Tensor, "Tensor | None", "float | None"], Tensor]
 """Query, key, value, mask and scale to what was mixed; shapes as for ``reference_attention``."""
+
+_SHORT = 512  # tokens, see ``_form_for``
 
 
 def attend(

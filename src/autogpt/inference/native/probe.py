@@ -59,14 +59,8 @@ def is_faster(built: Built, quantized: QuantizedModel, make: _Make) -> bool:
 
 
 def _measure(built: Built, quantized: QuantizedModel, make: _Make) -> dict[str, object]:
-    kinds = quantized.config.layer_types
-    shape = replace(
-        quantized.config,
-        num_hidden_layers=_LAYERS,
-        layer_types=None if kinds is None else kinds[:_LAYERS],
-        vocab_size=256,
-        max_position_embeddings=64,
-    )
+    few = quantized.config.with_layers(_LAYERS)
+    shape = replace(few, vocab_size=256, max_position_embeddings=64)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = GPT(shape).eval()
