@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autogpt.agent.tools.base import ToolError, as_tool, check_arguments, tool
@@ -123,6 +123,9 @@ def test_what_is_no_tool() -> None:
         ("-2 ** 2", "-4"),
         ("round(2.567, 2)", "2.57"),
         ("max(1, 5, 3)", "5"),
+        ("10**20 // 3", "33333333333333333333"),
+        ("(7 // 2) ** 2", "9"),
+        ("5.5 // pi", "1"),
     ],
 )
 def test_arithmetic(expression: str, value: str) -> None:
@@ -142,6 +145,7 @@ def test_what_is_no_arithmetic(expression: str) -> None:
         calculate(expression)
 
 
+@example("0//1")
 @given(st.text(alphabet="0123456789+-*/(). e", max_size=30))
 def test_any_expression_is_a_value_or_a_sentence(text: str) -> None:
     with contextlib.suppress(ToolError):

@@ -24,7 +24,7 @@ _TWO: dict[type[ast.operator], Callable[[_Number, _Number], _Number]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
+    ast.FloorDiv: lambda a, b: Fraction(a // b),
     ast.Mod: operator.mod,
 }
 _FUNCTIONS: dict[str, Callable[..., _Number]] = {
