@@ -29,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import injection_phrases
 import linear
 
-from autogpt.safety.features import Features
 from autogpt.safety.injection import score_injection
 from autogpt.safety.normalize import normalize
 from autogpt.safety.sentences import pieces
+from autogpt.tokenizer.hashed_ngrams import Features
 
 FEATURES = Features(bits=18, shortest=1, longest=5, words=3)
 

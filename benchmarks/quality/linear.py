@@ -1,7 +1,7 @@
 """Training of the rails' linear classifiers, and what is said of them: weights, card, intervals.
 
-TF-IDF over the features of ``autogpt.safety.features``, then logistic regression by scikit-learn;
-stored as ``autogpt.safety.classifier`` reads it, and measured as it is stored.
+TF-IDF over the features of ``autogpt.tokenizer.hashed_ngrams``, then logistic regression by
+scikit-learn; stored as ``autogpt.safety.classifier`` reads it, and measured as it is stored.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from autogpt.safety.classifier import IDF_LEVELS, LinearClassifier, load_classifier
-from autogpt.safety.features import CHECK_BITS, Features, count_features
 from autogpt.safety.normalize import normalize
+from autogpt.tokenizer.hashed_ngrams import CHECK_BITS, Features, count_features
 
 __all__ = [
     "Learned",

@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import injection
 import linear
 
-from autogpt.safety.features import Features
 from autogpt.safety.moderation import plain_post
+from autogpt.tokenizer.hashed_ngrams import Features
 
 ENGLISH = Features(bits=19, shortest=2, longest=5, words=2)
 CHINESE = Features(bits=20, shortest=1, longest=4, words=0)

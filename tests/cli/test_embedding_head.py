@@ -62,6 +62,29 @@ def taught(room: Path) -> dict[str, object]:
     return found
 
 
+def test_ngrams_say_what_the_encoder_does_not_know(room: Path) -> None:
+    rows = [
+        {"text": f"here is {'zrk' if number % 2 else 'vlp'} {number}", "label": "ab"[number % 2]}
+        for number in range(400)
+    ]
+    data = room / "unknown.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = str(room / "words")
+    base = str(room / "encoder")
+    asked = ("finetune", base, str(data), "--task", "classify", "--budget", "10m", "--json")
+    code, found, err = said(*asked, "--out", out)
+    assert code == 0, err
+    metrics = json.loads(found)["metrics"]
+    assert metrics["accuracy_of_ngrams"] == metrics["accuracy"] == 1
+    assert metrics["accuracy_of_model"] < 0.8
+    code, found, _ = said("classify", "--model", out, "so zrk it is", "--json")
+    assert (code, json.loads(found)["label"]) == (0, "b")
+    assert (Path(out) / "model/ngrams.safetensors").is_file()
+    code, found, _ = said(*asked, "--out", f"{out}-off", "--set", "finetune.ngrams=false")
+    assert code == 0
+    assert json.loads(found)["metrics"]["accuracy"] < 0.8
+
+
 def test_it_is_taught_asked_and_measured(room: Path, taught: dict[str, object]) -> None:
     assert taught["metrics"]["accuracy"] == 1  # type: ignore[index]
     assert {"run", "model", "parameters", "steps", "tokens", "wall_s", "val_loss"} <= {*taught}

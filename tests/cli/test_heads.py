@@ -15,10 +15,12 @@ from safetensors.torch import load_file
 
 import autogpt
 from autogpt.cli.app import main
-from autogpt.core.errors import DataError
+from autogpt.core.errors import CheckpointError, DataError
 from autogpt.core.progress import Progress
 from autogpt.models.head_files import load_headed
+from autogpt.models.ngram_scores import NGRAMS, load_ngrams
 from autogpt.recipe import FinetuneResult, finetune
+from autogpt.tasks.calibration import to_probabilities
 
 WORDS = ["red", "blue", "one", "two", "cat", "天", "地"]
 NAMES = ["Ada", "Bea", "李明", "王芳"]
@@ -48,10 +50,10 @@ def tuned(
     )
 
 
-def labeled(path: Path, *, several: bool = False) -> Path:
+def labeled(path: Path, *, several: bool = False, count: int = 160) -> Path:
     chance = random.Random(0)
     rows = []
-    for _ in range(160):
+    for _ in range(count):
         words = [chance.choice(WORDS) for _ in range(4)]
         words[chance.randrange(4)] = chance.choice(["good", "bad"])
         label = "好" if "good" in words else "bad"
@@ -118,6 +120,44 @@ def test_a_label_is_read_from_the_mean_of_all_tokens(room: Path) -> None:
     classifier = autogpt.load(room / "means")
     good, bad = classifier.predict(["red good 天 two", "bad one 地 two"])
     assert (max(good, key=good.get), max(bad, key=bad.get)) == ("好", "bad")
+
+
+def test_ngrams_are_added_to_what_the_model_says(room: Path) -> None:
+    data = labeled(room / "many.jsonl", count=400)
+    result = tuned("new", data, room / "beside", "classify", 5)
+    figures = result.metrics
+    assert figures["accuracy_of_ngrams"] > 0.95 > figures["accuracy_of_model"]
+    assert figures["accuracy"] > figures["accuracy_of_model"]
+    both = autogpt.load(room / "beside")
+    texts = ["red good 天 two", "bad one 地 two"]
+    assert [max(row, key=row.get) for row in both.predict(texts)] == ["好", "bad"]
+    folder = Path(result.model)
+    assert NGRAMS in json.loads((folder / "manifest.json").read_text())["files"]
+    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+    tokens = transformers.AutoTokenizer.from_pretrained(folder)(texts[0], return_tensors="pt")
+    with torch.no_grad():
+        alone = theirs(**tokens).logits[0].double().numpy()
+    ngrams = load_ngrams(folder, labels=2).scores(texts[:1])[0]
+    wanted = to_probabilities(alone + ngrams, temperature=both.settings.temperature)
+    found = both.predict(texts[0])
+    assert [found[label] for label in both.labels] == pytest.approx(wanted.tolist(), abs=1e-5)
+    (folder / NGRAMS).unlink()
+    with pytest.raises(CheckpointError, match="ngrams"):
+        autogpt.load(room / "beside")
+
+
+def test_ngrams_may_be_left_out(room: Path) -> None:
+    result = finetune(
+        "new",
+        str(labeled(room / "many.jsonl", count=400)),
+        task="classify",
+        out=room / "alone",
+        settings={**settings(5), "finetune": {"ngrams": False}},
+        progress=Progress(quiet=True),
+    )
+    assert "accuracy_of_ngrams" not in result.metrics
+    assert not (Path(result.model) / NGRAMS).exists()
+    assert not autogpt.load(room / "alone").settings.ngrams
 
 
 def test_a_label_is_learned_from_nothing(classified: FinetuneResult, room: Path) -> None:

@@ -13,9 +13,9 @@ from safetensors.numpy import save_file
 
 from autogpt.core.errors import CheckpointError
 from autogpt.safety.classifier import load_classifier
-from autogpt.safety.features import Features, count_features
 from autogpt.safety.moderation import plain_post, score_moderation
 from autogpt.safety.normalize import normalize
+from autogpt.tokenizer.hashed_ngrams import Features, count_features
 
 BOTH = Features(bits=14, shortest=1, longest=4, words=2)
 

@@ -22,7 +22,14 @@ from torch import Tensor
 
 from autogpt.core.errors import DataError
 
-__all__ = ["IGNORED", "TextBatch", "TextBatches", "TextRow", "texts_in_order"]
+__all__ = [
+    "IGNORED",
+    "TextBatch",
+    "TextBatches",
+    "TextRow",
+    "longest_first",
+    "texts_in_order",
+]
 
 IGNORED = -100  # what cross-entropy passes over
 _PART = 32  # rows of like length that stay neighbors
@@ -168,9 +175,15 @@ class TextBatches:
         return int(_epoch_order(self.seed, epoch, self.lengths)[place])
 
 
+def longest_first(source: TextBatches) -> list[int]:
+    """Return the places of all rows, the longest first."""
+    places: list[int] = np.argsort([-length for length in source.lengths], kind="stable").tolist()
+    return places
+
+
 def texts_in_order(source: TextBatches, *, tokens_at_once: int) -> Iterator[TextBatch]:
-    """Yield every row once, those of like length together, the longest first."""
-    places = np.argsort([-length for length in source.lengths], kind="stable").tolist()
+    """Yield every row once, those of like length together, as :func:`longest_first`."""
+    places = longest_first(source)
     while places:
         count = max(1, tokens_at_once // source.lengths[places[0]])
         some, places = places[:count], places[count:]

@@ -27,6 +27,7 @@ from autogpt.interop.transformers import Encoder
 from autogpt.models.embedding_head import EmbeddingHead
 from autogpt.models.head_files import HeadSettings
 from autogpt.models.heads import HeadConfig, HeadedGPT
+from autogpt.models.ngram_scores import NgramScores
 from autogpt.tasks.account import shares
 from autogpt.tasks.calibration import to_probabilities
 from autogpt.tasks.classification import Classification, decide
@@ -152,18 +153,21 @@ class OwnTextScorer:
     Args:
         model: The model, packed or not.
         tokenizer: Its tokenizer.
+        ngrams: What n-grams add to its scores.
 
     Attributes:
         head: The labels.
     """
 
-    def __init__(self, model: HeadedGPT, tokenizer: Tokenizer) -> None:
-        self._model, self._tokenizer = model.eval(), tokenizer
+    def __init__(
+        self, model: HeadedGPT, tokenizer: Tokenizer, ngrams: NgramScores | None = None
+    ) -> None:
+        self._model, self._tokenizer, self._ngrams = model.eval(), tokenizer, ngrams
         self.head = model.labels
 
     @torch.inference_mode()
     def read(self, texts: Sequence[str]) -> TextScores:
-        """Return the scores of each text; beyond the context only its beginning counts.
+        """Return the scores of each text; beyond the context only its n-grams count.
 
         A text gets the same numbers alone and among others, up to rounding.
         """
@@ -172,6 +176,8 @@ class OwnTextScorer:
         for places in by_length([len(ids) for ids in token_ids], _TOKENS_AT_ONCE):
             rows, lengths = padded([token_ids[place] for place in places])
             found[places] = self._model.read_rows(rows, lengths).double().numpy()
+        if self._ngrams is not None:
+            found += self._ngrams.scores(texts)
         return TextScores(found, [len(ids) for ids in token_ids])
 
 
@@ -181,19 +187,25 @@ class EmbeddingScorer:
     Args:
         head: The head.
         encoder: Gives the vectors.
+        ngrams: What n-grams add to its scores.
 
     Attributes:
         head: The labels.
     """
 
-    def __init__(self, head: EmbeddingHead, encoder: Encoder) -> None:
-        self._head, self._encoder = head, encoder
+    def __init__(
+        self, head: EmbeddingHead, encoder: Encoder, ngrams: NgramScores | None = None
+    ) -> None:
+        self._head, self._encoder, self._ngrams = head, encoder, ngrams
         self.head = head.labels
 
     def read(self, texts: Sequence[str]) -> TextScores:
-        """Return the scores of each text; of a long one only the beginning counts."""
+        """Return the scores of each text; of a long one the encoder reads the beginning only."""
         found = self._encoder.read(texts)
-        return TextScores(self._head.scores(found.vectors).double().numpy(), found.tokens)
+        scores = self._head.scores(found.vectors).double().numpy()
+        if self._ngrams is not None:
+            scores = scores + self._ngrams.scores(texts)
+        return TextScores(scores, found.tokens)
 
 
 def text_ids(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> list[list[int]]:

@@ -38,9 +38,10 @@ from autogpt.models.checkpoint import (
 )
 from autogpt.models.embedding_head import is_embedding_head, load_embedding_head
 from autogpt.models.gpt import GPT, GPTConfig
-from autogpt.models.head_files import head_kind, load_headed
-from autogpt.models.heads import HeadKind
+from autogpt.models.head_files import HeadSettings, head_kind, load_headed
+from autogpt.models.heads import HeadConfig, HeadKind
 from autogpt.models.multimodal_files import is_multimodal, load_multimodal
+from autogpt.models.ngram_scores import NgramScores, load_ngrams
 from autogpt.models.quantized import (
     Quantization,
     QuantizedModel,
@@ -199,7 +200,7 @@ def _read_headed(
     if is_embedding_head(settings):
         head, how = load_embedding_head(path, deep=not holds(path))
         reader, _ = open_sentence_encoder(head.encoder.name, expected=head.encoder, dtype=dtype)
-        return Classifier(EmbeddingScorer(head, reader), how)
+        return Classifier(EmbeddingScorer(head, reader, _ngrams(path, how, head.labels)), how)
     if settings.get("model_type") not in FAMILIES:
         encoder = load_encoder_head(path, dtype=dtype)
         return Classifier(encoder) if kind == "sequence" else Tagger(EncoderTokenScorer(encoder))
@@ -207,8 +208,13 @@ def _read_headed(
     pack_layers(model)
     tokenizer = Tokenizer.load(path)
     if kind == "sequence":
-        return Classifier(OwnTextScorer(model, tokenizer), how)
+        return Classifier(OwnTextScorer(model, tokenizer, _ngrams(path, how, model.labels)), how)
     return Tagger(OwnTokenScorer(model, tokenizer), how)
+
+
+def _ngrams(path: Path, how: HeadSettings, head: HeadConfig) -> NgramScores | None:
+    """Return what n-grams add to the scores of a head, if they do."""
+    return load_ngrams(path, labels=len(head.labels)) if how.ngrams else None
 
 
 def _read(

@@ -152,6 +152,8 @@ def _use(facts: ModelFacts) -> str:
     parts = ["## How to use it", _fence(usage.command, "sh"), _fence(usage.python, "python")]
     if usage.other:
         parts += ["Or without AutoGPT:", _fence(usage.other, "python")]
+        if "accuracy_of_ngrams" in facts.result.metrics:
+            parts.append("There the model answers alone, without what `ngrams.safetensors` adds.")
     return "\n\n".join(parts)
 
 

@@ -6,6 +6,7 @@
                          as transformers names them
     model.safetensors    "score.weight" [C, D] and "score.bias" [C]: the head alone
     head.json            the temperature, the threshold (``models.head_files``)
+    ngrams.safetensors   what n-grams add to the scores, if they do (``models.ngram_scores``)
 
 The encoder stays where it is and as it is (docs/decisions/0007). Not here: the encoder
 (``interop.transformers``), how the head is learned (``recipe.embedding_teaching``).
@@ -29,14 +30,14 @@ from autogpt.core.errors import CheckpointError, ConfigError
 from autogpt.data.preprocessing import EncoderConfig
 from autogpt.models.checkpoint import check_manifest, read_settings, write_folder
 from autogpt.models.head_files import (
-    HEAD,
     HeadSettings,
     head_fields,
     read_head,
     read_head_settings,
-    write_head_settings,
+    write_beside,
 )
 from autogpt.models.heads import HeadConfig
+from autogpt.models.ngram_scores import NgramScores
 from autogpt.models.weights import open_weights
 
 __all__ = [
@@ -78,13 +79,25 @@ def is_embedding_head(settings: Mapping[str, Any]) -> bool:
     return settings.get("model_type") == MODEL_TYPE
 
 
-def save_embedding_head(head: EmbeddingHead, folder: Path, *, settings: HeadSettings) -> None:
+def save_embedding_head(
+    head: EmbeddingHead,
+    folder: Path,
+    *,
+    settings: HeadSettings,
+    ngrams: NgramScores | None = None,
+) -> None:
     """Write a folder.
+
+    Args:
+        head: The head.
+        folder: Where to; made if needed.
+        settings: How its scores are read.
+        ngrams: What n-grams add to them.
 
     Raises:
         ResourceError: If the disk is full or the folder cannot be written.
     """
-    write_head_settings(folder, settings)
+    others = write_beside(folder, settings, ngrams)
     write_folder(
         folder,
         {
@@ -95,7 +108,7 @@ def save_embedding_head(head: EmbeddingHead, folder: Path, *, settings: HeadSett
         [(_WEIGHT, head.weight), (_BIAS, head.bias)],
         tokenizer=None,
         dtype=torch.float32,
-        others=[HEAD],
+        others=others,
     )
 
 

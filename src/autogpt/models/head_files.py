@@ -5,7 +5,8 @@ text, ``problem_type``; the head is ``score.weight`` (tags: and ``score.bias``; 
 ``classifier``). A head on the mean of all tokens, which no class of transformers has, is
 ``mean_score.weight``, so that transformers says that it lacks the head rather than answer wrongly.
 Beside it lies ``head.json``, of our own, which others do not need: the temperature
-that makes probabilities honest, the threshold, how tags are spelled.
+that makes probabilities honest, the threshold, how tags are spelled; and, where n-grams add to the
+scores of classes, ``ngrams.safetensors`` (``models.ngram_scores``).
 
 Not here: the head (``models.heads``), folders of models without one (``models.checkpoint``).
 """
@@ -32,6 +33,7 @@ from autogpt.models.checkpoint import (
 from autogpt.models.family import find_family
 from autogpt.models.gpt import GPTConfig
 from autogpt.models.heads import CLASSES, HeadConfig, HeadedGPT, HeadKind, with_weights
+from autogpt.models.ngram_scores import NGRAMS, NgramScores, save_ngrams
 from autogpt.models.stored_form import build_model, stored_form
 from autogpt.models.weights import StoredWeights, open_weights
 
@@ -45,7 +47,7 @@ __all__ = [
     "read_head",
     "read_head_settings",
     "save_headed",
-    "write_head_settings",
+    "write_beside",
 ]
 
 HEAD = "head.json"
@@ -81,12 +83,14 @@ class HeadSettings:
         threshold: Of one label a text: below this probability there is no answer; of several: from
             it on a label counts; None: always the likeliest, or 0.5.
         scheme: How tags are spelled, see ``tasks.spans``; None for classes.
+        ngrams: Whether ``ngrams.safetensors`` adds to the scores (``models.ngram_scores``).
         calibration: What the temperature did.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
     scheme: str | None = None
+    ngrams: bool = False
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
@@ -118,6 +122,7 @@ def save_headed(
     tokenizer: SavableTokenizer,
     settings: HeadSettings,
     pad_token_id: int,
+    ngrams: NgramScores | None = None,
     dtype: Literal["auto", "float32", "bfloat16"] = "auto",
     card: str | None = None,
 ) -> None:
@@ -130,6 +135,7 @@ def save_headed(
         settings: How its scores are read.
         pad_token_id: What fills up rows, where the model's config does not say; transformers needs
             one to tell the last token.
+        ngrams: What n-grams add to the scores.
         dtype: Of the stored weights; "auto" is what the model has.
         card: Text of ``README.md``.
 
@@ -147,7 +153,7 @@ def save_headed(
     kind = model.embedding.weight.dtype if dtype == "auto" else getattr(torch, dtype)
     prefix = _prefix(config, head)
     tensors += [(f"{prefix}.{name.partition('.')[2]}", ours[name]) for name in own]
-    write_head_settings(folder, settings)
+    others = write_beside(folder, settings, ngrams)
     made = {**head_fields(head, name=CLASSES[config.model_type]), "classifier_dropout": 0.0}
     write_folder(
         folder,
@@ -156,7 +162,7 @@ def save_headed(
         tokenizer=tokenizer,
         dtype=kind,
         card=card,
-        others=[HEAD],
+        others=others,
     )
 
 
@@ -259,9 +265,16 @@ def _read_score(stored: StoredWeights, name: str, head: HeadConfig, config: GPTC
     return stored.tensor(name)
 
 
-def write_head_settings(folder: Path, settings: HeadSettings) -> None:
-    """Write ``head.json``."""
+def write_beside(
+    folder: Path, settings: HeadSettings, ngrams: NgramScores | None = None
+) -> list[str]:
+    """Write ``head.json``, and ``ngrams.safetensors`` if there are any; return their names."""
+    settings = replace(settings, ngrams=ngrams is not None)
     write_json(folder / HEAD, {"format": _FORMAT, **asdict(settings)})
+    if ngrams is None:
+        return [HEAD]
+    save_ngrams(ngrams, folder)
+    return [HEAD, NGRAMS]
 
 
 def read_head_settings(folder: Path) -> HeadSettings:
@@ -278,9 +291,9 @@ def read_head_settings(folder: Path) -> HeadSettings:
         if found["format"] != _FORMAT:
             raise CheckpointError(f"{str(path)!r} has the format {found['format']!r}.")
         known = {field.name: found.get(field.name) for field in fields(HeadSettings)}
-        calibration = known.pop("calibration")
-        return HeadSettings(
-            **known, calibration=None if calibration is None else Calibration(**calibration)
-        )
+        known["ngrams"] = bool(known["ngrams"])  # older folders do not say
+        if known["calibration"] is not None:
+            known["calibration"] = Calibration(**known["calibration"])
+        return HeadSettings(**known)
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{str(path)!r} is damaged: {error}.") from error

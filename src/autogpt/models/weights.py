@@ -39,6 +39,7 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
 _DTYPE_NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
+_WRITTEN_NAMES = {**_DTYPE_NAMES, torch.uint8: "U8", torch.int64: "I64"}
 
 
 def write_safetensors(
@@ -67,7 +68,7 @@ def write_safetensors(
     for name, tensor in tensors:
         kind = dtype or tensor.dtype
         end = offset + tensor.numel() * kind.itemsize
-        kind_name = "U8" if kind == torch.uint8 else _DTYPE_NAMES[kind]
+        kind_name = _WRITTEN_NAMES[kind]
         shape = list(tensor.shape)
         header[name] = {"dtype": kind_name, "shape": shape, "data_offsets": [offset, end]}
         offset = end

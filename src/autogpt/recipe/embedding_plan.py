@@ -41,8 +41,8 @@ _LATER_BYTES = 160 << 20  # longer texts, plots, the report (138 MB on sentence-
 _VECTOR_COPIES = 3  # as they come, together, and with a column for the bias
 _SETTINGS = (
     *("seed", "finetune.task", "finetune.base", "finetune.method", "finetune.patience"),
-    *("finetune.validation_share", "training.budget", "training.price_per_hour"),
-    *("training.country", "training.max_steps"),
+    *("finetune.validation_share", "finetune.ngrams", "training.budget"),
+    *("training.price_per_hour", "training.country", "training.max_steps"),
 )
 
 

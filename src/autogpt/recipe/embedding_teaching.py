@@ -42,6 +42,7 @@ from autogpt.recipe.class_head import calibrated, head_of, labeled, share_right,
 from autogpt.recipe.embedding_plan import FINISHING, ReadingPlan, plan_reading
 from autogpt.recipe.finetune_report import FinetuneResult, Told, write_reports
 from autogpt.recipe.gathering import SHOWN, Gathered
+from autogpt.recipe.ngram_teaching import LearnedNgrams, learn_ngrams
 from autogpt.recipe.regression_path import (
     EXPECTED_STEPS,
     Fitted,
@@ -137,6 +138,7 @@ class EmbeddingRun:
                 looks = self._read(encoder, plan.held_out, None)
                 known = self._read(encoder, plan.train, plan.read_until)
                 self._watch.lap("read texts")
+                ngrams = self._ngrams(head, known, looks)
                 learned = self._learn(head, known, looks, account, plan.learn_until)
                 self._watch.lap("learn")
             except KeyboardInterrupt:
@@ -145,7 +147,7 @@ class EmbeddingRun:
         made = EmbeddingHead(
             labels=head, encoder=named, weight=learned.best.weight, bias=learned.best.bias
         )
-        return self._finish(made, encoder, gathered, (known, looks), learned)
+        return self._finish(made, encoder, gathered, (known, looks), learned, ngrams)
 
     def _planned(
         self, encoder: Encoder, head: HeadConfig, train: Sequence[Labeled], held: Sequence[Labeled]
@@ -200,6 +202,15 @@ class EmbeddingRun:
             self._shown.say(f"time is up after {len(rows):,} of {len(examples):,} texts")
         return _Read(examples=examples[: len(rows)], vectors=rows, tokens=tokens)
 
+    def _ngrams(self, head: HeadConfig, known: _Read, looks: _Read) -> LearnedNgrams | None:
+        """Return what n-grams say, unless they are not wanted."""
+        if not self._recipe.finetune.ngrams:
+            return None
+        budget_s = planning.seconds_to_spend(self._recipe.training)
+        return learn_ngrams(
+            known.examples, looks.examples, head, budget_s=budget_s, seed=self._recipe.seed
+        )
+
     def _learn(
         self, head: HeadConfig, known: _Read, looks: _Read, account: Account, until: float | None
     ) -> _Learned:
@@ -247,6 +258,7 @@ class EmbeddingRun:
         gathered: Gathered,
         sides: tuple[_Read, _Read],
         learned: _Learned,
+        ngrams: LearnedNgrams | None,
     ) -> FinetuneResult:
         """Calibrate, save, report."""
         mark = time.perf_counter()
@@ -254,8 +266,13 @@ class EmbeddingRun:
         several = made.labels.multi_label
         scores = learned.scores.double().numpy()
         wanted = targets_of(looks.examples, made.labels)
-        settings, figures = calibrated(scores, wanted, multi_label=several, seed=self._recipe.seed)
-        save_embedding_head(made, self._out / folder.MODEL, settings=settings)
+        kept, figures = None, dict[str, float]()
+        if ngrams is not None:
+            scores, kept, figures = ngrams.beside(scores, wanted, multi_label=several)
+        seed = self._recipe.seed
+        settings, honest = calibrated(scores, wanted, multi_label=several, seed=seed)
+        figures |= {"accuracy": share_right(scores, wanted), **honest}
+        save_embedding_head(made, self._out / folder.MODEL, settings=settings, ngrams=kept)
         phases = self._watch.phases
         train_s = phases["read texts"] + phases["learn"]
         learning = made.weight.numel() + made.bias.numel()
@@ -278,7 +295,7 @@ class EmbeddingRun:
             val_bits_per_byte=None,
             last_val_loss=learned.last_loss,
             peak_rss_bytes=peak_rss_bytes(),
-            metrics={"accuracy": share_right(scores, wanted), **figures},
+            metrics=figures,
         )
         self._watch.lap("save")
         write_reports(

@@ -18,11 +18,18 @@ import torch
 from autogpt.core.errors import DataError
 from autogpt.core.examples import Entity, Example, Labeled, Tagged
 from autogpt.core.hardware import look
-from autogpt.data.text_batches import IGNORED, TextBatches, TextRow, texts_in_order
+from autogpt.data.text_batches import (
+    IGNORED,
+    TextBatches,
+    TextRow,
+    longest_first,
+    texts_in_order,
+)
 from autogpt.llm.tagger import OwnTokenScorer, Tagger
 from autogpt.models.gpt import GPT
 from autogpt.models.head_files import save_headed
 from autogpt.models.heads import HeadConfig, HeadedGPT, put_head
+from autogpt.models.ngram_scores import NgramScores
 from autogpt.models.trainable import Trainable
 from autogpt.recipe.base_model import NEW
 from autogpt.recipe.class_head import (
@@ -36,6 +43,8 @@ from autogpt.recipe.class_head import (
     targets_of,
 )
 from autogpt.recipe.head_start import best_depth, fit_head, go_through
+from autogpt.recipe.ngram_teaching import LearnedNgrams, learn_ngrams
+from autogpt.recipe.planning import seconds_to_spend
 from autogpt.recipe.teaching import Classroom, Taught
 from autogpt.tasks.mentions import with_other_names
 from autogpt.tasks.spans import labels_of, token_labels, units_of, units_of_entities, write_labels
@@ -130,6 +139,7 @@ class _HeadTeacher(ABC):
         scored: tuple[Scores, Targets],
         *,
         scheme: str | None = None,
+        ngrams: NgramScores | None = None,
     ) -> None:
         """Write a model folder with the temperature that suits the validation examples."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
@@ -142,6 +152,7 @@ class _HeadTeacher(ABC):
             tokenizer=self._tokenizer,
             settings=settings,
             pad_token_id=self._tokenizer.pad_id,
+            ngrams=ngrams,
             dtype="float32",
         )
 
@@ -190,6 +201,8 @@ class ClassTeacher(_HeadTeacher):
         pooling = room.recipe.finetune.pooling
         super().__init__(room, head_of(train, held_out, pooling=pooling))
         self._train, self._valid = self._rows(train), self._rows(held_out)
+        self._recipe = room.recipe
+        self._ngrams: LearnedNgrams | None = None
 
     @property
     def longest(self) -> int:
@@ -210,7 +223,21 @@ class ClassTeacher(_HeadTeacher):
         if not self._is_new:
             assert isinstance(taught.batches, TextBatches)  # as made above
             fit_head(model, taught.batches, seed=self._seed)
+        if self._recipe.finetune.ngrams:
+            self._ngrams = self._learned_ngrams()
         return taught
+
+    def _learned_ngrams(self) -> LearnedNgrams | None:
+        """Return n-grams of the training examples, with looks in the order of the model's."""
+        assert self._validation is not None  # made before
+        looks = labeled(self._held_out)
+        return learn_ngrams(
+            labeled(self._examples),
+            [looks[place] for place in longest_first(self._validation)],
+            self._head,
+            budget_s=seconds_to_spend(self._recipe.training),
+            seed=self._seed,
+        )
 
     def _probed(self) -> Sequence[TextRow]:
         return [TextRow(row.token_ids[:_PROBED_TOKENS], row.target) for row in self._train]
@@ -218,9 +245,14 @@ class ClassTeacher(_HeadTeacher):
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
-        scored = self._scored(model)
-        self._figures = {"accuracy": share_right(*scored)}
-        self._save(model, folder, scored)
+        scores, targets = self._scored(model)
+        self._figures, ngrams = {}, None
+        if self._ngrams is not None:
+            several = self._head.multi_label
+            scores, ngrams, figures = self._ngrams.beside(scores, targets, multi_label=several)
+            self._figures = figures
+        self._figures["accuracy"] = share_right(scores, targets)
+        self._save(model, folder, (scores, targets), ngrams=ngrams)
 
     def _rows(self, examples: Sequence[Labeled]) -> list[TextRow]:
         before = list(self._tokenizer.bos_ids)

@@ -25,7 +25,7 @@ from safetensors import safe_open
 
 from autogpt.core.config import from_mapping
 from autogpt.core.errors import CheckpointError
-from autogpt.safety.features import CHECK_BITS, Counts, Features, count_features
+from autogpt.tokenizer.hashed_ngrams import CHECK_BITS, Counts, Features, count_features
 
 __all__ = ["IDF_LEVELS", "LinearClassifier", "load_classifier"]
 

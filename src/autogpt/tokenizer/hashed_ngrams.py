@@ -1,4 +1,4 @@
-"""Texts as counts of hashed n-grams: what the rails' classifiers see.
+"""Texts as counts of hashed n-grams: what linear classifiers see.
 
 Runs of characters, blanks included, and runs of words, each hashed to one of 2^18 or more buckets,
 with 8 more bits of the hash, by which a classifier tells what it has learned from what only falls
