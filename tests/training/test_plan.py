@@ -133,6 +133,16 @@ def test_a_text_that_is_too_short_for_the_budget_gets_a_shorter_run_not_a_huge_m
     assert choose(seconds(30), law=by_heart).predicted.wall_s == 30  # a text that is long enough
 
 
+def test_memory_that_was_held_before_counts():
+    held = 30_000_000_000  # of the process, and free again: no reason for a smaller model
+    measured = dataclasses.replace(MACHINE, reached_memory_bytes=held)
+    usual, found = (
+        choose(Spending(text="10m", seconds=600.0), machine=m) for m in (MACHINE, measured)
+    )
+    assert found.predicted.peak_memory_bytes == held
+    assert found.model == usual.model
+
+
 def test_little_memory_gets_a_smaller_model():
     tight = dataclasses.replace(MACHINE, free_memory_bytes=60_000_000)
     small = choose(seconds(6000), machine=tight)

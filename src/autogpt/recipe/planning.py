@@ -25,7 +25,7 @@ from autogpt.models.gpt import GPTConfig
 from autogpt.models.presets import ModelConfig, build_config
 from autogpt.recipe.plan_page import page, to_plain
 from autogpt.recipe.prepare import Prepared, prepare
-from autogpt.recipe.result import TrainResult
+from autogpt.recipe.result import TrainResult, peak_rss_bytes
 from autogpt.recipe.settings import Recipe
 from autogpt.tokenizer.training import TokenizerConfig
 from autogpt.training import calibration, kernels, scaling
@@ -264,6 +264,7 @@ def decide(
                 free_memory_bytes=look().free_memory_bytes,
                 watts=watts,
                 price_per_hour=recipe.training.price_per_hour,
+                reached_memory_bytes=peak_rss_bytes(),
             ),
             spending=spending,
             law=scaling.law(),

@@ -83,6 +83,7 @@ class Machine:
         free_memory_bytes: To be had.
         watts: Drawn while it trains.
         price_per_hour: In the user's currency, if known.
+        reached_memory_bytes: The most that the process has held so far, to measure costs.
     """
 
     costs: StepCosts
@@ -93,6 +94,7 @@ class Machine:
     free_memory_bytes: int
     watts: float
     price_per_hour: float | None = None
+    reached_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -292,7 +294,10 @@ def _forecast(
         wall_s=wall_s,
         wall_s_low=wall_s * shares[0],
         wall_s_high=wall_s * shares[1],
-        peak_memory_bytes=peak_memory_bytes(config, training, base_bytes=machine.base_memory_bytes),
+        peak_memory_bytes=max(
+            machine.reached_memory_bytes,
+            peak_memory_bytes(config, training, base_bytes=machine.base_memory_bytes),
+        ),
         loss=loss,
         loss_low=low,
         loss_high=high,
@@ -310,7 +315,7 @@ def _block_weights(config: GPTConfig) -> int:
 
 
 def _fits(plan: Plan, machine: Machine) -> bool:
-    needed = plan.predicted.peak_memory_bytes - machine.base_memory_bytes
+    needed = peak_memory_bytes(plan.model, plan.training, base_bytes=0)
     return needed <= _MEMORY_SHARE * machine.free_memory_bytes
 
 
