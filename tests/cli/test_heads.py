@@ -19,6 +19,7 @@ from autogpt.core.errors import CheckpointError, DataError
 from autogpt.core.progress import Progress
 from autogpt.models.head_files import load_headed
 from autogpt.models.ngram_scores import NGRAMS, load_ngrams
+from autogpt.models.tag_field import FIELD
 from autogpt.recipe import FinetuneResult, finetune
 from autogpt.tasks.calibration import to_probabilities
 
@@ -63,10 +64,10 @@ def labeled(path: Path, *, several: bool = False, count: int = 160) -> Path:
     return path
 
 
-def tagged(path: Path) -> Path:
+def tagged(path: Path, *, count: int = 160) -> Path:
     chance = random.Random(0)
     sentences = []
-    for _ in range(160):
+    for _ in range(count):
         name, place = chance.choice(NAMES), chance.choice(PLACES)
         tokens = [(chance.choice(WORDS), "O"), *spelled(name, "PER"), ("in", "O")]
         tokens += [*spelled(place, "LOC"), (chance.choice(WORDS), "O")]
@@ -172,6 +173,25 @@ def test_a_label_is_learned_from_nothing(classified: FinetuneResult, room: Path)
     assert 0.1 < model.settings.temperature < 2  # few examples, all right: still not certain
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(classified.model)
     assert theirs.config.label2id == {"bad": 0, "好": 1}
+
+
+def test_neighbors_are_added_to_what_a_tagger_says(room: Path) -> None:
+    result = tuned("new", tagged(room / "many.conll", count=600), room / "near", "tag", 5)
+    figures = result.metrics
+    assert figures["accuracy_of_field"] > 0.95 > figures["accuracy_of_model"]
+    assert figures["f1"] > 0.9
+    both = autogpt.load(room / "near")
+    assert both.settings.field > 0
+    text = "red 李明 in Paris 天"
+    found = [(entity.type, entity.text) for entity in both.tag(text).entities]
+    assert found == [("PER", "李明"), ("LOC", "Paris")]
+    assert all(0.3 < entity.score <= 1 for entity in both.tag(text).entities)
+    folder = Path(result.model)
+    assert FIELD in json.loads((folder / "manifest.json").read_text())["files"]
+    assert transformers.AutoModelForTokenClassification.from_pretrained(folder)
+    (folder / FIELD).unlink()
+    with pytest.raises(CheckpointError, match="field"):
+        autogpt.load(room / "near")
 
 
 def test_entities_are_learned_from_nothing(named: FinetuneResult, room: Path) -> None:

@@ -50,6 +50,7 @@ from autogpt.models.quantized import (
     load_quantized,
     one_thread,
 )
+from autogpt.models.tag_field import load_field
 from autogpt.nn.quantize import Bits
 from autogpt.safety.policy import Policy, load_policy
 from autogpt.safety.rails import Guard, Rails
@@ -209,7 +210,8 @@ def _read_headed(
     tokenizer = Tokenizer.load(path)
     if kind == "sequence":
         return Classifier(OwnTextScorer(model, tokenizer, _ngrams(path, how, model.labels)), how)
-    return Tagger(OwnTokenScorer(model, tokenizer), how)
+    field = load_field(path, tags=len(model.labels.labels)) if how.field else None
+    return Tagger(OwnTokenScorer(model, tokenizer), how, field)
 
 
 def _ngrams(path: Path, how: HeadSettings, head: HeadConfig) -> NgramScores | None:

@@ -26,7 +26,9 @@ from autogpt.interop.heads import EncoderHead
 from autogpt.llm.classifier import by_length, padded
 from autogpt.models.head_files import HeadSettings
 from autogpt.models.heads import HeadedGPT
+from autogpt.models.tag_field import TagField
 from autogpt.tasks.account import shares
+from autogpt.tasks.calibration import to_probabilities
 from autogpt.tasks.lattice import Lattice
 from autogpt.tasks.scores import TokenScores
 from autogpt.tasks.spans import units_of
@@ -61,13 +63,19 @@ class Tagger:
     Args:
         scorer: Scores tokens.
         settings: How its scores are read.
+        field: What neighbors say, if the settings add it.
 
     Attributes:
         settings: As given.
     """
 
-    def __init__(self, scorer: TokenScorer, settings: HeadSettings | None = None) -> None:
-        self._scorer = scorer
+    def __init__(
+        self,
+        scorer: TokenScorer,
+        settings: HeadSettings | None = None,
+        field: TagField | None = None,
+    ) -> None:
+        self._scorer, self._field = scorer, field
         self._lattice = Lattice(scorer.labels)
         self.settings = settings or HeadSettings()
 
@@ -129,8 +137,14 @@ class Tagger:
     def _entities(self, text: str, scored: TokenScores) -> Iterator[Entity]:
         if not len(scored.units):
             return
-        scores = scored.scores / self.settings.temperature
-        emissions = self._lattice.emissions(scores, scored.unit_of_token)
+        temperature = self.settings.temperature
+        if self._field is None:
+            scores = scored.scores / temperature
+            emissions = self._lattice.emissions(scores, scored.unit_of_token)
+        else:
+            emissions = self._lattice.emissions(scored.scores, scored.unit_of_token)
+            emissions += self.settings.field * self._field.log_marginals(text, scored.units)
+            emissions = np.log(to_probabilities(emissions, temperature=temperature))
         for span, score in self._lattice.entities(emissions):
             start, end = scored.units[span.start][0], scored.units[span.end - 1][1]
             yield Entity(type=span.type, start=start, end=end, text=text[start:end], score=score)

@@ -152,8 +152,9 @@ def _use(facts: ModelFacts) -> str:
     parts = ["## How to use it", _fence(usage.command, "sh"), _fence(usage.python, "python")]
     if usage.other:
         parts += ["Or without AutoGPT:", _fence(usage.other, "python")]
-        if "accuracy_of_ngrams" in facts.result.metrics:
-            parts.append("There the model answers alone, without what `ngrams.safetensors` adds.")
+        for name in ("ngrams", "field"):
+            if f"accuracy_of_{name}" in facts.result.metrics:
+                parts.append(f"There the model answers alone, without `{name}.safetensors`.")
     return "\n\n".join(parts)
 
 

@@ -5,8 +5,8 @@ text, ``problem_type``; the head is ``score.weight`` (tags: and ``score.bias``; 
 ``classifier``). A head on the mean of all tokens, which no class of transformers has, is
 ``mean_score.weight``, so that transformers says that it lacks the head rather than answer wrongly.
 Beside it lies ``head.json``, of our own, which others do not need: the temperature
-that makes probabilities honest, the threshold, how tags are spelled; and, where n-grams add to the
-scores of classes, ``ngrams.safetensors`` (``models.ngram_scores``).
+that makes probabilities honest, the threshold, how tags are spelled; and what adds to the
+scores: of classes ``ngrams.safetensors``, of tags ``field.safetensors``.
 
 Not here: the head (``models.heads``), folders of models without one (``models.checkpoint``).
 """
@@ -35,6 +35,7 @@ from autogpt.models.gpt import GPTConfig
 from autogpt.models.heads import CLASSES, HeadConfig, HeadedGPT, HeadKind, with_weights
 from autogpt.models.ngram_scores import NGRAMS, NgramScores, save_ngrams
 from autogpt.models.stored_form import build_model, stored_form
+from autogpt.models.tag_field import FIELD, TagField, save_field
 from autogpt.models.weights import StoredWeights, open_weights
 
 __all__ = [
@@ -84,6 +85,8 @@ class HeadSettings:
             it on a label counts; None: always the likeliest, or 0.5.
         scheme: How tags are spelled, see ``tasks.spans``; None for classes.
         ngrams: Whether ``ngrams.safetensors`` adds to the scores (``models.ngram_scores``).
+        field: How often the log probabilities of ``field.safetensors`` are added to those of tags
+            (``models.tag_field``); 0.0: there is none.
         calibration: What the temperature did.
     """
 
@@ -91,6 +94,7 @@ class HeadSettings:
     threshold: float | None = None
     scheme: str | None = None
     ngrams: bool = False
+    field: float = 0.0
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
@@ -101,6 +105,8 @@ class HeadSettings:
         """
         if not 0.001 <= self.temperature <= 1000:
             raise ConfigError(f"temperature = {self.temperature} must be from 0.001 to 1000.")
+        if not 0 <= self.field <= 1000:
+            raise ConfigError(f"field = {self.field} must be from 0 to 1000.")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ConfigError(f"threshold = {self.threshold} must be from 0 to 1.")
 
@@ -122,7 +128,7 @@ def save_headed(
     tokenizer: SavableTokenizer,
     settings: HeadSettings,
     pad_token_id: int,
-    ngrams: NgramScores | None = None,
+    beside: NgramScores | TagField | None = None,
     dtype: Literal["auto", "float32", "bfloat16"] = "auto",
     card: str | None = None,
 ) -> None:
@@ -135,7 +141,7 @@ def save_headed(
         settings: How its scores are read.
         pad_token_id: What fills up rows, where the model's config does not say; transformers needs
             one to tell the last token.
-        ngrams: What n-grams add to the scores.
+        beside: What adds to the scores: of tags ``settings`` say how much.
         dtype: Of the stored weights; "auto" is what the model has.
         card: Text of ``README.md``.
 
@@ -153,7 +159,7 @@ def save_headed(
     kind = model.embedding.weight.dtype if dtype == "auto" else getattr(torch, dtype)
     prefix = _prefix(config, head)
     tensors += [(f"{prefix}.{name.partition('.')[2]}", ours[name]) for name in own]
-    others = write_beside(folder, settings, ngrams)
+    others = write_beside(folder, settings, beside)
     made = {**head_fields(head, name=CLASSES[config.model_type]), "classifier_dropout": 0.0}
     write_folder(
         folder,
@@ -266,15 +272,18 @@ def _read_score(stored: StoredWeights, name: str, head: HeadConfig, config: GPTC
 
 
 def write_beside(
-    folder: Path, settings: HeadSettings, ngrams: NgramScores | None = None
+    folder: Path, settings: HeadSettings, beside: NgramScores | TagField | None
 ) -> list[str]:
-    """Write ``head.json``, and ``ngrams.safetensors`` if there are any; return their names."""
-    settings = replace(settings, ngrams=ngrams is not None)
+    """Write ``head.json``, and what adds to the scores; return the names of the files."""
+    settings = replace(settings, ngrams=isinstance(beside, NgramScores))
     write_json(folder / HEAD, {"format": _FORMAT, **asdict(settings)})
-    if ngrams is None:
-        return [HEAD]
-    save_ngrams(ngrams, folder)
-    return [HEAD, NGRAMS]
+    if isinstance(beside, NgramScores):
+        save_ngrams(beside, folder)
+        return [HEAD, NGRAMS]
+    if beside is not None:
+        save_field(beside, folder)
+        return [HEAD, FIELD]
+    return [HEAD]
 
 
 def read_head_settings(folder: Path) -> HeadSettings:
@@ -292,6 +301,7 @@ def read_head_settings(folder: Path) -> HeadSettings:
             raise CheckpointError(f"{str(path)!r} has the format {found['format']!r}.")
         known = {field.name: found.get(field.name) for field in fields(HeadSettings)}
         known["ngrams"] = bool(known["ngrams"])  # older folders do not say
+        known["field"] = known["field"] or 0.0
         if known["calibration"] is not None:
             known["calibration"] = Calibration(**known["calibration"])
         return HeadSettings(**known)

@@ -27,9 +27,10 @@ from autogpt.data.text_batches import (
 )
 from autogpt.llm.tagger import OwnTokenScorer, Tagger
 from autogpt.models.gpt import GPT
-from autogpt.models.head_files import save_headed
+from autogpt.models.head_files import HeadSettings, save_headed
 from autogpt.models.heads import HeadConfig, HeadedGPT, put_head
 from autogpt.models.ngram_scores import NgramScores
+from autogpt.models.tag_field import TagField
 from autogpt.models.trainable import Trainable
 from autogpt.recipe.base_model import NEW
 from autogpt.recipe.class_head import (
@@ -42,10 +43,13 @@ from autogpt.recipe.class_head import (
     share_right,
     targets_of,
 )
+from autogpt.recipe.field_teaching import LearnedField, learn_field
 from autogpt.recipe.head_start import best_depth, fit_head, go_through
 from autogpt.recipe.ngram_teaching import LearnedNgrams, learn_ngrams
 from autogpt.recipe.planning import seconds_to_spend
 from autogpt.recipe.teaching import Classroom, Taught
+from autogpt.tasks.calibration import fit_share
+from autogpt.tasks.lattice import Lattice
 from autogpt.tasks.mentions import with_other_names
 from autogpt.tasks.spans import labels_of, token_labels, units_of, units_of_entities, write_labels
 from autogpt.tokenizer.lessons import Lesson
@@ -138,23 +142,34 @@ class _HeadTeacher(ABC):
         folder: Path,
         scored: tuple[Scores, Targets],
         *,
+        beside: NgramScores | TagField | None,
+        share: float = 0.0,
         scheme: str | None = None,
-        ngrams: NgramScores | None = None,
-    ) -> None:
-        """Write a model folder with the temperature that suits the validation examples."""
+    ) -> HeadSettings:
+        """Write a model folder with the temperature that suits the validation examples.
+
+        Args:
+            model: As it is.
+            folder: Where to.
+            scored: Its scores, with what is added to them, and what is right.
+            beside: What is added.
+            share: How often, of tags.
+            scheme: Of tags.
+        """
         assert isinstance(model, HeadedGPT)  # as this teacher made it
         settings, figures = calibrated(*scored, multi_label=self._head.multi_label, seed=self._seed)
         self._figures |= figures
-        settings = replace(settings, scheme=scheme)
+        settings = replace(settings, scheme=scheme, field=share)
         save_headed(
             model,
             folder,
             tokenizer=self._tokenizer,
             settings=settings,
             pad_token_id=self._tokenizer.pad_id,
-            ngrams=ngrams,
+            beside=beside,
             dtype="float32",
         )
+        return settings
 
     @torch.inference_mode()
     def _scored(self, model: HeadedGPT) -> tuple[Scores, Targets]:
@@ -252,7 +267,7 @@ class ClassTeacher(_HeadTeacher):
             scores, ngrams, figures = self._ngrams.beside(scores, targets, multi_label=several)
             self._figures = figures
         self._figures["accuracy"] = share_right(scores, targets)
-        self._save(model, folder, (scores, targets), ngrams=ngrams)
+        self._save(model, folder, (scores, targets), beside=ngrams)
 
     def _rows(self, examples: Sequence[Labeled]) -> list[TextRow]:
         before = list(self._tokenizer.bos_ids)
@@ -278,6 +293,11 @@ class TagTeacher(_HeadTeacher):
     def __init__(self, room: Classroom) -> None:
         self._train = [_tagged(example) for example in room.train]
         self._valid = [_tagged(example) for example in room.validation]
+        self._recipe, self._say = room.recipe, room.shown.say
+        self._tagged = list(self._train)  # without copies
+        self._field: LearnedField | None = None
+        self._share = 0.0  # of the field
+        self._settings: HeadSettings | None = None
         types = {entity.type for example in self._train for entity in example.entities}
         if not types:
             raise DataError("There is no entity in the training examples.")
@@ -301,6 +321,14 @@ class TagTeacher(_HeadTeacher):
             [row for tokens, targets in part for row in self._rows(tokens, targets, context_length)]
             for part in self._tokens
         )
+        if self._recipe.finetune.ngrams:
+            self._field = learn_field(
+                self._tagged,
+                self._valid,
+                self._head.labels,
+                budget_s=seconds_to_spend(self._recipe.training),
+                say=self._say,
+            )
         return self._taught(model, train, validation)
 
     def _probed(self) -> Sequence[TextRow]:
@@ -313,13 +341,40 @@ class TagTeacher(_HeadTeacher):
     def save(self, model: Trainable, folder: Path) -> None:
         """Write a model folder, calibrated on the validation examples."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
-        self._figures = {}
-        self._save(model, folder, self._scored(model), scheme="BIO")
+        self._figures, self._share = {}, 0.0
+        scored = None if self._field is None else self._with_field(model, self._field)
+        field = self._field.field if self._field is not None and self._share else None
+        self._settings = self._save(
+            model,
+            folder,
+            scored or self._scored(model),
+            beside=field,
+            share=self._share,
+            scheme="BIO",
+        )
+
+    def _with_field(self, model: HeadedGPT, field: LearnedField) -> tuple[Scores, Targets] | None:
+        """Return what both say of the units of the validation examples, or None: use the model."""
+        lattice = Lattice(self._head.labels)
+        found = OwnTokenScorer(model, self._tokenizer).read([each.text for each in self._valid])
+        own = np.concatenate(
+            [lattice.emissions(one.scores, one.unit_of_token) for one in found if len(one.units)]
+        )
+        looks, targets = np.concatenate(field.looks), np.concatenate(field.targets)
+        self._share = fit_share(own, looks, targets)
+        if not self._share:
+            return None
+        self._figures = {
+            "accuracy_of_model": share_right(own, targets),
+            "accuracy_of_field": share_right(looks, targets),
+        }
+        return own + self._share * looks, targets
 
     def metrics(self, model: Trainable, taught: Taught) -> Mapping[str, float]:
         """Return also how many entities were found, of those there are: strict F1."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
-        tagger = Tagger(OwnTokenScorer(model, self._tokenizer))
+        field = self._field.field if self._field is not None and self._share else None
+        tagger = Tagger(OwnTokenScorer(model, self._tokenizer), self._settings, field)
         found = tagger.tag([example.text for example in self._valid])
         pairs = [
             (set(map(_key, example.entities)), set(map(_key, answer.entities)))

@@ -104,8 +104,8 @@ class FinetuneConfig:
             None: of a class 5 of 8, so that the others are learned in half the time, otherwise 0.
         pooling: What the label of a text is read from: its last token, as transformers does, or the
             mean of all, which small models from nothing learn better.
-        ngrams: Whether what n-grams say of a text is added to the model's scores of classes, as far
-            as the validation examples say that it is worth.
+        ngrams: Whether what n-grams say of a text's class, and of a tag the words around it, is
+            added to the model's scores, as far as the validation examples say that it is worth.
         dropout: Share of what blocks add that is dropped in training.
         label_smoothing: Share of each token to be written that is spread over the vocabulary, or
             of each label over all; the loss of training counts it, that of validation does not.

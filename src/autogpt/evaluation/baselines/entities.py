@@ -1,9 +1,7 @@
 """Entities without a language model: a conditional random field with the usual features.
 
-The features are those of CoNLL-2003's systems and of every tutorial since: the word, its beginning
-and end, its shape, and the words around it; of Chinese, the characters around and their pairs.
-Trained by CRFsuite (Okazaki 2007) through python-crfsuite, of the extra ``evaluate``.
-Source: Lafferty, McCallum and Pereira 2001; for Chinese characters Chen et al. 2006 (SIGHAN).
+They are those of ``tasks.unit_features``. Trained by CRFsuite (Okazaki 2007) through
+python-crfsuite, of the extra ``evaluate``. Source: Lafferty, McCallum and Pereira 2001.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from autogpt.core.errors import DataError, MissingExtraError
 from autogpt.core.examples import Entity, Tagged
+from autogpt.tasks.unit_features import unit_features
 
 __all__ = ["FieldTagger"]
 
@@ -52,7 +51,7 @@ class FieldTagger:
         for example in examples:
             spans = _spans(example.text, example.tokens)
             if spans:
-                trainer.append(_features(example.text, spans), _tags(spans, example.entities))
+                trainer.append(unit_features(example.text, spans), _tags(spans, example.entities))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "crf"
             trainer.train(str(path))
@@ -65,7 +64,7 @@ class FieldTagger:
         found = []
         for example in examples:
             spans = _spans(example.text, example.tokens)
-            tags = self._tagger.tag(_features(example.text, spans)) if spans else []
+            tags = self._tagger.tag(unit_features(example.text, spans)) if spans else []
             found.append(_entities(example.text, spans, tags))
         return found
 
@@ -100,55 +99,3 @@ def _entities(text: str, spans: Sequence[Span], tags: Sequence[str]) -> tuple[En
     return tuple(
         Entity(type=kind, start=start, end=end, text=text[start:end]) for kind, start, end in groups
     )
-
-
-def _features(text: str, spans: Sequence[Span]) -> list[list[str]]:
-    """Return the features of each token, its own and those of its neighbors."""
-    words = [text[start:end] for start, end in spans]
-    own = [_of_word(word) for word in words]
-    rows = []
-    for place in range(len(words)):
-        row = ["bias", *own[place]]
-        for step in (-2, -1, 1, 2):
-            there = place + step
-            if 0 <= there < len(words):
-                near = own[there] if abs(step) == 1 else own[there][:1]
-                row += [f"{step}:{feature}" for feature in near]
-            else:
-                row.append(f"{step}:edge")
-        for left in (-2, -1, 0, 1):
-            pair = [
-                words[p].lower() if 0 <= p < len(words) else ""
-                for p in (place + left, place + left + 1)
-            ]
-            row.append(f"{left}:{pair[0]}|{pair[1]}")
-        rows.append(row)
-    return rows
-
-
-def _of_word(word: str) -> list[str]:
-    """Return what a word looks like; the word itself is first."""
-    lower = word.lower()
-    features = [f"w={lower}", f"shape={_shape(word)}"]
-    if len(word) > 1:
-        features += [f"end={lower[-n:]}" for n in (2, 3) if len(word) > n]
-        features += [f"begin={lower[:n]}" for n in (1, 2, 3) if len(word) > n]
-        features += [f"long={_shape(word, collapse=False)}"]
-    return features
-
-
-def _shape(word: str, *, collapse: bool = True) -> str:
-    """Return ``Xx`` for Xiamen, ``d`` for 2026; without collapsing ``Xxxxxx`` and ``dddd``."""
-    kinds = "".join(
-        "X"
-        if c.isupper()
-        else "x"
-        if c.islower()
-        else "d"
-        if c.isdigit()
-        else "c"
-        if c.isalpha()
-        else c
-        for c in word
-    )
-    return re.sub(r"(.)\1+", r"\1", kinds) if collapse else kinds[:12]

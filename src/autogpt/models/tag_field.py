@@ -1,0 +1,143 @@
+"""What a word and its neighbors say of its tag: a conditional random field beside a tagger.
+
+It learns which names there are from few sentences, where the model beside it learns how names are
+used. Both say how likely each tag of a unit is; the logarithms are added up (docs/decisions/0010).
+
+``field.safetensors`` lies in the model's folder: ``numbers`` int64 [F], hashes of features, rising;
+``weight`` float32 [F, C]; ``follow`` float32 [C, C], from a tag to the next. Programs that do not
+know it read the model's own scores.
+
+Source: Lafferty, McCallum and Pereira 2001, "Conditional Random Fields"; Rabiner 1989, "A Tutorial
+on Hidden Markov Models", section III (sums forward and backward). Not here: how it is learned
+(``recipe.field_teaching``).
+
+Letters in shapes: U units of a text, F features, C tags.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from autogpt.core.errors import CheckpointError
+from autogpt.models.weights import write_safetensors
+from autogpt.tasks.unit_features import unit_features
+
+__all__ = ["FIELD", "TagField", "feature_numbers", "load_field", "save_field"]
+
+FIELD = "field.safetensors"
+
+_KINDS = {"numbers": np.int64, "weight": np.float32, "follow": np.float32}
+
+
+def feature_numbers(text: str, units: Sequence[tuple[int, int]]) -> list[npt.NDArray[np.int64]]:
+    """Return the features of each unit as numbers of 63 bits.
+
+    Args:
+        text: Any Unicode.
+        units: (start, end) in characters.
+    """
+    return [
+        np.array([_number(feature) for feature in own], dtype=np.int64)
+        for own in unit_features(text, units)
+    ]
+
+
+def _number(feature: str) -> int:
+    data = feature.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little") >> 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TagField:
+    """A linear chain.
+
+    Attributes:
+        numbers: Of the features it knows, rising; int64 [F].
+        weight: What each says of each tag; float32 [F, C].
+        follow: How well a tag follows another; float32 [C, C].
+    """
+
+    numbers: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float32]
+    follow: npt.NDArray[np.float32]
+
+    def log_marginals(self, text: str, units: Sequence[tuple[int, int]]) -> npt.NDArray[np.float64]:
+        """Return the log probability of each tag of each unit, [U, C].
+
+        Args:
+            text: Any Unicode.
+            units: (start, end) in characters.
+        """
+        scores = np.zeros((len(units), self.weight.shape[1]))
+        for place, own in enumerate(feature_numbers(text, units)):
+            at = np.searchsorted(self.numbers, own)
+            at[at == len(self.numbers)] = 0
+            scores[place] = self.weight[at[self.numbers[at] == own]].sum(axis=0, dtype=np.float64)
+        if not len(scores):
+            return scores
+        forward, backward = np.empty_like(scores), np.zeros_like(scores)
+        forward[0] = scores[0]
+        for unit in range(1, len(scores)):
+            forward[unit] = _log_sum(forward[unit - 1][:, None] + self.follow) + scores[unit]
+        for unit in range(len(scores) - 2, -1, -1):
+            backward[unit] = _log_sum((self.follow + scores[unit + 1] + backward[unit + 1]).T)
+        found: npt.NDArray[np.float64] = forward + backward - _log_sum(forward[-1])
+        return found
+
+
+def _log_sum(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the logarithm of the sum of exponentials over the first axis."""
+    highest = values.max(axis=0)
+    total: npt.NDArray[np.float64] = highest + np.log(np.exp(values - highest).sum(axis=0))
+    return total
+
+
+def save_field(field: TagField, folder: Path) -> None:
+    """Write ``field.safetensors``.
+
+    Raises:
+        ResourceError: If the disk is full or the folder cannot be written.
+    """
+    tensors = [
+        (name, torch.from_numpy(getattr(field, name).astype(kind))) for name, kind in _KINDS.items()
+    ]
+    write_safetensors(folder / FIELD, tensors, dtype=None)
+
+
+def load_field(folder: Path, *, tags: int) -> TagField:
+    """Read ``field.safetensors``.
+
+    Args:
+        folder: Of the model.
+        tags: C.
+
+    Raises:
+        CheckpointError: If it is missing or damaged, or is of other tags.
+    """
+    path = folder / FIELD
+    try:
+        found = load_file(path)
+        numbers, weight, follow = (found[name] for name in _KINDS)
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{str(path)!r} is missing or damaged.", hint="Copy the whole folder of the model."
+        ) from error
+    size = len(numbers)
+    if (
+        not size
+        or any(found[name].dtype != kind for name, kind in _KINDS.items())
+        or (numbers.shape, weight.shape, follow.shape) != ((size,), (size, tags), (tags, tags))
+        or not (np.diff(numbers) > 0).all()
+        or not (np.isfinite(weight).all() and np.isfinite(follow).all())
+    ):
+        raise CheckpointError(f"{str(path)!r} is damaged, or of a model with other labels.")
+    return TagField(numbers=numbers, weight=weight, follow=follow)
