@@ -143,6 +143,15 @@ def test_memory_that_was_held_before_counts():
     assert found.model == usual.model
 
 
+def test_copies_of_what_layers_keep_take_memory():
+    spending = Spending(text="10m", seconds=600.0)
+    copied = dataclasses.replace(MACHINE, copied=True)
+    usual, found = (choose(spending, machine=machine) for machine in (MACHINE, copied))
+    more = found.predicted.peak_memory_bytes - usual.predicted.peak_memory_bytes
+    assert found.model == usual.model
+    assert 0.02 < more / usual.predicted.peak_memory_bytes < 1
+
+
 def test_little_memory_gets_a_smaller_model():
     tight = dataclasses.replace(MACHINE, free_memory_bytes=60_000_000)
     small = choose(seconds(6000), machine=tight)

@@ -46,7 +46,7 @@ __all__ = [
 
 _AFTER_S = 5.0  # saving, samples and report, where none was timed yet (docs/log.md)
 _AFTER_WEIGHT_S = 5e-8  # more for each weight: written, read again and run for the samples
-_LATER_BYTES = 95 << 20  # what is imported on the way: plots, samples, the report (docs/log.md)
+_LATER_BYTES = 115 << 20  # what is imported on the way: plots, samples, the report (docs/log.md)
 _COMPILER_BYTES = 100 << 20  # what torch.compile leaves beside it
 _GPU_TOKENS = 12 * 1024  # of a micro-batch: nanoGPT's on an A100 of 40 GB (2022); not measured
 _OFTEN_READ, _MORE_STEPS = 8, 1.25  # from so many passes on, at most so many times the plan's steps
@@ -265,6 +265,7 @@ def decide(
                 watts=watts,
                 price_per_hour=recipe.training.price_per_hour,
                 reached_memory_bytes=peak_rss_bytes(),
+                copied=use.dtype == "bfloat16" and not use.compiled,
             ),
             spending=spending,
             law=scaling.law(),

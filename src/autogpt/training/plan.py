@@ -84,6 +84,7 @@ class Machine:
         watts: Drawn while it trains.
         price_per_hour: In the user's currency, if known.
         reached_memory_bytes: The most that the process has held so far, to measure costs.
+        copied: See :func:`sizes.peak_memory_bytes`.
     """
 
     costs: StepCosts
@@ -95,6 +96,7 @@ class Machine:
     watts: float
     price_per_hour: float | None = None
     reached_memory_bytes: int = 0
+    copied: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -296,7 +298,9 @@ def _forecast(
         wall_s_high=wall_s * shares[1],
         peak_memory_bytes=max(
             machine.reached_memory_bytes,
-            peak_memory_bytes(config, training, base_bytes=machine.base_memory_bytes),
+            peak_memory_bytes(
+                config, training, base_bytes=machine.base_memory_bytes, copied=machine.copied
+            ),
         ),
         loss=loss,
         loss_low=low,
@@ -315,7 +319,7 @@ def _block_weights(config: GPTConfig) -> int:
 
 
 def _fits(plan: Plan, machine: Machine) -> bool:
-    needed = peak_memory_bytes(plan.model, plan.training, base_bytes=0)
+    needed = peak_memory_bytes(plan.model, plan.training, base_bytes=0, copied=machine.copied)
     return needed <= _MEMORY_SHARE * machine.free_memory_bytes
 
 

@@ -78,23 +78,33 @@ def batch_of(training: TrainingConfig, *, rows: int, most: int) -> TrainingConfi
     return replace(training, batch_size=rows, micro_batch_size=at_once)
 
 
-def peak_memory_bytes(config: GPTConfig, training: TrainingConfig, *, base_bytes: int) -> int:
+def peak_memory_bytes(
+    config: GPTConfig, training: TrainingConfig, *, base_bytes: int, copied: bool = False
+) -> int:
     """Return about what the process will hold at most.
 
     A weight has a master, a gradient sum and one moment (Muon) or two (AdamW) in fp32, and itself
     and its gradient in bf16; a checkpoint copies masters and moments; a token of a micro-batch
     keeps what the backward pass needs in each layer, and its logits in bf16 and fp32.
+
+    Args:
+        config: The model.
+        training: Its steps.
+        base_bytes: Of the process without them.
+        copied: Whether layers keep fp32 copies of what they compute norms of: in bf16, where
+            nothing is compiled. That doubles what they keep (docs/log.md).
     """
     moments = 4 if training.matrices == "muon" else 8
     embeddings = config.vocab_size * config.hidden_size
     weights = parameter_count(config)
-    copied = (weights - embeddings) * (4 + moments) + embeddings * 12
-    state = copied + (weights - embeddings) * (12 + moments) + embeddings * 20
+    checkpoint = (weights - embeddings) * (4 + moments) + embeddings * 12
+    state = checkpoint + (weights - embeddings) * (12 + moments) + embeddings * 20
     length = config.max_position_embeddings
     tokens = (training.micro_batch_size or 1) * length
     heads = config.num_attention_heads
     layer = 2 * (12 * config.hidden_size + 4 * config.intermediate_size + 2 * heads * length)
-    activations = tokens * (config.num_hidden_layers * layer + 8 * config.vocab_size)
+    kept = config.num_hidden_layers * layer * (2 if copied else 1)
+    activations = tokens * (kept + 8 * config.vocab_size)
     return base_bytes + state + activations
 
 
