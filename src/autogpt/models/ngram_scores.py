@@ -25,12 +25,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 from torch import Tensor
 
-from autogpt.core.errors import CheckpointError
-from autogpt.models.weights import write_safetensors
+from autogpt.models.side_arrays import Array, load_arrays, save_arrays
 from autogpt.tokenizer.hashed_ngrams import Counts, Features, count_features
 
 __all__ = [
@@ -170,11 +167,7 @@ def save_ngrams(ngrams: NgramScores, folder: Path) -> None:
     Raises:
         ResourceError: If the disk is full or the folder cannot be written.
     """
-    tensors = [
-        (name, torch.from_numpy(getattr(ngrams, name).astype(kind)))
-        for name, kind in _KINDS.items()
-    ]
-    write_safetensors(folder / NGRAMS, tensors, dtype=None)
+    save_arrays(folder / NGRAMS, {name: getattr(ngrams, name) for name in _KINDS}, _KINDS)
 
 
 def load_ngrams(folder: Path, *, labels: int) -> NgramScores:
@@ -187,21 +180,13 @@ def load_ngrams(folder: Path, *, labels: int) -> NgramScores:
     Raises:
         CheckpointError: If it is missing or damaged, or is of other labels.
     """
-    path = folder / NGRAMS
-    try:
-        found = load_file(path)
-        numbers, idf, weight = (found[name] for name in _KINDS)
-    except (OSError, KeyError, ValueError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{str(path)!r} is missing or damaged.", hint="Copy the whole folder of the model."
-        ) from error
-    size = len(numbers)
-    if (
-        not size
-        or any(found[name].dtype != kind for name, kind in _KINDS.items())
-        or [each.shape for each in (numbers, idf, weight)] != [(size,), (size,), (size, labels)]
-        or not (np.diff(numbers) > 0).all()
-        or not (np.isfinite(idf).all() and (idf > 0).all() and np.isfinite(weight).all())
-    ):
-        raise CheckpointError(f"{str(path)!r} is damaged, or of a model with other labels.")
-    return NgramScores(numbers=numbers, idf=idf, weight=weight.astype(np.float32))
+
+    def valid(numbers: Array, idf: Array, weight: Array) -> bool:
+        size = len(numbers)
+        shapes = (numbers.shape, idf.shape, weight.shape) == ((size,), (size,), (size, labels))
+        return shapes and size > 0 and bool((np.diff(numbers) > 0).all() and (idf > 0).all())
+
+    found = load_arrays(folder / NGRAMS, _KINDS, valid)
+    return NgramScores(
+        numbers=found["numbers"], idf=found["idf"], weight=found["weight"].astype(np.float32)
+    )

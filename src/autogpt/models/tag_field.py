@@ -23,12 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
-from autogpt.core.errors import CheckpointError
-from autogpt.models.weights import write_safetensors
+from autogpt.models.side_arrays import Array, load_arrays, save_arrays
 from autogpt.tasks.unit_features import unit_features
 
 __all__ = ["FIELD", "TagField", "feature_numbers", "load_field", "save_field"]
@@ -107,10 +103,7 @@ def save_field(field: TagField, folder: Path) -> None:
     Raises:
         ResourceError: If the disk is full or the folder cannot be written.
     """
-    tensors = [
-        (name, torch.from_numpy(getattr(field, name).astype(kind))) for name, kind in _KINDS.items()
-    ]
-    write_safetensors(folder / FIELD, tensors, dtype=None)
+    save_arrays(folder / FIELD, {name: getattr(field, name) for name in _KINDS}, _KINDS)
 
 
 def load_field(folder: Path, *, tags: int) -> TagField:
@@ -123,21 +116,11 @@ def load_field(folder: Path, *, tags: int) -> TagField:
     Raises:
         CheckpointError: If it is missing or damaged, or is of other tags.
     """
-    path = folder / FIELD
-    try:
-        found = load_file(path)
-        numbers, weight, follow = (found[name] for name in _KINDS)
-    except (OSError, KeyError, ValueError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{str(path)!r} is missing or damaged.", hint="Copy the whole folder of the model."
-        ) from error
-    size = len(numbers)
-    if (
-        not size
-        or any(found[name].dtype != kind for name, kind in _KINDS.items())
-        or (numbers.shape, weight.shape, follow.shape) != ((size,), (size, tags), (tags, tags))
-        or not (np.diff(numbers) > 0).all()
-        or not (np.isfinite(weight).all() and np.isfinite(follow).all())
-    ):
-        raise CheckpointError(f"{str(path)!r} is damaged, or of a model with other labels.")
-    return TagField(numbers=numbers, weight=weight, follow=follow)
+
+    def valid(numbers: Array, weight: Array, follow: Array) -> bool:
+        size = len(numbers)
+        wanted = ((size,), (size, tags), (tags, tags))
+        shapes = (numbers.shape, weight.shape, follow.shape) == wanted
+        return shapes and size > 0 and bool((np.diff(numbers) > 0).all())
+
+    return TagField(**load_arrays(folder / FIELD, _KINDS, valid))
