@@ -1,6 +1,6 @@
 """What every head that is taught a class shares, whatever it sits on: labels, and honest scores.
 
-Not here: how it is learned (``head_teaching``, ``embedding_teaching``).
+Not here: how it is learned (``class_teaching``, ``embedding_teaching``).
 
 Letters in shapes: N texts, C labels.
 """

@@ -3,8 +3,8 @@
 ``TEACHERS`` names the class that teaches a task. A teacher is made of a :class:`Classroom`; it is
 asked, in this order, how long its examples are, for the model with whatever it puts around it, and
 for what the training loop needs. Teachers are in ``lesson_teaching``, ``preference_teaching``,
-``head_teaching`` and ``media_teaching``. Not here: the run (``finetune``), examples
-(``data.examples``).
+``class_teaching``, ``tag_teaching`` and ``media_teaching``. Not here: the run (``finetune``),
+examples (``data.examples``).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ TEACHERS: dict[str, str] = {
     "chat": "autogpt.recipe.lesson_teaching:LessonTeacher",
     "summarize": "autogpt.recipe.lesson_teaching:LessonTeacher",
     "translate": "autogpt.recipe.lesson_teaching:LessonTeacher",
-    "classify": "autogpt.recipe.head_teaching:ClassTeacher",
-    "tag": "autogpt.recipe.head_teaching:TagTeacher",
+    "classify": "autogpt.recipe.class_teaching:ClassTeacher",
+    "tag": "autogpt.recipe.tag_teaching:TagTeacher",
     "preference": "autogpt.recipe.preference_teaching:PreferenceTeacher",
     "recognize": "autogpt.recipe.media_teaching:RecognizeTeacher",
     "transcribe": "autogpt.recipe.media_teaching:TranscribeTeacher",
