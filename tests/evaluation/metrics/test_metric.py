@@ -79,3 +79,14 @@ def test_a_thousand_resamples_of_a_large_test_set_take_no_time():
     begin = time.process_time()
     measure(metric)
     assert time.process_time() - begin < 2.0  # 0.2 s; the rest is for a busy machine
+
+
+def test_an_error_of_calibration_lies_in_its_interval():
+    expected, probabilities = [], []
+    for sure in (0.55, 0.65, 0.75, 0.85, 0.95):  # as sure as right but for 0.004: by luck
+        expected += [("a",)] * round(40 * sure) + [("b",)] * (40 - round(40 * sure))
+        probabilities += [{"a": sure + 0.004, "b": 0.996 - sure}] * 40
+    *_, error = label_metrics(expected, [("a",)] * 200, probabilities)
+    found = measure(error)
+    assert found.value == pytest.approx(0.004, abs=1e-6)
+    assert found.low <= found.value <= found.high

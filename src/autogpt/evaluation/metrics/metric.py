@@ -113,7 +113,8 @@ def measure(metric: Metric, *, resamples: int = RESAMPLES, seed: int = 0) -> Fig
 
     The calibration error of a resample is higher than that of the sample by the noise that
     resampling adds, since it is a sum of distances. Its interval is therefore the basic one, which
-    is turned about the value and so takes that away (Davison and Hinkley 1997, section 5.2).
+    is turned about the value and so takes that away (Davison and Hinkley 1997, section 5.2). Where
+    a sample shows less than chance adds to it, that would end below the value: it ends there.
 
     Args:
         metric: What is measured.
@@ -129,7 +130,7 @@ def measure(metric: Metric, *, resamples: int = RESAMPLES, seed: int = 0) -> Fig
     value, tail = metric.value, 50 * (1 - LEVEL)
     low, high = (float(end) for end in np.percentile(drawn, [tail, 100 - tail]))
     if metric.formula == "calibration_error":
-        low, high = max(0.0, 2 * value - high), max(0.0, 2 * value - low)
+        low, high = max(0.0, 2 * value - high), max(value, 2 * value - low)
     return Figure(name=metric.name, value=value, low=low, high=high)
 
 
