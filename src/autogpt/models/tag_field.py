@@ -7,9 +7,8 @@ used. Both say how likely each tag of a unit is; the logarithms are added up (do
 ``weight`` float32 [F, C]; ``follow`` float32 [C, C], from a tag to the next. Programs that do not
 know it read the model's own scores.
 
-Source: Lafferty, McCallum and Pereira 2001, "Conditional Random Fields"; Rabiner 1989, "A Tutorial
-on Hidden Markov Models", section III (sums forward and backward). Not here: how it is learned
-(``recipe.field_teaching``).
+Source: Lafferty, McCallum and Pereira 2001, "Conditional Random Fields". Not here: the sums over
+rows of tags (``tasks.lattice``), how it is learned (``recipe.field_teaching``).
 
 Letters in shapes: U units of a text, F features, C tags.
 """
@@ -25,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autogpt.models.side_arrays import Array, load_arrays, save_arrays
+from autogpt.tasks.lattice import backward_sums, forward_sums, log_sum
 from autogpt.tasks.unit_features import unit_features
 
 __all__ = ["FIELD", "TagField", "feature_numbers", "load_field", "save_field"]
@@ -80,21 +80,10 @@ class TagField:
             scores[place] = self.weight[at[self.numbers[at] == own]].sum(axis=0, dtype=np.float64)
         if not len(scores):
             return scores
-        forward, backward = np.empty_like(scores), np.zeros_like(scores)
-        forward[0] = scores[0]
-        for unit in range(1, len(scores)):
-            forward[unit] = _log_sum(forward[unit - 1][:, None] + self.follow) + scores[unit]
-        for unit in range(len(scores) - 2, -1, -1):
-            backward[unit] = _log_sum((self.follow + scores[unit + 1] + backward[unit + 1]).T)
-        found: npt.NDArray[np.float64] = forward + backward - _log_sum(forward[-1])
-        return found
-
-
-def _log_sum(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the logarithm of the sum of exponentials over the first axis."""
-    highest = values.max(axis=0)
-    total: npt.NDArray[np.float64] = highest + np.log(np.exp(values - highest).sum(axis=0))
-    return total
+        follow = self.follow.astype(np.float64)
+        forward = forward_sums(scores, follow)
+        found: npt.NDArray[np.float64] = forward + backward_sums(scores, follow)
+        return np.asarray(found - log_sum(forward[-1]))
 
 
 def save_field(field: TagField, folder: Path) -> None:

@@ -8,19 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from autogpt.core.examples import Labeled
-from autogpt.data.text_batches import (
-    TextBatches,
-    TextRow,
-    longest_first,
-)
+from autogpt.data.text_batches import TextBatches, TextRow, longest_first
 from autogpt.models.heads import HeadedGPT
 from autogpt.models.trainable import Trainable
-from autogpt.recipe.class_head import (
-    head_of,
-    labeled,
-    share_right,
-    targets_of,
-)
+from autogpt.recipe.class_head import head_of, labeled, share_right, targets_of
 from autogpt.recipe.head_start import fit_head
 from autogpt.recipe.head_teaching import PROBED_TOKENS, HeadTeacher
 from autogpt.recipe.ngram_teaching import LearnedNgrams, learn_ngrams

@@ -16,6 +16,7 @@ from autogpt.data.text_batches import (
 from autogpt.llm.tagger import OwnTokenScorer, Tagger
 from autogpt.models.head_files import HeadSettings
 from autogpt.models.heads import HeadConfig, HeadedGPT
+from autogpt.models.tag_field import TagField
 from autogpt.models.trainable import Trainable
 from autogpt.recipe.class_head import (
     Scores,
@@ -102,15 +103,19 @@ class TagTeacher(HeadTeacher):
         assert isinstance(model, HeadedGPT)  # as this teacher made it
         self._figures, self._share = {}, 0.0
         scored = None if self._field is None else self._with_field(model, self._field)
-        field = self._field.field if self._field is not None and self._share else None
         self._settings = self._save(
             model,
             folder,
             scored or self._scored(model),
-            beside=field,
+            beside=self._beside,
             share=self._share,
             scheme="BIO",
         )
+
+    @property
+    def _beside(self) -> TagField | None:
+        """What is added to the model's scores, once they were compared."""
+        return self._field.field if self._field is not None and self._share else None
 
     def _with_field(self, model: HeadedGPT, field: LearnedField) -> tuple[Scores, Targets] | None:
         """Return what both say of the units of the validation examples, or None: use the model."""
@@ -132,8 +137,7 @@ class TagTeacher(HeadTeacher):
     def metrics(self, model: Trainable, taught: Taught) -> Mapping[str, float]:
         """Return also how many entities were found, of those there are: strict F1."""
         assert isinstance(model, HeadedGPT)  # as this teacher made it
-        field = self._field.field if self._field is not None and self._share else None
-        tagger = Tagger(OwnTokenScorer(model, self._tokenizer), self._settings, field)
+        tagger = Tagger(OwnTokenScorer(model, self._tokenizer), self._settings, self._beside)
         found = tagger.tag([example.text for example in self._valid])
         pairs = [
             (set(map(_key, example.entities)), set(map(_key, answer.entities)))

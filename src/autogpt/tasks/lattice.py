@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from autogpt.tasks.spans import OUTSIDE, Span, parse_label, read_spans, scheme_of, token_labels
 
-__all__ = ["Lattice"]
+__all__ = ["Lattice", "backward_sums", "forward_sums", "log_sum"]
 
 Array = npt.NDArray[np.float64]
 
@@ -109,40 +109,49 @@ class Lattice:
         spans = read_spans([self.labels[label] for label in path])
         if not spans:
             return []
-        forward, backward = self._forward(emissions), self._backward(emissions)
-        whole = _add(forward[-1] + self._end)
+        forward = forward_sums(emissions, self._follow, self._start)
+        backward = backward_sums(emissions, self._follow, self._end)
+        whole = log_sum(forward[-1] + self._end)
         found = []
         for span in spans:
             first, last = path[span.start], path[span.end - 1]
             before = (
                 self._start[first]
                 if span.start == 0
-                else _add(forward[span.start - 1] + self._close[:, first])
+                else log_sum(forward[span.start - 1] + self._close[:, first])
             )
             inside = emissions[np.arange(span.start, span.end), path[span.start : span.end]].sum()
             after = (
                 self._end[last]
                 if span.end == len(emissions)
-                else _add(self._close[last] + emissions[span.end] + backward[span.end])
+                else log_sum(self._close[last] + emissions[span.end] + backward[span.end])
             )
             found.append((span, float(min(1.0, np.exp(before + inside + after - whole)))))
         return found
 
-    def _forward(self, emissions: Array) -> Array:
-        """Return the log sum of all legal beginnings, up to and with each unit."""
-        sums = np.empty_like(emissions)
-        sums[0] = self._start + emissions[0]
-        for unit in range(1, len(emissions)):
-            sums[unit] = _add(sums[unit - 1][:, None] + self._follow) + emissions[unit]
-        return sums
 
-    def _backward(self, emissions: Array) -> Array:
-        """Return the log sum of all legal endings behind each unit."""
-        sums = np.empty_like(emissions)
-        sums[-1] = self._end
-        for unit in range(len(emissions) - 2, -1, -1):
-            sums[unit] = _add((self._follow + emissions[unit + 1] + sums[unit + 1]).T)
-        return sums
+def forward_sums(emissions: Array, follow: Array, start: Array | float = 0.0) -> Array:
+    """Return the log sum of all beginnings of rows of labels, up to and with each unit, [U, C].
+
+    Args:
+        emissions: What each unit's labels score, [U, C]; one unit or more.
+        follow: What a label scores behind another, [C, C].
+        start: What it scores as the first, [C].
+    """
+    sums = np.empty_like(emissions)
+    sums[0] = start + emissions[0]
+    for unit in range(1, len(emissions)):
+        sums[unit] = log_sum(sums[unit - 1][:, None] + follow) + emissions[unit]
+    return sums
+
+
+def backward_sums(emissions: Array, follow: Array, end: Array | float = 0.0) -> Array:
+    """Return the log sum of all endings behind each unit, [U, C]; as :func:`forward_sums`."""
+    sums = np.empty_like(emissions)
+    sums[-1] = end
+    for unit in range(len(emissions) - 2, -1, -1):
+        sums[unit] = log_sum((follow + emissions[unit + 1] + sums[unit + 1]).T)
+    return sums
 
 
 _NEVER = -1e30  # instead of minus infinity, of which differences are no numbers
@@ -152,7 +161,7 @@ def _logs(allowed: npt.NDArray[np.bool_]) -> Array:
     return np.where(allowed, 0.0, _NEVER)
 
 
-def _add(logs: Array) -> Array:
+def log_sum(logs: Array) -> Array:
     """Return the logarithm of the sum over the first axis."""
     highest = logs.max(axis=0)
     total: Array = highest + np.log(np.exp(logs - highest).sum(axis=0))
