@@ -204,9 +204,9 @@ def test_entities_are_learned_from_nothing(named: FinetuneResult, room: Path) ->
     assert load_headed(Path(named.model))[1].scheme == "BIO"
 
 
-def test_adapters_learn_a_head_too(room: Path, classified: FinetuneResult) -> None:
-    del classified  # its data are there
-    base = finetune(
+@pytest.fixture(scope="module")
+def base(room: Path) -> FinetuneResult:
+    return finetune(
         "new",
         str(labeled(room / "text.jsonl")),
         task="text",
@@ -214,25 +214,32 @@ def test_adapters_learn_a_head_too(room: Path, classified: FinetuneResult) -> No
         settings=settings(4),
         progress=Progress(quiet=True),
     )
+
+
+def test_adapters_learn_a_head_too(
+    room: Path, base: FinetuneResult, classified: FinetuneResult
+) -> None:
+    del classified  # its data are there
     result = tuned(base.model, room / "labels.jsonl", room / "lora", "classify", 30, "lora")
     assert result.learning < result.parameters
     model = autogpt.load(room / "lora")
     assert set(model.predict("red good")) == {"bad", "好"}
 
 
-def test_blocks_of_no_use_are_left_out_and_the_first_stay_as_they_are(room: Path) -> None:
-    base = room / "base" / "model"  # of the test before
+def test_blocks_of_no_use_are_left_out_and_the_first_stay_as_they_are(
+    room: Path, base: FinetuneResult
+) -> None:
     chosen = settings(20)
     chosen["finetune"] = {"layers": 2, "frozen_layers": 1}
     result = finetune(
-        str(base),
+        base.model,
         str(labeled(room / "again.jsonl")),
         task="classify",
         out=room / "part",
         settings=chosen,
         progress=Progress(quiet=True),
     )
-    learned, before = (load_file(Path(f) / "model.safetensors") for f in (result.model, base))
+    learned, before = (load_file(Path(f) / "model.safetensors") for f in (result.model, base.model))
     same = {name for name, w in before.items() if name in learned and torch.equal(w, learned[name])}
     first = {name for name in learned if ".layers.0." in name}
     assert first | {"model.embed_tokens.weight"} == same
@@ -240,7 +247,7 @@ def test_blocks_of_no_use_are_left_out_and_the_first_stay_as_they_are(room: Path
     recipe = tomllib.loads((room / "part" / "recipe.toml").read_text())
     assert recipe["finetune"]["layers"] == 2
 
-    found = tuned(str(base), room / "again.jsonl", room / "found", "classify", 4)
+    found = tuned(base.model, room / "again.jsonl", room / "found", "classify", 4)
     recipe = tomllib.loads((room / "found" / "recipe.toml").read_text())
     assert 1 <= recipe["finetune"]["layers"] <= 2
     assert recipe["finetune"]["frozen_layers"] == int(5 / 8 * recipe["finetune"]["layers"])
